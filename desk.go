@@ -1,0 +1,164 @@
+package hitl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// Decisions is the part of the system of record that Desk needs.
+type Decisions interface {
+	// Review returns the record of a review's item, with that review and its decision, or ErrNotFound.
+	Review(ctx context.Context, reviewID string) (Record, error)
+	// Decide commits a decision with its log entry, its callback (if any) and the card's refresh in one transaction, unless the round has
+	// its decision already: then it changes nothing. It returns the decision that stands and whether it is this one.
+	Decide(ctx context.Context, decision Decision, callback *Callback) (standing Decision, won bool, err error)
+	// Due returns the ids of open reviews that expired before now, the oldest first, limit at most.
+	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
+}
+
+// Limits of what a reviewer writes.
+const (
+	MaxReasonBytes  = 300
+	MaxCommentBytes = 3000
+)
+
+// Desk makes verdicts decisions. It is safe for concurrent use; its fields must not change once it is used. Whether a
+// person may decide is the caller's to check, at the time of the click.
+type Desk struct {
+	Decisions Decisions
+	Callbacks map[string]bool // sources that are called back
+	Observer  Observer        // may be nil
+	Logger    *slog.Logger
+	Now       func() time.Time
+}
+
+// Review returns the record of a review's item, or ErrNotFound.
+func (d *Desk) Review(ctx context.Context, reviewID string) (Record, error) {
+	return d.Decisions.Review(ctx, reviewID)
+}
+
+// Decide makes a verdict the decision of its round and returns the record with it after the commit. Saying the same again is no
+// error. Correcting to the model's own label is accepting.
+//
+// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words;
+// *AlreadyDecidedError when another decision stands. After any other error the outcome is unknown and the same verdict may be given again.
+func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
+	rec, err := d.Decisions.Review(ctx, v.ReviewID)
+	if err != nil {
+		return Record{}, fmt.Errorf("load review: %w", err)
+	}
+	decision, err := d.decision(rec, v)
+	if err != nil {
+		return rec, err
+	}
+	return d.commit(ctx, rec, decision)
+}
+
+// decision checks a verdict against what it is about.
+func (d *Desk) decision(rec Record, v Verdict) (Decision, error) {
+	dec := Decision{
+		ReviewID: v.ReviewID, Round: rec.Review.Round, Reviewer: v.Reviewer, Reason: CleanText(v.Reason),
+		Comment: CleanText(v.Comment), At: d.now(), Context: v.Context,
+	}
+	if v.Round != 0 {
+		dec.Round = v.Round
+	}
+	if v.Reviewer.User == "" {
+		return Decision{}, &InvalidError{"reviewer", "is missing"}
+	}
+	if len(v.Reason) > MaxReasonBytes {
+		return Decision{}, &InvalidError{"reason", fmt.Sprintf("is longer than %d bytes", MaxReasonBytes)}
+	}
+	if len(v.Comment) > MaxCommentBytes {
+		return Decision{}, &InvalidError{"comment", fmt.Sprintf("is longer than %d bytes", MaxCommentBytes)}
+	}
+	switch {
+	case v.Kind == Accept && rec.Prediction.Label == "":
+		return Decision{}, &InvalidError{"verdict", "the model gave no label to accept; choose one"}
+	case v.Kind == Accept, v.Kind == Correct && v.Label == rec.Prediction.Label && v.Label != "":
+		dec.Status, dec.Label = HumanAccepted, rec.Prediction.Label
+	case v.Kind == Correct && !slices.Contains(rec.Labels, v.Label):
+		return Decision{}, &InvalidError{"label", fmt.Sprintf("%q is none of this model's labels", v.Label)}
+	case v.Kind == Correct:
+		dec.Status, dec.Label = HumanCorrected, v.Label
+	default:
+		return Decision{}, &InvalidError{"verdict", fmt.Sprintf("%q is not known", v.Kind)}
+	}
+	return dec, nil
+}
+
+func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, error) {
+	if standing := rec.Decision; standing != nil && standing.Round == dec.Round {
+		return rec, lost(*standing, dec)
+	}
+	next := rec
+	next.Decision = &dec
+	var callback *Callback
+	if d.Callbacks[rec.Item.Source] {
+		c, err := newCallback(next)
+		if err != nil {
+			return rec, err
+		}
+		callback = &c
+	}
+	standing, won, err := d.Decisions.Decide(ctx, dec, callback)
+	if err != nil {
+		return rec, fmt.Errorf("record decision: %w", err)
+	}
+	next.Decision = &standing
+	review := *rec.Review
+	review.State = ReviewDecided
+	if standing.Status == Expired {
+		review.State = ReviewExpired
+	}
+	next.Review = &review
+	if !won {
+		return next, lost(standing, dec)
+	}
+	if d.Observer != nil {
+		d.Observer.Decided(next)
+	}
+	return next, nil
+}
+
+// lost answers who came second: nil when it was the same person saying the same again.
+func lost(standing, mine Decision) error {
+	if standing.Same(mine) {
+		return nil
+	}
+	return &AlreadyDecidedError{Decision: standing}
+}
+
+// ExpireDue ends up to limit reviews whose time has run out, each with an EXPIRED decision, and returns how many. A review decided
+// meanwhile keeps its decision.
+func (d *Desk) ExpireDue(ctx context.Context, limit int) (int, error) {
+	ids, err := d.Decisions.Due(ctx, d.now(), limit)
+	if err != nil {
+		return 0, fmt.Errorf("list due reviews: %w", err)
+	}
+	expired := 0
+	for _, id := range ids {
+		rec, err := d.Decisions.Review(ctx, id)
+		if err != nil {
+			return expired, fmt.Errorf("load review %s: %w", id, err)
+		}
+		_, err = d.commit(ctx, rec, Decision{
+			ReviewID: id, Round: rec.Review.Round, Status: Expired, Reviewer: systemReviewer, At: d.now(),
+			Context: map[string]string{"surface": "timer"},
+		})
+		switch {
+		case errors.Is(err, ErrAlreadyDecided):
+		case err != nil:
+			return expired, fmt.Errorf("expire review %s: %w", id, err)
+		default:
+			expired++
+		}
+	}
+	return expired, nil
+}
+
+func (d *Desk) now() time.Time { return d.Now().UTC().Truncate(time.Microsecond) }

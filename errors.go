@@ -1,0 +1,47 @@
+package hitl
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Errors that callers tell apart with errors.Is. Their texts are safe to show to upstreams and reviewers.
+var (
+	// ErrBusy says that the classifier's queue is full: nothing was recorded, try again later.
+	ErrBusy = errors.New("classifier is busy")
+	// ErrBacklog says that too many reviews wait already: nothing was recorded, try again later.
+	ErrBacklog = errors.New("review backlog is full")
+	// ErrModel says that the model failed on a text: a panic, a timeout, an output that is no distribution. The item goes to a person.
+	ErrModel = errors.New("model error")
+	// ErrUnavailable says that a part is starting, closing or out of reach; nothing was recorded.
+	ErrUnavailable = errors.New("service is unavailable")
+	// ErrNotFound says that there is no such item, review, callback or source.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict says that the idempotency key was used before with another body.
+	ErrConflict = errors.New("the same source and id were used before with another text, metadata or subject")
+	// ErrAlreadyDecided is what an *AlreadyDecidedError is.
+	ErrAlreadyDecided = errors.New("already decided")
+	// ErrNoRoom says that a channel already holds as many open cards as it may.
+	ErrNoRoom = errors.New("channel is full")
+	// ErrPosted says that the review already has its card.
+	ErrPosted = errors.New("card is posted")
+)
+
+// InvalidError is bad input: which field, and what is wrong with it.
+type InvalidError struct {
+	Field  string // as the caller named it, "text" or "metadata.order.id"
+	Reason string // what is wrong and what would be right; safe to show
+}
+
+func (e *InvalidError) Error() string { return e.Field + ": " + e.Reason }
+
+// AlreadyDecidedError answers the loser of a race: the decision that stands.
+type AlreadyDecidedError struct{ Decision Decision }
+
+func (e *AlreadyDecidedError) Error() string {
+	return fmt.Sprintf("already %s by %s at %s", e.Decision.Status, e.Decision.Reviewer, e.Decision.At.UTC().Format(time.RFC3339))
+}
+
+// Is makes errors.Is(err, ErrAlreadyDecided) true.
+func (e *AlreadyDecidedError) Is(target error) bool { return target == ErrAlreadyDecided }

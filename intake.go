@@ -1,0 +1,167 @@
+package hitl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Ledger is the part of the system of record that Intake needs.
+type Ledger interface {
+	// Append commits a new record with its log entry, its review (if any) and its callback (if any) in one transaction. When the
+	// idempotency key exists it changes nothing and returns the stored record with replayed true, or ErrConflict when the body hash differs.
+	Append(ctx context.Context, record Record, callback *Callback) (stored Record, replayed bool, err error)
+	// Find returns the record with an idempotency key, or ErrNotFound.
+	Find(ctx context.Context, source, externalID string) (Record, error)
+	// Backlog returns how many reviews of a queue are open. It may lag by a few seconds.
+	Backlog(ctx context.Context, queue string) (int, error)
+}
+
+// Waiting is the part of the queue that Intake needs: an index of the reviews that wait for a card.
+type Waiting interface {
+	Add(ctx context.Context, queue string, priority Priority, reviewID string) error
+}
+
+// Observer is told what happened, for metrics. Its methods must not block.
+type Observer interface {
+	// Submitted is called once per submission. With an error the record holds what was known by then.
+	Submitted(record Record, replayed bool, took time.Duration, err error)
+	// Decided is called once per decision, by the replica that made it.
+	Decided(record Record)
+}
+
+// Source is how a source's items are treated.
+type Source struct {
+	Classifier     string // name of the classifier, for the record
+	Model          Classifier
+	Policy         Policy
+	Callback       bool // whether the upstream is called back with decisions
+	CallbackOnSure bool // and also with AI_ACCEPTED
+}
+
+// QueueRules are what a review takes from its queue.
+type QueueRules struct {
+	ExpireAfter time.Duration // 0: reviews never expire
+	Backlog     int           // most open reviews; 0: no limit
+}
+
+// Intake takes submissions in. It is safe for concurrent use; its fields must not change once it is used.
+type Intake struct {
+	Sources  map[string]Source
+	Queues   map[string]QueueRules
+	Ledger   Ledger
+	Waiting  Waiting
+	Observer Observer // may be nil
+	Logger   *slog.Logger
+	Now      func() time.Time
+}
+
+// Submit classifies, routes and records one submission and returns after the commit. A submission whose key was used before gets
+// the stored record and replayed true, whatever the state of model and backlog.
+//
+// Errors: *InvalidError, ErrNotFound for an unknown source, ErrConflict, ErrBusy, ErrBacklog, ErrUnavailable; with any of
+// them nothing was recorded. Other errors mean that the commit's outcome is unknown: send the same submission again.
+func (in *Intake) Submit(ctx context.Context, s Submission) (rec Record, replayed bool, err error) {
+	start := in.Now()
+	defer func() {
+		if in.Observer != nil {
+			in.Observer.Submitted(rec, replayed, in.Now().Sub(start), err)
+		}
+	}()
+	source, ok := in.Sources[s.Source]
+	if !ok {
+		return Record{}, false, fmt.Errorf("source %q: %w", s.Source, ErrNotFound)
+	}
+	// Postgres keeps microseconds: what we answer now and what we answer to a replay are the same.
+	item, err := s.item(start.UTC().Truncate(time.Microsecond))
+	if err != nil {
+		return Record{Item: Item{Source: s.Source}}, false, err
+	}
+	rec = Record{Item: item, Classifier: source.Classifier}
+	if err := in.classifyAndRoute(ctx, source, &rec); err != nil {
+		// A refusal costs nothing when the answer is already stored.
+		if stored, found := in.replay(ctx, rec.Item, s.ExternalID != ""); found {
+			return stored, true, conflict(stored, rec.Item)
+		}
+		return rec, false, err
+	}
+	callback, err := in.callback(source, rec)
+	if err != nil {
+		return rec, false, err
+	}
+	stored, replayed, err := in.Ledger.Append(ctx, rec, callback)
+	if err != nil {
+		return rec, false, fmt.Errorf("record item: %w", err)
+	}
+	if r := stored.Review; r != nil && !replayed {
+		if err := in.Waiting.Add(ctx, r.Queue, r.Priority, r.ID); err != nil {
+			// The review is safe in the ledger; the reconciler brings it to the queue.
+			in.Logger.WarnContext(ctx, "review not queued yet, the reconciler will", "review", r.ID, "queue", r.Queue, "error", err)
+		}
+	}
+	return stored, replayed, nil
+}
+
+func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Record) error {
+	p, err := source.Model.Classify(ctx, rec.Item.Text)
+	if err != nil && !errors.Is(err, ErrModel) {
+		return fmt.Errorf("classify: %w", err)
+	}
+	if err != nil {
+		rec.Failure = err.Error()
+		in.Logger.ErrorContext(ctx, "model failed, the item goes to a person", "item", rec.Item.ID, "source", rec.Item.Source, "error", err)
+		p = Prediction{Model: source.Model.Version(), Latency: p.Latency, Tokens: p.Tokens, Truncated: p.Truncated}
+	}
+	rec.Prediction = p
+	rec.Labels = source.Model.Labels()
+	rec.Route = source.Policy.Route(rec.Item, p, err)
+	if rec.Route.Status != HumanReview {
+		return nil
+	}
+	rules := in.Queues[rec.Route.Queue]
+	if rules.Backlog > 0 {
+		open, err := in.Ledger.Backlog(ctx, rec.Route.Queue)
+		if err != nil {
+			return fmt.Errorf("count backlog: %w", err)
+		}
+		if open >= rules.Backlog {
+			return fmt.Errorf("queue %q: %w", rec.Route.Queue, ErrBacklog)
+		}
+	}
+	rec.Review = &Review{
+		ID: NewID("rev", rec.Item.ReceivedAt), ItemID: rec.Item.ID, Round: 1, State: ReviewOpen,
+		Queue: rec.Route.Queue, Priority: rec.Route.Priority, OpenedAt: rec.Item.ReceivedAt,
+	}
+	if rules.ExpireAfter > 0 {
+		rec.Review.ExpiresAt = rec.Item.ReceivedAt.Add(rules.ExpireAfter)
+	}
+	return nil
+}
+
+func (in *Intake) replay(ctx context.Context, item Item, keyed bool) (Record, bool) {
+	if !keyed {
+		return Record{}, false
+	}
+	stored, err := in.Ledger.Find(ctx, item.Source, item.ExternalID)
+	return stored, err == nil
+}
+
+func conflict(stored Record, item Item) error {
+	if stored.Item.BodyHash != item.BodyHash {
+		return ErrConflict
+	}
+	return nil
+}
+
+func (in *Intake) callback(source Source, rec Record) (*Callback, error) {
+	if !source.Callback || !source.CallbackOnSure || rec.Route.Status != AIAccepted {
+		return nil, nil
+	}
+	c, err := newCallback(rec)
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
+}

@@ -1,0 +1,35 @@
+package hitl
+
+import (
+	"context"
+	"time"
+)
+
+// Score is the model's probability for one label.
+type Score struct {
+	Label       string  `json:"label"`
+	Probability float64 `json:"probability"` // in [0, 1]
+}
+
+// Prediction is what a model said about one text. A failed prediction has a Model and no Label.
+type Prediction struct {
+	Label      string        // the most likely label; empty when the model failed
+	Confidence float64       // its probability, in [0, 1]
+	Scores     []Score       // every label, most likely first
+	Model      string        // version: hash of the model's files
+	Latency    time.Duration // as the caller waited, queueing included
+	Tokens     int           // that the model saw
+	Truncated  bool          // the text was longer than the model reads
+}
+
+// Classifier answers texts with predictions. It is safe for concurrent use.
+//
+// Errors: ErrBusy when its queue is full, ErrUnavailable when it is closed, ErrModel when the model failed on this text; the
+// context's own error when the caller gave up. With ErrModel the prediction still names the model.
+type Classifier interface {
+	Classify(ctx context.Context, text string) (Prediction, error)
+	// Labels returns every label the model knows, in the model's order.
+	Labels() []string
+	// Version returns the content hash that predictions carry.
+	Version() string
+}
