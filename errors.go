@@ -28,6 +28,20 @@ var (
 	ErrPosted = errors.New("card is posted")
 )
 
+// ErrPermanent marks an effect's failure that no retry can mend; wrap it.
+var ErrPermanent = errors.New("will not be tried again")
+
+// RetryError asks for an effect to be tried again, not before After has passed: the receiver said so.
+type RetryError struct {
+	After time.Duration
+	Err   error
+}
+
+func (e *RetryError) Error() string { return fmt.Sprintf("retry after %s: %v", e.After, e.Err) }
+
+// Unwrap returns the failure behind the wish.
+func (e *RetryError) Unwrap() error { return e.Err }
+
 // InvalidError is bad input: which field, and what is wrong with it.
 type InvalidError struct {
 	Field  string // as the caller named it, "text" or "metadata.order.id"
