@@ -198,8 +198,7 @@ func FuzzSubmission(f *testing.F) {
 		_ = json.Unmarshal([]byte(metadata), &m)
 		it, err := Submission{Source: "s", ExternalID: id, Text: text, Metadata: m}.item(testTime)
 		if err != nil {
-			var invalid *InvalidError
-			if !errors.As(err, &invalid) {
+			if _, ok := errors.AsType[*InvalidError](err); !ok {
 				t.Fatalf("%v is no InvalidError", err)
 			}
 			return
