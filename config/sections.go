@@ -1,0 +1,160 @@
+package config
+
+import (
+	"encoding/hex"
+	"time"
+)
+
+// Classifier is one model and how it is run.
+type Classifier struct {
+	// Model is "starter" (small, built in), a folder ("./model", "/models/x") with model.onnx, tokenizer.json and config.json, or a
+	// Hugging Face id, "org/name" or "org/name@revision".
+	Model string `yaml:"model" default:"starter" required:"true"`
+	// ONNXRuntime is auto (used when its library is found), off, or the path of the library.
+	ONNXRuntime string `yaml:"onnxruntime" default:"auto" required:"true"`
+	// MaxBatch is the most texts that are classified together.
+	MaxBatch int `yaml:"max_batch" default:"32" min:"1" max:"1024"`
+	// MaxWait is how long a text waits for others to be classified with.
+	MaxWait time.Duration `yaml:"max_wait" default:"2ms" max:"1s"`
+	// QueueSize is the most texts that wait; more are refused with 429.
+	QueueSize int `yaml:"queue_size" default:"1024" min:"1" max:"1000000"`
+	// Timeout is how long one text may take, waiting included; after it the item goes to a person.
+	Timeout time.Duration `yaml:"timeout" default:"30s" min:"1ms" max:"10m"`
+	// CacheDir is where downloaded models are kept. Empty: "hitl" in the user's cache folder.
+	CacheDir string `yaml:"cache_dir"`
+	// HubURL is where models are downloaded from.
+	HubURL string `yaml:"hub_url" default:"https://huggingface.co" required:"true"`
+	// HubToken opens private models.
+	HubToken Secret `yaml:"hub_token"`
+}
+
+// Policy decides which items a person must see.
+type Policy struct {
+	// Threshold is the confidence from which on an item is accepted at once.
+	Threshold float64 `yaml:"threshold" default:"0.85" min:"0" max:"1"`
+	// LabelThresholds replace Threshold for single labels.
+	LabelThresholds map[string]float64 `yaml:"label_thresholds" min:"0" max:"1"`
+	// AlwaysReview are labels that a person always sees.
+	AlwaysReview []string `yaml:"always_review"`
+	// Rules name more that a person must see.
+	Rules []Rule `yaml:"rules"`
+	// Sample is the share of sure items that a person sees too.
+	Sample Sample `yaml:"sample"`
+	// Queue is where reviews go when no rule says otherwise.
+	Queue string `yaml:"queue" default:"default" required:"true"`
+}
+
+// Rule sends the items for which its expression holds to a person.
+type Rule struct {
+	// Name stands in cards, statistics and the log as "rule:NAME".
+	Name string `yaml:"name" required:"true"`
+	// When is a CEL expression over item and prediction.
+	When string `yaml:"when" required:"true"`
+	// Queue is where these reviews go. Empty: the policy's queue.
+	Queue string `yaml:"queue"`
+	// Priority is urgent, normal or sample.
+	Priority string `yaml:"priority" default:"normal" oneof:"urgent|normal|sample"`
+	// Description says why, for people.
+	Description string `yaml:"description" max:"300"`
+}
+
+// Sample is the random share of sure items that is reviewed to measure the model.
+type Sample struct {
+	// Rate is the share, 0.02 for one in fifty.
+	Rate float64 `yaml:"rate" default:"0" min:"0" max:"1"`
+	// Key makes the choice unpredictable for who does not know it, and repeatable for who does: 16 characters or more.
+	Key Secret `yaml:"key"`
+	// Queue is where these reviews go. Empty: the policy's queue.
+	Queue string `yaml:"queue"`
+}
+
+// Queue is a Slack channel and those who review there.
+type Queue struct {
+	// Channel is the id of the channel, "C…".
+	Channel string `yaml:"channel" required:"true"`
+	// Reviewers are the people who may decide.
+	Reviewers Reviewers `yaml:"reviewers"`
+	// OpenLimit is the most cards that are open in the channel at a time; the others wait their turn.
+	OpenLimit int `yaml:"open_limit" default:"10" min:"1" max:"1000"`
+	// ExpireAfter is how long a review waits for a decision. 0: for ever.
+	ExpireAfter time.Duration `yaml:"expire_after" default:"0"`
+	// Backlog is the most open reviews; more items that need one are refused with 503. 0: no limit.
+	Backlog int `yaml:"backlog" default:"100000" min:"0"`
+	// Reasons are what a reviewer can choose to say about a correction.
+	Reasons []string `yaml:"reasons" min:"1" max:"75"`
+}
+
+// Reviewers are people by id: users and the members of user groups.
+type Reviewers struct {
+	Users  []string `yaml:"users"`  // "U…" or "W…"
+	Groups []string `yaml:"groups"` // "S…"
+}
+
+// Source is one sender of items.
+type Source struct {
+	// Classifier is the name of the classifier of its items.
+	Classifier string `yaml:"classifier" default:"default" required:"true"`
+	// Policy is the name of the policy for its items.
+	Policy string `yaml:"policy" default:"default" required:"true"`
+	// Auth is how the source proves who it is.
+	Auth Auth `yaml:"auth"`
+	// Mapping makes items of what the source posts to /v1/hooks/NAME. Absent: it has no hook.
+	Mapping *Mapping `yaml:"mapping"`
+	// Callback is where decisions are sent. Absent: nowhere, the source asks.
+	Callback *Callback `yaml:"callback"`
+}
+
+// Auth is how a source proves who it is: exactly one of its fields.
+type Auth struct {
+	// Bearer are the hashes of keys sent as "Authorization: Bearer KEY".
+	Bearer []KeyHash `yaml:"bearer"`
+	// StandardWebhooks checks signatures as standardwebhooks.com describes them.
+	StandardWebhooks *StandardWebhooks `yaml:"standard_webhooks"`
+	// HMAC checks a header that holds the HMAC-SHA256 of the body, as GitHub sends it.
+	HMAC *HMAC `yaml:"hmac"`
+}
+
+// StandardWebhooks are the secrets of a source that signs that way: any of them is good, so that they can be changed.
+type StandardWebhooks struct {
+	Secrets []Secret `yaml:"secrets" required:"true"` // "whsec_" and base64
+}
+
+// HMAC is a signature in a header.
+type HMAC struct {
+	// Header is the header's name.
+	Header string `yaml:"header" default:"X-Hub-Signature-256" required:"true"`
+	// Prefix stands before the signature, which is in hex.
+	Prefix string `yaml:"prefix" default:"sha256="`
+	// Secrets are the keys: any of them is good, so that they can be changed.
+	Secrets []Secret `yaml:"secrets" required:"true"`
+}
+
+// Mapping are CEL expressions over the JSON that was posted.
+type Mapping struct {
+	// ID gives the source's own id, a string. Empty: every post is a new item.
+	ID string `yaml:"id"`
+	// Text gives the text to classify.
+	Text string `yaml:"text" required:"true"`
+	// Metadata gives a map that is kept with the item. Empty: nothing is kept.
+	Metadata string `yaml:"metadata"`
+	// Subject gives the key of the person the text is about, for erasure.
+	Subject string `yaml:"subject"`
+}
+
+// Callback is where a source is told of decisions.
+type Callback struct {
+	URL string `yaml:"url" required:"true"`
+	// Secret signs the callbacks: "whsec_" and base64.
+	Secret Secret `yaml:"secret" required:"true"`
+	// AIAccepted sends callbacks for items that the model decided too.
+	AIAccepted bool `yaml:"ai_accepted" default:"true"`
+}
+
+// Bytes is a size.
+type Bytes int64
+
+// KeyHash is the SHA-256 of a bearer key; "sha256:HEX" in the file.
+type KeyHash [32]byte
+
+// String returns the hash as it stands in the file.
+func (h KeyHash) String() string { return "sha256:" + hex.EncodeToString(h[:]) }

@@ -1,0 +1,254 @@
+package config
+
+import (
+	"encoding/base64"
+	"maps"
+	"net"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	nameForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	ruleForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
+	channelForm = regexp.MustCompile(`^[CGD][A-Z0-9]{2,}$`)
+	userForm    = regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`)
+	groupForm   = regexp.MustCompile(`^S[A-Z0-9]{2,}$`)
+	teamForm    = regexp.MustCompile(`^[TE][A-Z0-9]{2,}$`)
+	headerForm  = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+)
+
+// minSampleKey is the least length of the sampling key, in characters.
+const minSampleKey = 16
+
+// validate notes everything that is wrong: what the tags say first, then what they cannot say.
+func (c *Config) validate(ps *problems) {
+	checkTags(ps, "", reflect.ValueOf(c).Elem())
+	c.Server.validate(ps)
+	c.Postgres.validate(ps)
+	c.Redis.validate(ps)
+	c.Slack.validate(ps)
+	checkNames(ps, "classifiers", c.Classifiers)
+	checkNames(ps, "policies", c.Policies)
+	checkNames(ps, "queues", c.Queues)
+	checkNames(ps, "sources", c.Sources)
+	for _, name := range slices.Sorted(maps.Keys(c.Classifiers)) {
+		checkURL(ps, join(join("classifiers", name), "hub_url"), c.Classifiers[name].HubURL, true)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Policies)) {
+		c.validatePolicy(ps, join("policies", name), c.Policies[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
+		c.Queues[name].validate(ps, join("queues", name))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		c.validateSource(ps, join("sources", name), c.Sources[name])
+	}
+}
+
+func (s Server) validate(ps *problems) {
+	checkAddr(ps, "server.listen", s.Listen)
+	checkAddr(ps, "server.metrics_listen", s.MetricsListen)
+	checkURL(ps, "server.public_url", s.PublicURL, true)
+}
+
+func (p Postgres) validate(ps *problems) {
+	for _, f := range []struct {
+		path string
+		url  Secret
+	}{{"postgres.url", p.URL}, {"postgres.migrate_url", p.MigrateURL}} {
+		u := f.url.Reveal()
+		switch {
+		case u == "":
+		case !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://"):
+			ps.add(f.path, `must begin with "postgres://"`)
+		default:
+			if _, err := url.Parse(u); err != nil { // the error itself would show the password
+				ps.add(f.path, "is no URL; write special characters of the password as %%XX")
+			}
+		}
+	}
+}
+
+func (r Redis) validate(ps *problems) {
+	for i, a := range r.Addrs {
+		checkAddr(ps, index("redis.addrs", i), a)
+	}
+	switch {
+	case r.Mode == "single" && len(r.Addrs) > 1:
+		ps.add("redis.addrs", "holds %d addresses, but mode single has one; use mode sentinel or cluster", len(r.Addrs))
+	case r.Mode == "sentinel" && r.MasterName == "":
+		ps.add("redis.master_name", "is required with mode sentinel")
+	case r.Mode == "cluster" && r.DB != 0:
+		ps.add("redis.db", "must be 0: a cluster has no other database")
+	}
+	if r.Mode != "sentinel" && r.MasterName != "" {
+		ps.add("redis.master_name", "has a meaning with mode sentinel only")
+	}
+	if !r.TLS.Enabled && (r.TLS.CAFile != "" || r.TLS.ServerName != "") {
+		ps.add("redis.tls.enabled", "must be true for the other keys of tls to have a meaning")
+	}
+}
+
+func (s Slack) validate(ps *problems) {
+	switch t := s.BotToken.Reveal(); {
+	case strings.HasPrefix(t, "xapp-"):
+		ps.add("slack.bot_token", `is an app-level token; the bot's begins with "xoxb-"`)
+	case strings.HasPrefix(t, "xoxp-"):
+		ps.add("slack.bot_token", `is a user's token; the bot's begins with "xoxb-"`)
+	case t != "" && !strings.HasPrefix(t, "xoxb-") && !strings.HasPrefix(t, "xoxe.xoxb-"):
+		ps.add("slack.bot_token", `must begin with "xoxb-"`)
+	}
+	if s.Team != "" && !teamForm.MatchString(s.Team) {
+		ps.add("slack.team", `must be the workspace's id, "T" or "E" and capital letters and digits`)
+	}
+	checkURL(ps, "slack.api_url", s.APIURL, true)
+}
+
+func (c *Config) validatePolicy(ps *problems, path string, p Policy) {
+	c.checkQueue(ps, join(path, "queue"), p.Queue)
+	names := map[string]bool{}
+	for i, r := range p.Rules {
+		at := index(join(path, "rules"), i)
+		switch {
+		case r.Name == "":
+		case !ruleForm.MatchString(r.Name):
+			ps.add(at+".name", `must be letters, digits, "_", "." and "-", at most 63`)
+		case names[r.Name]:
+			ps.add(at+".name", "is the name of an earlier rule")
+		}
+		names[r.Name] = true
+		c.checkQueue(ps, at+".queue", r.Queue)
+	}
+	c.checkQueue(ps, path+".sample.queue", p.Sample.Queue)
+	switch n := len(p.Sample.Key.Reveal()); {
+	case p.Sample.Rate > 0 && n == 0:
+		ps.add(path+".sample.key", "is required with a rate above 0; `openssl rand -hex 32` makes one")
+	case n > 0 && n < minSampleKey:
+		ps.add(path+".sample.key", "must have at least %d characters; `openssl rand -hex 32` makes a good one", minSampleKey)
+	}
+	for _, label := range p.AlwaysReview {
+		if _, ok := p.LabelThresholds[label]; ok {
+			ps.add(join(path+".label_thresholds", label), "has no meaning: the label stands in always_review")
+		}
+	}
+}
+
+func (q Queue) validate(ps *problems, path string) {
+	if q.Channel != "" && !channelForm.MatchString(q.Channel) {
+		ps.add(path+".channel", `must be the channel's id, "C…", which stands at the end of "View channel details", not its name`)
+	}
+	if len(q.Reviewers.Users) == 0 && len(q.Reviewers.Groups) == 0 {
+		ps.add(path+".reviewers", "nobody may review: name users or groups")
+	}
+	for i, u := range q.Reviewers.Users {
+		if !userForm.MatchString(u) {
+			ps.add(index(path+".reviewers.users", i), `must be a member id, "U…" or "W…", which "Copy member ID" in a profile gives, not a name`)
+		}
+	}
+	for i, g := range q.Reviewers.Groups {
+		if !groupForm.MatchString(g) {
+			ps.add(index(path+".reviewers.groups", i), `must be the id of a user group, "S…", not its handle`)
+		}
+	}
+}
+
+func (c *Config) validateSource(ps *problems, path string, s Source) {
+	checkRef(ps, path+".classifier", "classifier", s.Classifier, c.Classifiers)
+	checkRef(ps, path+".policy", "policy", s.Policy, c.Policies)
+	ways := 0
+	for _, given := range []bool{len(s.Auth.Bearer) > 0, s.Auth.StandardWebhooks != nil, s.Auth.HMAC != nil} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 {
+		ps.add(path+".auth", "needs exactly one of bearer, standard_webhooks and hmac, has %d", ways)
+	}
+	if w := s.Auth.StandardWebhooks; w != nil {
+		for i, secret := range w.Secrets {
+			checkWebhookSecret(ps, index(path+".auth.standard_webhooks.secrets", i), secret)
+		}
+	}
+	if h := s.Auth.HMAC; h != nil {
+		if h.Header != "" && !headerForm.MatchString(h.Header) {
+			ps.add(path+".auth.hmac.header", `must be the name of a header: letters, digits and "-"`)
+		}
+		for i, secret := range h.Secrets {
+			if secret.IsZero() {
+				ps.add(index(path+".auth.hmac.secrets", i), "is empty")
+			}
+		}
+	}
+	if cb := s.Callback; cb != nil {
+		checkURL(ps, path+".callback.url", cb.URL, c.Callbacks.AllowHTTP)
+		checkWebhookSecret(ps, path+".callback.secret", cb.Secret)
+	}
+}
+
+func (c *Config) checkQueue(ps *problems, path, name string) {
+	checkRef(ps, path, "queue", name, c.Queues)
+}
+
+// checkRef notes a name that leads nowhere; an empty one is somebody else's to check.
+func checkRef[T any](ps *problems, path, what, name string, known map[string]T) {
+	if _, ok := known[name]; ok || name == "" {
+		return
+	}
+	if len(known) == 0 {
+		ps.add(path, "there is no %s %q: none is configured", what, name)
+		return
+	}
+	ps.add(path, "there is no %s %q; there is %s", what, name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+}
+
+func checkNames[T any](ps *problems, path string, section map[string]T) {
+	for _, name := range slices.Sorted(maps.Keys(section)) {
+		if !nameForm.MatchString(name) {
+			ps.add(join(path, name), `a name is made of small letters, digits, "-" and "_", at most 63, and begins with a letter or digit`)
+		}
+	}
+}
+
+func checkAddr(ps *problems, path, addr string) {
+	if addr == "" {
+		return
+	}
+	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+		ps.add(path, `must be HOST:PORT, "127.0.0.1:8080", or ":8080" for every interface`)
+	}
+}
+
+func checkURL(ps *problems, path, text string, allowHTTP bool) {
+	if text == "" {
+		return
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		ps.add(path, `must be a full URL, "https://example.org/path"`)
+	case u.Scheme == "http" && !allowHTTP:
+		ps.add(path, "must begin with https://, or callbacks.allow_http be true")
+	}
+}
+
+// checkWebhookSecret checks the form that Standard Webhooks gives secrets: 24 to 64 bytes in base64 after "whsec_".
+func checkWebhookSecret(ps *problems, path string, secret Secret) {
+	const hint = "`echo whsec_$(openssl rand -base64 32)` makes one"
+	text, ok := strings.CutPrefix(secret.Reveal(), "whsec_")
+	if secret.IsZero() && !strings.HasSuffix(path, "]") {
+		return // required, which is noted already
+	}
+	key, err := base64.StdEncoding.DecodeString(text)
+	switch {
+	case !ok:
+		ps.add(path, `must begin with "whsec_"; %s`, hint)
+	case err != nil:
+		ps.add(path, `must be base64 after "whsec_"; %s`, hint)
+	case len(key) < 24 || len(key) > 64:
+		ps.add(path, "must hold 24 to 64 bytes, holds %d; %s", len(key), hint)
+	}
+}
