@@ -1,0 +1,195 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"hitl"
+)
+
+// Decide commits a decision with its log entry, its callback (if any) and the refresh of the review's card in one transaction,
+// unless its round has a decision or is not the open one: then it changes nothing. It returns the decision that stands and whether it
+// is this one. Errors: hitl.ErrNotFound, *hitl.InvalidError for a round that never was; after any other the outcome is unknown.
+//
+// No lock decides who wins: of concurrent inserts under one primary key, one succeeds.
+func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hitl.Callback) (hitl.Decision, bool, error) {
+	where, err := toJSON("decision context", decision.Context)
+	if err != nil {
+		return hitl.Decision{}, false, err
+	}
+	var won *wonReview
+	try := func() error {
+		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+			if won, err = insertDecision(ctx, tx, decision, where); err != nil || won == nil {
+				return err
+			}
+			return s.closeReview(ctx, tx, *won, decision, callback)
+		})
+	}
+	err = try()
+	if isRollback(err) {
+		err = try()
+	}
+	if err != nil {
+		return hitl.Decision{}, false, fmt.Errorf("commit decision: %w", err)
+	}
+	if won == nil {
+		standing, err := s.standing(ctx, decision)
+		return standing, false, err
+	}
+	s.backlog.add(won.queue, -1)
+	s.waits.wake(won.itemID)
+	return decision, true, nil
+}
+
+// wonReview is what the winner needs to know of its review.
+type wonReview struct{ itemID, source, queue string }
+
+// insertDecision returns nil when another decision stands, or the round is not open.
+func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where string) (*wonReview, error) {
+	var w wonReview
+	err := tx.QueryRow(ctx, `
+		WITH won AS (
+		    INSERT INTO hitl.decisions (review_id, round, item_id, queue, ai_label, opened_at, status, label,
+		        reviewer_team, reviewer_user, reason, comment, at, context)
+		    SELECT r.id, r.round, r.item_id, r.queue, i.ai_label, r.opened_at, $3, $4, $5, $6, $7, $8, $9, $10::json
+		    FROM hitl.reviews r JOIN hitl.items i ON i.id = r.item_id
+		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open'
+		    ON CONFLICT (review_id, round) DO NOTHING
+		    RETURNING item_id, queue)
+		SELECT w.item_id, i.source, w.queue FROM won w JOIN hitl.items i ON i.id = w.item_id`,
+		d.ReviewID, d.Round, d.Status, d.Label, d.Reviewer.Team, d.Reviewer.User, d.Reason, d.Comment, d.At, where,
+	).Scan(&w.itemID, &w.source, &w.queue)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("insert decision: %w", err)
+	}
+	return &w, nil
+}
+
+// errReviewMoved should be impossible: whoever closes a review inserts its round's decision first.
+var errReviewMoved = errors.New("review was closed without a decision")
+
+func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.Decision, callback *hitl.Callback) error {
+	state := hitl.ReviewDecided
+	switch d.Status { //nolint:exhaustive // routes do not end reviews
+	case hitl.Expired:
+		state = hitl.ReviewExpired
+	case hitl.Cancelled:
+		state = hitl.ReviewCancelled
+	}
+	entry, err := toJSON("log context", decisionContext(w, d))
+	if err != nil {
+		return err
+	}
+	// The review before its card: the order of locks.
+	tag, err := tx.Exec(ctx, `
+		UPDATE hitl.reviews SET state = $3, closed_at = $4, version = version + 1 WHERE id = $1 AND round = $2 AND state = 'open'`,
+		d.ReviewID, d.Round, state, d.At)
+	if err != nil {
+		return fmt.Errorf("close review: %w", err)
+	}
+	if tag.RowsAffected() != 1 {
+		return errReviewMoved
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(`UPDATE hitl.cards SET live = false WHERE review_id = $1 AND state <> 'gone'`, d.ReviewID)
+	batch.Queue(`
+		INSERT INTO hitl.log (item_id, at, status, text_ref, ai_label, confidence, label, reviewer, model, policy, context)
+		SELECT i.id, $2, $3, i.text_ref, i.ai_label, i.confidence, $4, $5, coalesce(m.version, ''), i.policy, $6::json
+		FROM hitl.items i LEFT JOIN hitl.model_versions m ON m.id = i.model_id WHERE i.id = $1`,
+		w.itemID, d.At, d.Status, d.Label, d.Reviewer.String(), entry)
+	if callback != nil {
+		batch.Queue(`INSERT INTO hitl.callbacks (id, source, item_id, body) VALUES ($1, $2, $3, $4)`,
+			callback.ID, callback.Source, callback.ItemID, callback.Body)
+	}
+	results := tx.SendBatch(ctx, batch)
+	cards, err := results.Exec()
+	if err := errors.Join(err, results.Close()); err != nil {
+		return fmt.Errorf("record decision: %w", err)
+	}
+	return s.insertEffects(ctx, tx, callback, d.ReviewID, cards.RowsAffected() > 0)
+}
+
+// decisionContext is what the log keeps of how a decision came about.
+func decisionContext(w wonReview, d hitl.Decision) map[string]any {
+	c := map[string]any{"source": w.source, "review": d.ReviewID, "round": d.Round, "queue": w.queue}
+	if d.Reason != "" {
+		c["reason"] = d.Reason
+	}
+	if d.Comment != "" {
+		c["comment"] = d.Comment
+	}
+	if len(d.Context) > 0 {
+		c["where"] = d.Context
+	}
+	return c
+}
+
+// standing returns the decision that a lost one lost to: its round's, or else the review's latest.
+func (s *Store) standing(ctx context.Context, lost hitl.Decision) (hitl.Decision, error) {
+	var d decisionColumns
+	var round *int
+	err := s.pool.QueryRow(ctx, `
+		SELECT d.round, d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
+		FROM hitl.reviews r LEFT JOIN hitl.decisions d ON d.review_id = r.id
+		WHERE r.id = $1 ORDER BY d.round = $2 DESC NULLS LAST, d.round DESC LIMIT 1`, lost.ReviewID, lost.Round,
+	).Scan(&round, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return hitl.Decision{}, hitl.ErrNotFound
+	case err != nil:
+		return hitl.Decision{}, fmt.Errorf("read standing decision: %w", err)
+	case round == nil:
+		return hitl.Decision{}, &hitl.InvalidError{Field: "round", Reason: fmt.Sprintf("%d is not the open one", lost.Round)}
+	}
+	return d.decision(lost.ReviewID, *round)
+}
+
+// Due returns the ids of open reviews that expired before now, the oldest first, limit at most.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT id FROM hitl.reviews WHERE state = 'open' AND expires_at < $1 ORDER BY expires_at, id LIMIT $2`, now, limit)
+	if err != nil {
+		return nil, fmt.Errorf("query due reviews: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("query due reviews: %w", err)
+	}
+	return ids, nil
+}
+
+// OpenReviews returns a queue's open reviews that have no posted card, by id, beginning after one ("" for the first), limit at most:
+// what belongs in the queue's index. A card that is only intended does not count as posted.
+func (s *Store) OpenReviews(ctx context.Context, queue, after string, limit int) ([]hitl.Review, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT r.id, r.item_id, r.round, r.state, r.queue, r.priority, r.opened_at, r.expires_at
+		FROM hitl.reviews r
+		WHERE r.state = 'open' AND r.queue = $1 AND r.id > $2
+		    AND NOT EXISTS (SELECT FROM hitl.cards c WHERE c.review_id = r.id AND c.state = 'posted')
+		ORDER BY r.id LIMIT $3`, queue, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("query open reviews: %w", err)
+	}
+	reviews, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (hitl.Review, error) {
+		var r hitl.Review
+		var expires *time.Time
+		err := row.Scan(&r.ID, &r.ItemID, &r.Round, &r.State, &r.Queue, &r.Priority, &r.OpenedAt, &expires)
+		r.OpenedAt = r.OpenedAt.UTC()
+		if expires != nil {
+			r.ExpiresAt = expires.UTC()
+		}
+		return r, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("query open reviews: %w", err)
+	}
+	return reviews, nil
+}

@@ -1,0 +1,232 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/riverqueue/river"
+
+	"hitl"
+)
+
+// columns are the rows of a batch, column by column, as unnest takes them.
+type columns struct {
+	id, source, externalID             []string
+	bodyHash                           [][]byte
+	receivedAt                         []time.Time
+	subject                            []string
+	textRef                            [][]byte
+	modelID                            []int64
+	aiLabel                            []string
+	confidence                         []float64
+	scores                             []string
+	latency                            []int64
+	tokens                             []int32
+	truncated                          []bool
+	failure, status, triggers          []string
+	queue, priority, policy            []string
+	threshold, inclusion               []float64
+	text, metadata                     []string
+	secret                             [][]byte
+	reviewID                           []*string
+	round                              []*int32
+	state, reviewQueue, reviewPriority []*string
+	openedAt, expiresAt                []*time.Time
+	callbackID                         []*string
+	callbackBody                       [][]byte
+	label, model, context              []string
+}
+
+// insertItems writes a batch in one statement and returns the ids that were new. The log entries of a batch stand in its order.
+var insertItems = `
+WITH t AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::bytea[], $5::timestamptz[], $6::text[], $7::bytea[], $8::bigint[],
+        $9::text[], $10::float8[], $11::text[], $12::bigint[], $13::int[], $14::bool[], $15::text[],
+        $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::float8[], $22::float8[],
+        $23::text[], $24::text[], $25::bytea[],
+        $26::text[], $27::int[], $28::text[], $29::text[], $30::text[], $31::timestamptz[], $32::timestamptz[],
+        $33::text[], $34::bytea[], $35::text[], $36::text[], $37::text[]
+    ) AS t (
+        id, source, external_id, body_hash, received_at, subject, text_ref, model_id,
+        ai_label, confidence, scores, latency_ns, tokens, truncated, failure,
+        status, triggers, queue, priority, policy, threshold, inclusion,
+        text, metadata, key,
+        review_id, round, state, review_queue, review_priority, opened_at, expires_at,
+        callback_id, callback_body, label, model, context
+    )
+), fresh AS (
+    INSERT INTO hitl.items (
+        id, source, external_id, body_hash, received_at, subject, text_ref, model_id, ai_label, confidence, scores, latency_ns, tokens,
+        truncated, failure, status, triggers, queue, priority, policy, threshold, inclusion)
+    SELECT id, source, external_id, body_hash, received_at, subject, text_ref, model_id, ai_label, confidence, scores::json, latency_ns,
+        tokens, truncated, failure, status, string_to_array(triggers, E'\n'), queue, priority, policy, threshold, inclusion
+    FROM t
+    ON CONFLICT (source, external_id) DO NOTHING
+    RETURNING id
+), texts AS (
+    INSERT INTO hitl.item_texts (item_id, text, metadata, key)
+    SELECT id, text, metadata::json, key FROM t JOIN fresh USING (id)
+), reviews AS (
+    INSERT INTO hitl.reviews (id, item_id, round, state, queue, priority, opened_at, expires_at)
+    SELECT review_id, id, round, state, review_queue, review_priority, opened_at, expires_at
+    FROM t JOIN fresh USING (id) WHERE review_id IS NOT NULL
+), callbacks AS (
+    INSERT INTO hitl.callbacks (id, source, item_id, body)
+    SELECT callback_id, source, id, callback_body FROM t JOIN fresh USING (id) WHERE callback_id IS NOT NULL
+), log AS (
+    INSERT INTO hitl.log (item_id, at, status, text_ref, ai_label, confidence, label, reviewer, model, policy, context)
+    SELECT id, received_at, status, text_ref, ai_label, confidence, label, '', model, policy, context::json
+    FROM t JOIN fresh USING (id) ORDER BY received_at, id
+)
+SELECT id FROM fresh`
+
+func (c *columns) add(r row, modelID int64) {
+	it, p, rt := r.rec.Item, r.rec.Prediction, r.rec.Route
+	c.id, c.source, c.externalID = append(c.id, it.ID), append(c.source, it.Source), append(c.externalID, it.ExternalID)
+	c.bodyHash = append(c.bodyHash, it.BodyHash[:])
+	c.receivedAt = append(c.receivedAt, it.ReceivedAt)
+	c.subject = append(c.subject, it.Subject)
+	c.textRef = append(c.textRef, r.textRef)
+	c.modelID = append(c.modelID, modelID)
+	c.aiLabel, c.confidence, c.scores = append(c.aiLabel, p.Label), append(c.confidence, p.Confidence), append(c.scores, r.scores)
+	c.latency, c.tokens = append(c.latency, int64(p.Latency)), append(c.tokens, int32(min(p.Tokens, 1<<30)))
+	c.truncated, c.failure = append(c.truncated, p.Truncated), append(c.failure, r.rec.Failure)
+	c.status, c.triggers = append(c.status, string(rt.Status)), append(c.triggers, r.triggers)
+	c.queue, c.priority = append(c.queue, rt.Queue), append(c.priority, string(rt.Priority))
+	c.policy, c.threshold = append(c.policy, rt.Policy), append(c.threshold, rt.Threshold)
+	c.inclusion = append(c.inclusion, rt.Inclusion)
+	c.text, c.metadata, c.secret = append(c.text, r.text), append(c.metadata, r.metadata), append(c.secret, r.secret)
+	c.addReview(r.rec.Review)
+	var callbackID *string
+	var body []byte
+	if r.callback != nil {
+		callbackID, body = &r.callback.ID, r.callback.Body
+	}
+	c.callbackID, c.callbackBody = append(c.callbackID, callbackID), append(c.callbackBody, body)
+	c.label, c.model, c.context = append(c.label, r.label), append(c.model, p.Model), append(c.context, r.context)
+}
+
+func (c *columns) addReview(r *hitl.Review) {
+	var id, state, queue, priority *string
+	var round *int32
+	var opened, expires *time.Time
+	if r != nil {
+		n := int32(min(r.Round, 1<<30))
+		id, round, state, queue, priority = &r.ID, &n, (*string)(&r.State), &r.Queue, (*string)(&r.Priority)
+		opened, expires = &r.OpenedAt, optionalTime(r.ExpiresAt)
+	}
+	c.reviewID, c.round, c.state = append(c.reviewID, id), append(c.round, round), append(c.state, state)
+	c.reviewQueue, c.reviewPriority = append(c.reviewQueue, queue), append(c.reviewPriority, priority)
+	c.openedAt, c.expiresAt = append(c.openedAt, opened), append(c.expiresAt, expires)
+}
+
+func (c *columns) args() []any {
+	return []any{
+		c.id, c.source, c.externalID, c.bodyHash, c.receivedAt, c.subject, c.textRef, c.modelID,
+		c.aiLabel, c.confidence, c.scores, c.latency, c.tokens, c.truncated, c.failure,
+		c.status, c.triggers, c.queue, c.priority, c.policy, c.threshold, c.inclusion,
+		c.text, c.metadata, c.secret,
+		c.reviewID, c.round, c.state, c.reviewQueue, c.reviewPriority, c.openedAt, c.expiresAt,
+		c.callbackID, c.callbackBody, c.label, c.model, c.context,
+	}
+}
+
+// flush writes calls of different keys in one transaction and returns the ids of those that were new. It tries once more
+// when it is certain that nothing was written.
+func (s *Store) flush(ctx context.Context, calls []*call) (map[string]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*s.cfg.StatementTimeout)
+	defer cancel()
+	fresh, err := s.flushOnce(ctx, calls)
+	if err != nil && (pgconn.SafeToRetry(err) || isRollback(err)) {
+		fresh, err = s.flushOnce(ctx, calls)
+	}
+	if err != nil && pgconn.SafeToRetry(err) {
+		return nil, fmt.Errorf("%w: %w", hitl.ErrUnavailable, err)
+	}
+	return fresh, err
+}
+
+func (s *Store) flushOnce(ctx context.Context, calls []*call) (map[string]bool, error) {
+	var cols columns
+	callbacks := 0
+	for _, c := range calls {
+		id, err := s.modelID(ctx, c.row.model)
+		if err != nil {
+			return nil, err
+		}
+		cols.add(c.row, id)
+		if c.row.callback != nil {
+			callbacks++
+		}
+	}
+	if callbacks == 0 {
+		return insertBatch(ctx, s.pool, &cols) // a statement is a transaction
+	}
+	var fresh map[string]bool
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		if fresh, err = insertBatch(ctx, tx, &cols); err != nil {
+			return err
+		}
+		jobs := make([]river.InsertManyParams, 0, callbacks)
+		for _, c := range calls {
+			if c.row.callback != nil && fresh[c.row.id] {
+				jobs = append(jobs, river.InsertManyParams{Args: callbackJob{ID: c.row.callback.ID}})
+			}
+		}
+		if len(jobs) == 0 {
+			return nil
+		}
+		if _, err := s.jobs.InsertManyFastTx(ctx, tx, jobs); err != nil {
+			return fmt.Errorf("insert callback jobs: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("append items: %w", err)
+	}
+	return fresh, nil
+}
+
+// querier is a pool, a connection or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func insertBatch(ctx context.Context, q querier, cols *columns) (map[string]bool, error) {
+	rows, err := q.Query(ctx, insertItems, cols.args()...)
+	if err != nil {
+		return nil, fmt.Errorf("append items: %w", err)
+	}
+	fresh := make(map[string]bool, len(cols.id))
+	var id string
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { fresh[id] = true; return nil }); err != nil {
+		return nil, fmt.Errorf("append items: %w", err)
+	}
+	return fresh, nil
+}
+
+// isDataError says whether Postgres refused the values themselves: it will again.
+func isDataError(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		// pgx refuses what it cannot encode before anything is sent.
+		return strings.Contains(err.Error(), "failed to encode args")
+	}
+	switch pg.Code[:2] {
+	case "22", "23", "54": // data exception, integrity constraint violation, program limit exceeded
+		return true
+	}
+	return false
+}
+
+// isRollback says whether Postgres took the transaction back for the sake of another one.
+func isRollback(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code[:2] == "40"
+}

@@ -1,0 +1,74 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"hitl"
+)
+
+// Queues of jobs: a process works those it has a handler for.
+const (
+	callbackQueue = "callbacks"
+	cardQueue     = "cards"
+)
+
+// callbackJob sends one callback until its row says it is over.
+type callbackJob struct {
+	ID string `json:"id"`
+}
+
+// Kind implements river.JobArgs.
+func (callbackJob) Kind() string { return "callback" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts: one live job per callback. The job ends in the transaction that ends the
+// callback, so a callback that is revived gets its new one.
+func (callbackJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: callbackQueue, MaxAttempts: maxJobAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates()}}
+}
+
+// cardJob shows a review's state on its cards. It is not unique: one that runs may have read the state before the change.
+type cardJob struct {
+	ReviewID string `json:"review_id"`
+}
+
+// Kind implements river.JobArgs.
+func (cardJob) Kind() string { return "card_refresh" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (cardJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: cardQueue, MaxAttempts: maxJobAttempts}
+}
+
+// maxJobAttempts bounds a card refresh to about two days. Callbacks count their attempts in their row; their jobs only
+// use up attempts when a process dies or Postgres is away.
+const maxJobAttempts = 300
+
+func liveStates() []rivertype.JobState {
+	return []rivertype.JobState{
+		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning,
+		rivertype.JobStateScheduled,
+	}
+}
+
+// insertEffects inserts the jobs that a decision calls for.
+func (s *Store) insertEffects(ctx context.Context, tx pgx.Tx, callback *hitl.Callback, reviewID string, card bool) error {
+	var jobs []river.InsertManyParams
+	if callback != nil {
+		jobs = append(jobs, river.InsertManyParams{Args: callbackJob{ID: callback.ID}})
+	}
+	if card {
+		jobs = append(jobs, river.InsertManyParams{Args: cardJob{ReviewID: reviewID}})
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	if _, err := s.jobs.InsertManyFastTx(ctx, tx, jobs); err != nil {
+		return fmt.Errorf("insert effects: %w", err)
+	}
+	return nil
+}

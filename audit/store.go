@@ -1,0 +1,175 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+)
+
+// Config says how a Store works. Only DSN is needed.
+type Config struct {
+	// DSN is the Postgres URL or key-value string of the service's role.
+	DSN string
+	// MaxConns bounds the connections. Default 16.
+	MaxConns int
+	// BatchWait is how long the first of a batch of new items waits for others. Default 2 ms; negative: not at all.
+	BatchWait time.Duration
+	// BatchSize is the most items in a transaction. Default 256.
+	BatchSize int
+	// StatementTimeout bounds each statement, exports excepted. Default 30 s.
+	StatementTimeout time.Duration
+
+	// CallbackRetries is how long after each failed attempt at a callback the next begins; it is dead after the last. Default
+	// is the schedule of Standard Webhooks: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. Up to a tenth is added at random.
+	CallbackRetries []time.Duration
+	// CallbackWorkers is how many callbacks this process sends at once. Default 32.
+	CallbackWorkers int
+	// CardWorkers is how many cards this process refreshes at once. Default 8.
+	CardWorkers int
+	// EffectTimeout bounds one attempt at an effect. Default 30 s.
+	EffectTimeout time.Duration
+	// PollInterval is how often this process looks for effects that are due. Default 200 ms.
+	PollInterval time.Duration
+	// StopTimeout is how long running effects may take to finish once RunEffects' context has ended. Default 10 s.
+	StopTimeout time.Duration
+
+	// Observer is told what happens. Default: nobody.
+	Observer Observer
+	// Logger is told what an operator should know. Default: discarded.
+	Logger *slog.Logger
+	// Now is the clock for durations and ages. Default time.Now.
+	Now func() time.Time
+}
+
+// standardRetries is the schedule that Standard Webhooks recommends (spec, "Retries"), after the first attempt.
+func standardRetries() []time.Duration {
+	return []time.Duration{
+		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour,
+		20 * time.Hour, 24 * time.Hour,
+	}
+}
+
+func (c Config) withDefaults() Config {
+	c.MaxConns = cmp.Or(c.MaxConns, 16)
+	c.BatchWait = cmp.Or(c.BatchWait, 2*time.Millisecond)
+	c.BatchSize = cmp.Or(c.BatchSize, 256)
+	c.StatementTimeout = cmp.Or(c.StatementTimeout, 30*time.Second)
+	if c.CallbackRetries == nil {
+		c.CallbackRetries = standardRetries()
+	}
+	c.CallbackWorkers = cmp.Or(c.CallbackWorkers, 32)
+	c.CardWorkers = cmp.Or(c.CardWorkers, 8)
+	c.EffectTimeout = cmp.Or(c.EffectTimeout, 30*time.Second)
+	c.PollInterval = cmp.Or(c.PollInterval, 200*time.Millisecond)
+	c.StopTimeout = cmp.Or(c.StopTimeout, 10*time.Second)
+	if c.Observer == nil {
+		c.Observer = unobserved{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// Store is the system of record on Postgres. It is safe for concurrent use. Close it when nothing uses it any more.
+type Store struct {
+	cfg  Config
+	pool *pgxpool.Pool
+	jobs *river.Client[pgx.Tx] // inserts only
+
+	mu      sync.RWMutex // held for reading while a call is handed over
+	closed  bool
+	calls   chan *call    // to the flushers
+	closing chan struct{} // closed when Close begins
+	stop    context.CancelFunc
+	running sync.WaitGroup // flushers and the poller of waits
+	once    sync.Once
+
+	models  modelIDs
+	backlog backlog
+	waits   waits
+}
+
+// Open connects to a database that Migrate has prepared. It refuses an older schema with ErrOldSchema; a newer one is fine.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg = cfg.withDefaults()
+	pc, err := pgxpool.ParseConfig(cfg.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("read database URL: %w", err)
+	}
+	pc.MaxConns = int32(min(cfg.MaxConns, 10_000))
+	for name, value := range map[string]string{
+		"application_name":                    "hitl",
+		"statement_timeout":                   strconv.FormatInt(cfg.StatementTimeout.Milliseconds(), 10),
+		"lock_timeout":                        "10000",
+		"idle_in_transaction_session_timeout": "10000",
+		"timezone":                            "UTC",
+	} {
+		if _, given := pc.ConnConfig.RuntimeParams[name]; !given {
+			pc.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s := &Store{
+		cfg: cfg, pool: pool, calls: make(chan *call, cfg.BatchSize), closing: make(chan struct{}),
+		models: newModelIDs(), backlog: newBacklog(), waits: newWaits(),
+	}
+	if err := checkSchema(ctx, pool); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	s.jobs, err = river.NewClient(riverpgxv5.New(pool), &river.Config{Schema: jobsSchema, Logger: cfg.Logger})
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("prepare jobs: %w", err)
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	for range flushers {
+		s.running.Go(func() { s.flushLoop(background) })
+	}
+	s.running.Go(func() { s.pollWaits(background) })
+	return s, nil
+}
+
+// Close commits what Append has taken, then disconnects. Calls that come later fail with hitl.ErrUnavailable. RunEffects must have
+// returned before.
+func (s *Store) Close() {
+	s.once.Do(func() {
+		close(s.closing)
+		s.waits.close()
+		s.mu.Lock()
+		s.closed = true
+		close(s.calls)
+		s.mu.Unlock()
+		s.running.Wait()
+		s.stop()
+		s.pool.Close()
+	})
+}
+
+// Ready says whether the database answers.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("ping database: %w", err)
+	}
+	return nil
+}
+
+// PoolStat returns the state of the connection pool, for metrics.
+func (s *Store) PoolStat() *pgxpool.Stat { return s.pool.Stat() }
