@@ -1,0 +1,61 @@
+// Package slacksim is a strict local Slack workspace: the Web API that an app calls, the events that Slack sends to an
+// app, and a page for people. Tests use it in place of Slack; so does the demo.
+//
+//	sim, err := slacksim.New(slacksim.Config{Rates: slacksim.RatesOff})
+//	server := httptest.NewServer(sim)
+//	client := slack.New(sim.Token(), slack.OptionAPIURL(server.URL+"/api/"))
+//	sim.SetEndpoints(slacksim.Endpoints{Interactivity: app.URL + "/slack/interactivity", Commands: app.URL + "/slack/commands"})
+//
+//	ts := sim.Messages("C0REVIEW")[0].TS
+//	out, err := sim.Click(ctx, slacksim.Click{User: "U0ANA", Channel: "C0REVIEW", TS: ts, ActionID: "accept"})
+//	// out says what Ana saw: the app's status and answer, or "operation_timeout".
+//
+// Call [Sim.Close] before the server's Close: it ends the live updates that would otherwise hold the server up.
+//
+// # Strictness
+//
+// The simulator refuses more than Slack does and accepts nothing that Slack refuses, as far as Slack's limits are
+// known: blocks and views are validated field by field with Slack's error codes and JSON pointers, rates are counted
+// per method and per channel, trigger_ids expire, ephemeral messages cannot be updated. Unknown methods and arguments,
+// which Slack partly ignores, are errors. Whatever correct code never does is kept: end a test with
+//
+//	if r := sim.Refused(); len(r) > 0 { t.Errorf("%+v", r) }
+//
+// Things that Slack has and the simulator has not say so: error not_simulated, or "not simulated" in the message.
+// Among them are Socket Mode, files, legacy attachments, group direct messages, multi-selects and date pickers.
+//
+// # Doing what people do
+//
+// [Sim.Click], [Sim.Suggest], [Sim.SetValue], [Sim.SubmitView], [Sim.CloseView], [Sim.Command], [Sim.Post] and
+// [Sim.OpenHome] act as a user. They call the app and return after it has answered, with what the user saw. Their error
+// means that no user could have done that, for instance because the button is gone. [Sim.Messages], [Sim.Ephemerals],
+// [Sim.Views] and [Sim.Home] read what is on the screens; [Sim.Wait] waits until a condition holds, without sleeping.
+// [Sim.Fail] makes calls fail, be late, or lose their answers. [Sim.Calls], [Sim.Deliveries] and [Sim.Responses] are
+// the record.
+//
+// Time comes from [Config.Now], so that a test can move through rate limits and expiries. Two things take real time:
+// how long the app may take to answer, and a fault's delay.
+//
+// # The control API
+//
+// Everything above is also served as JSON under /_sim/, for scripts; GET /_sim/ prints the list of requests.
+//
+// # The page
+//
+// GET / is a page for the browser. Query parameters choose what it shows: /?user=U0ANA&channel=C0REVIEW. Names that
+// browser tests may rely on:
+//
+//	#user-switch                     select: whose screen this is
+//	#channels [data-channel=C…]      buttons that switch channels; aria-current on the open one
+//	#home-tab                        button that opens the app's home tab
+//	#messages                        the list; each message is [data-ts=…], ephemeral ones also [data-ephemeral]
+//	button[data-action-id=…]         buttons in messages and views; [data-block-id=…] and [data-value=…] stand beside it
+//	select[data-action-id=…]         static and user selects; input[data-action-id=…] texts, radio buttons, checkboxes
+//	[data-action-id=…][role=combobox]  external selects; their options are [role=option][data-value=…]
+//	#composer, #send                 the box for messages and slash commands
+//	dialog#modal                     the open modal; #modal-submit, #modal-cancel, #modal-close; [data-error-for=BLOCK]
+//	dialog#confirm                   a confirmation; #confirm-yes, #confirm-no
+//	svg[data-chart]                  charts
+//	#fail-toggle                     makes every call fail with 503 until pressed again
+//	body[data-ready]                 set once the page shows the workspace
+package slacksim
