@@ -1,0 +1,121 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+)
+
+// maxDepth bounds how deep JSON may be nested. Metadata's own limit is lower.
+const maxDepth = 64
+
+// maxExact is the largest integer up to which a double holds every integer.
+const maxExact = 1 << 53
+
+// numbers makes a Go value of a JSON number.
+type numbers func(json.Number) any
+
+// decodeJSON reads exactly one JSON value. Of repeated keys the last counts, invalid UTF-8 becomes U+FFFD, and numbers become what
+// number says. The error's text is safe to show.
+func decodeJSON(data []byte, number numbers) (any, error) {
+	if err := checkDepth(data); err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return nil, fmt.Errorf("is no JSON: %w, at byte %d", err, syntax.Offset)
+		}
+		return nil, errors.New("ends too early")
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("has more after its end at byte %d", dec.InputOffset())
+	}
+	return convertNumbers(v, number), nil
+}
+
+// checkDepth counts brackets outside of strings, before anything is built from them.
+func checkDepth(data []byte) error {
+	depth, inString := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return fmt.Errorf("is nested deeper than %d levels", maxDepth)
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// convertNumbers replaces every number in place.
+func convertNumbers(v any, number numbers) any {
+	switch v := v.(type) {
+	case json.Number:
+		return number(v)
+	case map[string]any:
+		for k, e := range v {
+			v[k] = convertNumbers(e, number)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = convertNumbers(e, number)
+		}
+	}
+	return v
+}
+
+// storedNumber is a double, as JSON decodes numbers, as long as nothing is lost: integers that a double does not hold exactly and
+// numbers beyond its range become strings of their digits.
+func storedNumber(n json.Number) any {
+	if i, err := n.Int64(); err == nil {
+		if i >= -maxExact && i <= maxExact {
+			return float64(i)
+		}
+		return n.String()
+	}
+	return fraction(n)
+}
+
+// celNumber keeps 64-bit integers integers, so that expressions see ids with all their digits.
+func celNumber(n json.Number) any {
+	if i, err := n.Int64(); err == nil {
+		return i
+	}
+	if u, err := strconv.ParseUint(n.String(), 10, 64); err == nil {
+		return u
+	}
+	return fraction(n)
+}
+
+func fraction(n json.Number) any {
+	f, err := n.Float64()
+	if err != nil || math.Abs(f) > maxExact && isDigits(n.String()) {
+		return n.String()
+	}
+	return f
+}
+
+// isDigits says whether a JSON number is written as an integer.
+func isDigits(n string) bool {
+	for i := range len(n) {
+		if (n[i] < '0' || n[i] > '9') && (i != 0 || n[i] != '-') {
+			return false
+		}
+	}
+	return true
+}
