@@ -34,6 +34,9 @@ func (p *Postgres) prepareCluster(ctx context.Context) error {
 		}
 		failures = append(failures, err)
 	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("find PostgreSQL: %w", ctx.Err())
+	}
 	fetched, err := p.fetched(ctx)
 	if err == nil {
 		err = p.initialise(ctx, fetched)

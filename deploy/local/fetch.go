@@ -138,7 +138,9 @@ func (f fetcher) download(ctx context.Context, platform, sum string) ([]byte, er
 	if err != nil {
 		return nil, fmt.Errorf("prepare download: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}}
+	defer client.CloseIdleConnections()
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("download PostgreSQL: %w", err)
 	}

@@ -201,13 +201,11 @@ func (r *Redis) settings() string {
 // awaitReady returns when our own process answers: a stranger's server on
 // the same port has another process id.
 func (r *Redis) awaitReady(ctx context.Context, proc *process) error {
-	client := redis.NewClient(&redis.Options{Addr: r.Addr(), Password: r.password, MaxRetries: -1, PoolSize: 1})
-	defer func() { _ = client.Close() }()
 	ours := "process_id:" + strconv.Itoa(proc.cmd.Process.Pid) + "\r\n"
 	for {
-		info, err := client.Info(ctx, "server").Result()
+		info, err := r.info(ctx)
 		if err == nil && strings.Contains(info, ours) {
-			return client.Ping(ctx).Err() // loading is over, too
+			return nil
 		}
 		timer := time.NewTimer(5 * time.Millisecond)
 		select {
@@ -220,6 +218,24 @@ func (r *Redis) awaitReady(ctx context.Context, proc *process) error {
 		case <-timer.C:
 		}
 	}
+}
+
+// info knocks before it makes a client: one that met a closed port would log
+// that, and wait a second before its next try. It fails while the server is
+// still loading what it kept.
+func (r *Redis) info(ctx context.Context) (string, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp4", r.Addr())
+	if err != nil {
+		return "", err
+	}
+	_ = conn.Close()
+	client := redis.NewClient(&redis.Options{Addr: r.Addr(), Password: r.password, MaxRetries: -1, DialerRetries: 1, PoolSize: 1})
+	defer func() { _ = client.Close() }()
+	if err := client.Ping(ctx).Err(); err != nil {
+		return "", err
+	}
+	return client.Info(ctx, "server").Result()
 }
 
 // Kind names the server for a person: "redis-server 7.0.15", or "in-process
