@@ -1,0 +1,233 @@
+package bot
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"hitl"
+)
+
+// api is Slack's Web API as the bot uses it. Every error is a *failure. Nothing is retried here: after a failure that leaves the effect
+// open, only the caller knows how to find out.
+type api struct {
+	client   *slack.Client
+	http     *http.Client
+	pace     *pacer
+	observer Observer
+	rates    map[string]Rate
+}
+
+// Methods with a pace of their own.
+const (
+	postMessage = "chat.postMessage"
+	updateChat  = "chat.update"
+	readHistory = "conversations.history"
+)
+
+func newAPI(cfg Config) *api {
+	return &api{
+		client: slack.New(cfg.Token, slack.OptionHTTPClient(cfg.HTTPClient), slack.OptionAPIURL(cfg.APIURL)),
+		http:   cfg.HTTPClient, pace: newPacer(cfg.Now), observer: cfg.Observer,
+		rates: map[string]Rate{postMessage: cfg.PostRate, updateChat: cfg.UpdateRate, readHistory: cfg.HistoryRate},
+	}
+}
+
+// key is what Slack counts calls by.
+func key(method, channel string) string {
+	if method == postMessage {
+		return method + "/" + channel
+	}
+	return method
+}
+
+// call makes one call and reports it. With patient it waits for the call's turn; otherwise a call out of turn fails as limited.
+func (a *api) call(ctx context.Context, method, channel string, patient bool, do func(context.Context) error) error {
+	k, rate := key(method, channel), Rate{Every: -1}
+	if r, ok := a.rates[method]; ok {
+		rate = r
+	}
+	if patient {
+		if err := a.pace.wait(ctx, k, rate); err != nil {
+			return &failure{method: method, kind: refused, code: "cancelled", err: err} // not sent: nothing happened
+		}
+	} else if d := a.pace.take(k, rate); d > 0 {
+		return &failure{method: method, kind: limited, after: d, err: errors.New("out of turn")}
+	}
+	return a.send(ctx, method, k, do)
+}
+
+// send makes a call whatever its pace.
+func (a *api) send(ctx context.Context, method, k string, do func(context.Context) error) error {
+	start := time.Now()
+	err := classify(method, do(ctx))
+	outcome := "ok"
+	var f *failure
+	if errors.As(err, &f) {
+		if outcome = f.outcome(); f.kind == limited {
+			a.pace.close(k, f.after)
+		}
+	}
+	a.observer.Called(method, metricWord(outcome), time.Since(start))
+	return err
+}
+
+var plainWord = regexp.MustCompile(`^[a-z0-9_]{1,60}$`)
+
+func metricWord(s string) string {
+	if plainWord.MatchString(s) {
+		return s
+	}
+	return "other"
+}
+
+func (a *api) authTest(ctx context.Context) (res *slack.AuthTestResponse, err error) {
+	err = a.call(ctx, "auth.test", "", false, func(ctx context.Context) (err error) {
+		res, err = a.client.AuthTestContext(ctx)
+		return err
+	})
+	return res, err
+}
+
+const metadataType = "hitl_card"
+
+// post posts a card's message and returns where it stands.
+func (a *api) post(ctx context.Context, c hitl.Card, m message) (channel, ts string, err error) {
+	err = a.call(ctx, postMessage, c.Channel, true, func(ctx context.Context) (err error) {
+		ctx = context.WithoutCancel(ctx) // cutting a post off only leaves it open what became of it; the client has a timeout
+		channel, ts, err = a.client.PostMessageContext(ctx, c.Channel,
+			slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...),
+			slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
+			slack.MsgOptionMetadata(slack.SlackMetadata{
+				EventType: metadataType, EventPayload: map[string]any{"card": c.ID, "review": c.ReviewID},
+			}))
+		if err == nil && (ts == "" || channel == "") {
+			err = errors.New("the answer names no message") // slack-go takes {} for success
+		}
+		return err
+	})
+	return channel, ts, err
+}
+
+// update redraws a message of ours. Out of turn it fails as limited at once.
+func (a *api) update(ctx context.Context, channel, ts string, m message) error {
+	return a.call(ctx, updateChat, channel, false, func(ctx context.Context) error {
+		_, _, _, err := a.client.UpdateMessageContext(ctx, channel, ts, slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...))
+		return err
+	})
+}
+
+func (a *api) history(ctx context.Context, p *slack.GetConversationHistoryParameters) (res *slack.GetConversationHistoryResponse, err error) {
+	err = a.call(ctx, readHistory, p.ChannelID, true, func(ctx context.Context) (err error) {
+		res, err = a.client.GetConversationHistoryContext(ctx, p)
+		return err
+	})
+	return res, err
+}
+
+// openView opens a modal: never behind a queue, the trigger is about to expire.
+func (a *api) openView(ctx context.Context, trigger string, view slack.ModalViewRequest) (id string, err error) {
+	err = a.send(ctx, "views.open", "views.open", func(ctx context.Context) error {
+		res, err := a.client.OpenViewContext(ctx, trigger, view)
+		if err == nil {
+			id = res.ID
+		}
+		return err
+	})
+	return id, err
+}
+
+func (a *api) updateView(ctx context.Context, id string, view slack.ModalViewRequest) error {
+	return a.send(ctx, "views.update", "views.update", func(ctx context.Context) error {
+		_, err := a.client.UpdateViewContext(ctx, view, "", "", id)
+		return err
+	})
+}
+
+func (a *api) groupMembers(ctx context.Context, group string) (users []string, err error) {
+	err = a.call(ctx, "usergroups.users.list", "", false, func(ctx context.Context) (err error) {
+		users, err = a.client.GetUserGroupMembersContext(ctx, group)
+		return err
+	})
+	return users, err
+}
+
+func (a *api) user(ctx context.Context, id string) (user *slack.User, err error) {
+	err = a.call(ctx, "users.info", "", false, func(ctx context.Context) (err error) {
+		user, err = a.client.GetUserInfoContext(ctx, id)
+		return err
+	})
+	return user, err
+}
+
+func (a *api) postEphemeral(ctx context.Context, channel, user string, m message) error {
+	return a.send(ctx, "chat.postEphemeral", "chat.postEphemeral", func(ctx context.Context) error {
+		options := []slack.MsgOption{slack.MsgOptionText(m.Text, false)}
+		if len(m.Blocks) > 0 {
+			options = append(options, slack.MsgOptionBlocks(m.Blocks...))
+		}
+		_, err := a.client.PostEphemeralContext(ctx, channel, user, options...)
+		return err
+	})
+}
+
+// response is the body of a post to a response_url.
+type response struct {
+	ResponseType    string        `json:"response_type,omitempty"`
+	ReplaceOriginal bool          `json:"replace_original"`
+	Text            string        `json:"text"`
+	Blocks          []slack.Block `json:"blocks,omitempty"`
+}
+
+// respond posts to a response_url. It is ours alone because slack-go does not read the errors that come back.
+func (a *api) respond(ctx context.Context, url string, r response) error {
+	return a.send(ctx, "response_url", "response_url", func(ctx context.Context) error {
+		body, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("write response: %w", err)
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+		if err != nil {
+			return fmt.Errorf("make request: %w", err)
+		}
+		req.Header.Set("Content-Type", "application/json; charset=utf-8")
+		res, err := a.http.Do(req)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = res.Body.Close() }()
+		answer, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+		if err != nil {
+			return fmt.Errorf("read answer: %w", err)
+		}
+		return responseError(res, answer)
+	})
+}
+
+// responseError reads the answer of a response_url: "ok", an error code in plain text, or JSON.
+func responseError(res *http.Response, answer []byte) error {
+	var parsed slack.SlackResponse
+	isJSON := json.Unmarshal(answer, &parsed) == nil
+	switch {
+	case res.StatusCode == http.StatusTooManyRequests:
+		return slack.StatusCodeError{Code: res.StatusCode, Status: res.Status}
+	case isJSON && parsed.Error != "":
+		return parsed.Err()
+	case res.StatusCode == http.StatusOK && (isJSON || strings.TrimSpace(string(answer)) == "ok"):
+		return nil
+	case plainWord.Match(answer) && string(answer) != "ok":
+		return slack.SlackErrorResponse{Err: string(answer)}
+	case res.StatusCode != http.StatusOK:
+		return slack.StatusCodeError{Code: res.StatusCode, Status: res.Status}
+	}
+	return errors.New("the answer makes no sense")
+}

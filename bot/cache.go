@@ -1,0 +1,108 @@
+package bot
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// cache remembers answers of Slack's for a while. Many askers of one key share one request; when Slack does not answer, what it said
+// last counts for some longer, but not for ever. It is safe for concurrent use.
+type cache[V any] struct {
+	fetch  func(ctx context.Context, key string) (V, error)
+	now    func() time.Time
+	fresh  time.Duration // how long an answer is believed
+	atMost time.Duration // and how long while no newer one comes
+	spawn  func(func(context.Context))
+
+	mu      sync.Mutex
+	entries map[string]*entry[V]
+}
+
+type entry[V any] struct {
+	value   V
+	at      time.Time // of value; zero: there is none
+	err     error     // of the last request
+	loading chan struct{}
+}
+
+const (
+	maxEntries = 4096
+	// patience is how long an asker waits for a newer answer when there is an older one.
+	patience = time.Second
+)
+
+func newCache[V any](cfg Config, spawn func(func(context.Context)), fetch func(context.Context, string) (V, error)) *cache[V] {
+	return &cache[V]{
+		fetch: fetch, now: cfg.Now, fresh: cfg.MembersFor, atMost: cfg.MembersAtMost, spawn: spawn, entries: map[string]*entry[V]{},
+	}
+}
+
+// get returns the answer for a key, or why there is none.
+func (c *cache[V]) get(ctx context.Context, key string) (V, error) {
+	c.mu.Lock()
+	e, ok := c.entries[key]
+	if !ok {
+		c.evict()
+		e = &entry[V]{}
+		c.entries[key] = e
+	}
+	if !e.at.IsZero() && c.now().Sub(e.at) < c.fresh {
+		defer c.mu.Unlock()
+		return e.value, nil
+	}
+	if e.loading == nil {
+		e.loading = make(chan struct{})
+		c.spawn(func(ctx context.Context) { c.load(ctx, key, e) })
+	}
+	loading, known := e.loading, c.usable(e)
+	c.mu.Unlock()
+
+	if known {
+		short, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		ctx = short
+	}
+	select {
+	case <-loading:
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.usable(e) {
+		return e.value, nil
+	}
+	var none V
+	if e.err != nil {
+		return none, e.err
+	}
+	return none, ctx.Err()
+}
+
+// usable says whether an entry's value may be believed. The caller holds the lock.
+func (c *cache[V]) usable(e *entry[V]) bool {
+	return !e.at.IsZero() && c.now().Sub(e.at) < c.atMost
+}
+
+func (c *cache[V]) load(ctx context.Context, key string, e *entry[V]) {
+	value, err := c.fetch(ctx, key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.err = err; err == nil {
+		e.value, e.at = value, c.now()
+	}
+	close(e.loading)
+	e.loading = nil
+}
+
+// evict makes room when strangers have filled the cache. The caller holds the lock.
+func (c *cache[V]) evict() {
+	if len(c.entries) < maxEntries {
+		return
+	}
+	for k, e := range c.entries {
+		if e.loading == nil {
+			delete(c.entries, k)
+		}
+	}
+}

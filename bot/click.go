@@ -1,0 +1,180 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"hitl"
+)
+
+// Words for when nothing could be done. They say what happened, and what to do.
+const (
+	wordsUnknown   = "This button belongs to no review that I know. Nothing was recorded."
+	wordsNotSaved  = "*Not recorded.* The decision could not be confirmed as saved. Please try again in a moment: a decision counts only once."
+	wordsNotSure   = "*Not recorded.* Slack did not tell me whether you may decide this. Please try again in a moment."
+	wordsNotOpened = "The form could not be opened: Slack did not take it in time. Nothing was recorded, please click again."
+	wordsNotLoaded = "The review could not be loaded. Nothing was recorded; please close this and try again in a moment."
+	wordsNoLabel   = "Not recorded: that label is not one of this review's labels. Please choose with “Other…”."
+)
+
+// click carries out a click on a card's button. Deciding is done before the answer, everything else beside it.
+func (b *Bot) click(ctx context.Context, in interaction) answer {
+	if len(in.Actions) == 0 {
+		return answer{}
+	}
+	a := in.Actions[0] // Slack sends one
+	if in.View.ID != "" {
+		return answer{} // selects in a modal count when it is submitted
+	}
+	r, ok := parseRef(a.Value)
+	if !ok {
+		b.cfg.Observer.Clicked("button", "unknown")
+		b.tell(in, wordsUnknown)
+		return answer{}
+	}
+	switch {
+	case a.ActionID == actionOther:
+		return b.open(ctx, in, r, "Choose a label", b.correctView)
+	case a.ActionID == actionText:
+		return b.open(ctx, in, r, "Full text", b.textView)
+	case (a.ActionID == actionAccept || strings.HasPrefix(a.ActionID, actionLabel)) && r.Label != "":
+		return b.decideClick(ctx, in, r)
+	}
+	b.cfg.Observer.Clicked("button", "unknown")
+	b.tell(in, wordsUnknown)
+	return answer{}
+}
+
+// decideClick turns a click on a label into a decision. The answer is 200 only when the reviewer was told something definite.
+func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
+	channel, ts := in.place()
+	v := hitl.Verdict{
+		ReviewID: r.Review, Round: r.Round, Kind: hitl.Correct, Reviewer: in.reviewer(),
+		Context: map[string]string{"surface": "button", "channel": channel, "message": ts},
+	}
+	res := b.decide(ctx, v, func(rec hitl.Record) (label, reason string, err error) {
+		label, ok := byKey(rec.Labels, r.Label)
+		if !ok && labelKey(rec.Prediction.Label) == r.Label {
+			label, ok = rec.Prediction.Label, true
+		}
+		if !ok {
+			return "", "", &hitl.InvalidError{Field: "label", Reason: wordsNoLabel}
+		}
+		return label, "", nil
+	})
+	b.cfg.Observer.Clicked("button", res.outcome)
+	switch {
+	case res.outcome == outcomeInvalid:
+		b.tell(in, escape(res.words)) // it may quote a label
+	case res.words != "":
+		b.tell(in, res.words)
+	}
+	if res.rec.Decision != nil && in.ResponseURL != "" {
+		b.spawn(func(ctx context.Context) { b.redrawClicked(ctx, in, res.rec) })
+	}
+	if res.outcome == outcomeFailed {
+		return notDone()
+	}
+	return answer{}
+}
+
+// redrawClicked shows a decision on the card that was clicked, at once and without a call that Slack counts; the refresh that follows
+// every decision makes up for failures.
+func (b *Bot) redrawClicked(ctx context.Context, in interaction, rec hitl.Record) {
+	m := card(rec)
+	err := b.api.respond(ctx, in.ResponseURL, response{ReplaceOriginal: true, Text: m.Text, Blocks: m.Blocks})
+	if err != nil {
+		b.log.WarnContext(ctx, "card not redrawn at once, its refresh will", "review", rec.Review.ID, "error", err)
+		return
+	}
+	channel, ts := in.place()
+	b.drawn.put(channel, ts, m)
+}
+
+// tell says something to the person who clicked, where they clicked, and to nobody else.
+func (b *Bot) tell(in interaction, words string) {
+	channel, _ := in.place()
+	b.spawn(func(ctx context.Context) {
+		b.whisper(ctx, in.ResponseURL, channel, in.User.ID, message{Text: words, Blocks: []slack.Block{section(words)}})
+	})
+}
+
+// whisper shows a message to one user, by the response_url if there is one that works.
+func (b *Bot) whisper(ctx context.Context, responseURL, channel, user string, m message) {
+	err := errors.New("no response_url")
+	if responseURL != "" {
+		err = b.api.respond(ctx, responseURL, response{ResponseType: "ephemeral", Text: m.Text, Blocks: m.Blocks})
+	}
+	if err == nil || uncertain(err) { // better said once too few than twice
+		return
+	}
+	if channel != "" {
+		err = b.api.postEphemeral(ctx, channel, user, m)
+	}
+	if err != nil {
+		b.log.WarnContext(ctx, "a person was not told", "user", user, "channel", channel, "text", m.Text, "error", err)
+	}
+}
+
+// viewBuilder makes the modal that a button opens.
+type viewBuilder func(rec hitl.Record, data viewData) slack.ModalViewRequest
+
+func (b *Bot) correctView(rec hitl.Record, data viewData) slack.ModalViewRequest {
+	if !open(rec) {
+		return notice("Already decided", closedWords(rec, hitl.Reviewer{}), data)
+	}
+	return correctModal(rec, b.cfg.Queues[rec.Review.Queue].Reasons, data)
+}
+
+func (b *Bot) textView(rec hitl.Record, data viewData) slack.ModalViewRequest {
+	return textModal(rec, data)
+}
+
+// open opens a modal. The trigger lives for three seconds, so the modal opens empty before anything is looked up, and fills then.
+func (b *Bot) open(ctx context.Context, in interaction, r ref, title string, build viewBuilder) answer {
+	channel, ts := in.place()
+	data := viewData{Ref: ref{Review: r.Review, Round: r.Round}.String(), Channel: channel, TS: ts}
+	id, err := b.api.openView(ctx, in.TriggerID, loading(title, data))
+	if err != nil {
+		b.log.WarnContext(ctx, "modal not opened", "review", r.Review, "error", err)
+		b.cfg.Observer.Clicked("button", outcomeFailed)
+		b.tell(in, wordsNotOpened)
+		return answer{}
+	}
+	b.cfg.Observer.Clicked("button", "opened")
+	b.spawn(func(ctx context.Context) {
+		view := b.view(ctx, in.reviewer(), r, title, data, build)
+		err := b.api.updateView(ctx, id, view)
+		if d := rateLimited(err); d > 0 && sleep(ctx, d) == nil {
+			err = b.api.updateView(ctx, id, view)
+		}
+		if err != nil && refusal(err) != "not_found" { // closed meanwhile
+			b.log.WarnContext(ctx, "modal not filled", "review", r.Review, "error", err)
+			b.tell(in, wordsNotOpened)
+		}
+	})
+	return answer{}
+}
+
+// view makes the modal for a person, which may be one that says no.
+func (b *Bot) view(ctx context.Context, who hitl.Reviewer, r ref, title string, data viewData, build viewBuilder) slack.ModalViewRequest {
+	rec, err := b.state(ctx, r.Review)
+	if errors.Is(err, hitl.ErrNotFound) || (err == nil && rec.Review == nil) {
+		return notice(title, wordsUnknown, data)
+	}
+	if err == nil {
+		err = b.rights.reviewer(ctx, who, rec.Review.Queue)
+	}
+	var no *notAllowedError
+	switch {
+	case errors.As(err, &no):
+		return notice(title, no.why, data)
+	case err != nil:
+		b.log.ErrorContext(ctx, "review not loaded for a modal", "review", r.Review, "error", err)
+		return notice(title, wordsNotLoaded, data)
+	}
+	return build(rec, data)
+}

@@ -1,0 +1,245 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"hitl"
+)
+
+// Cards is the part of the system of record that knows which message shows which review. It is safe for concurrent use.
+type Cards interface {
+	// BeginCard writes the intent to post a review's card before the post is made. An intent that is there already comes back with
+	// Attempt greater than 1: a message may exist. Errors: hitl.ErrNoRoom when the channel holds openLimit cards of open
+	// reviews, intents included; hitl.ErrPosted when the review has its card; hitl.ErrAlreadyDecided; hitl.ErrNotFound.
+	BeginCard(ctx context.Context, reviewID, team, channel string, openLimit int) (hitl.Card, error)
+	// CardPosted records that a card's message exists. Saying so twice is no error.
+	CardPosted(ctx context.Context, cardID, channel, ts string) error
+	// CardGone records that a card's message does not exist, or cannot be changed any more.
+	CardGone(ctx context.Context, cardID string) error
+	// Cards returns a review's cards, gone ones included.
+	Cards(ctx context.Context, reviewID string) ([]hitl.Card, error)
+	// StaleIntents returns intents last begun before a time, the oldest first, limit at most.
+	StaleIntents(ctx context.Context, before time.Time, limit int) ([]hitl.Card, error)
+}
+
+// Waiting is the index of reviews that wait for a card. It is safe for concurrent use.
+type Waiting interface {
+	// Next takes up to limit reviews for a consumer, the most urgent first, waiting for one at most for block. None is no error.
+	Next(ctx context.Context, queue, consumer string, limit int, block time.Duration) ([]hitl.Delivery, error)
+	// Done drops reviews that need no card any more.
+	Done(ctx context.Context, queue string, reviewIDs ...string) error
+	// Release gives reviews back, to be delivered again.
+	Release(ctx context.Context, queue string, reviewIDs ...string) error
+	// Len returns how many reviews wait, taken ones included.
+	Len(ctx context.Context, queue string) (int64, error)
+}
+
+// Statistics answers `/hitl stats`.
+type Statistics interface {
+	Stats(ctx context.Context, q hitl.StatsQuery) (hitl.Stats, error)
+}
+
+// Observer is told what happened, for metrics. Its methods must not block, and the values of their words are few.
+type Observer interface {
+	// Called is called after each request to Slack. outcome is "ok", "ratelimited", "unclear" (the request may have had its effect:
+	// a timeout, a cut connection, a server error), or Slack's error code.
+	Called(method, outcome string, took time.Duration)
+	// Clicked is called once for each answer given to a person. surface is "button", "modal" or "command"; outcome is "accepted", "corrected",
+	// "opened", "lost", "refused", "unknown", "invalid", "failed" or "answered".
+	Clicked(surface, outcome string)
+	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
+	// "full" or "failed".
+	Posted(queue, outcome string)
+}
+
+// Reviewers are the people who may decide a queue's reviews.
+type Reviewers struct {
+	Users  []string // Slack user ids, U… or W…
+	Groups []string // Slack user group ids, S…
+}
+
+// Queue is how one queue is shown.
+type Queue struct {
+	Channel   string // Slack channel id, C… or G…
+	Reviewers Reviewers
+	OpenLimit int      // most open cards in the channel; default 10
+	Reasons   []string // canned reasons offered in the modal, up to 100; may be empty
+}
+
+// Rate is how often something may be done: Burst times at once and once every Every from then on. Zero values take the
+// default; a negative Every means no limit.
+type Rate struct {
+	Every time.Duration
+	Burst int
+}
+
+// Config is what a Bot needs. Token, SigningSecrets, Queues, Desk, Cards, Waiting and Stats are required.
+type Config struct {
+	// Token is the bot token, xoxb-….
+	Token string
+	// SigningSecrets are the secrets that Slack may sign with: one, or two while they are being changed.
+	SigningSecrets []string
+	// APIURL is where Slack's Web API is, with a slash at its end. Default: https://slack.com/api/.
+	APIURL string
+	// Queues by name.
+	Queues map[string]Queue
+	// Command is the slash command, as it stands in help texts. Default: /hitl.
+	Command string
+
+	Desk    *hitl.Desk
+	Cards   Cards
+	Waiting Waiting
+	Stats   Statistics
+
+	// Consumer names this process among those that share a queue. Default: a new id.
+	Consumer string
+	// Observer is told what happened. Default: nobody.
+	Observer Observer
+	// Logger. Default: discards.
+	Logger *slog.Logger
+	// Now is the clock for signatures, caches and rates. Default: time.Now.
+	Now func() time.Time
+	// HTTPClient sends requests to Slack; it needs a Timeout. Default: one of 10 s.
+	HTTPClient *http.Client
+
+	// AnswerWithin bounds the work between a request of Slack's and its answer; Slack itself waits 3 s. Default: 2.5 s.
+	AnswerWithin time.Duration
+	// MembersFor is how long the members of a user group and the state of a user are believed. Default: 5 min.
+	MembersFor time.Duration
+	// MembersAtMost is how long they are believed while Slack does not answer. Default: 30 min.
+	MembersAtMost time.Duration
+	// Poll is how long a poster waits at most before it looks for room or for new reviews again. Default: 2 s.
+	Poll time.Duration
+	// RetryFirst and RetryMost are the first and the longest pause after a failure. Default: 1 s and 1 min.
+	RetryFirst, RetryMost time.Duration
+	// SweepEvery is how often cards are looked for whose posting was cut short, and StaleAfter how old such an intent must be. Default:
+	// 1 min and 2 min; StaleAfter must be longer than a post can take.
+	SweepEvery, StaleAfter time.Duration
+	// PostRate paces chat.postMessage in each channel. Default: one a second, a burst of 3.
+	PostRate Rate
+	// UpdateRate and HistoryRate pace chat.update and conversations.history in the workspace. Default: 50 a minute, a burst of 10.
+	UpdateRate, HistoryRate Rate
+}
+
+func (c Config) withDefaults() Config {
+	or(&c.APIURL, slack.APIURL)
+	or(&c.Command, "/hitl")
+	or(&c.AnswerWithin, 2500*time.Millisecond)
+	or(&c.MembersFor, 5*time.Minute)
+	or(&c.MembersAtMost, 30*time.Minute)
+	or(&c.Poll, 2*time.Second)
+	or(&c.RetryFirst, time.Second)
+	or(&c.RetryMost, time.Minute)
+	or(&c.SweepEvery, time.Minute)
+	or(&c.StaleAfter, 2*time.Minute)
+	or(&c.PostRate.Every, time.Second)
+	or(&c.PostRate.Burst, 3)
+	for _, r := range []*Rate{&c.UpdateRate, &c.HistoryRate} {
+		or(&r.Every, 1200*time.Millisecond)
+		or(&r.Burst, 10)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.HTTPClient == nil {
+		c.HTTPClient = &http.Client{Timeout: 10 * time.Second}
+	}
+	if c.Observer == nil {
+		c.Observer = nobody{}
+	}
+	or(&c.Consumer, hitl.NewID("bot", c.Now()))
+	queues := make(map[string]Queue, len(c.Queues))
+	for name, q := range c.Queues {
+		or(&q.OpenLimit, 10)
+		queues[name] = q
+	}
+	c.Queues = queues
+	return c
+}
+
+func or[T comparable](field *T, fallback T) {
+	var zero T
+	if *field == zero {
+		*field = fallback
+	}
+}
+
+var (
+	channelID = regexp.MustCompile(`^[CGD][A-Z0-9]+$`)
+	userID    = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
+	groupID   = regexp.MustCompile(`^S[A-Z0-9]+$`)
+)
+
+func (c Config) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Token == "" {
+		bad("token is missing")
+	}
+	if n := len(c.SigningSecrets); n < 1 || n > 2 {
+		bad("%d signing secrets, want one, or two while they are being changed", n)
+	}
+	for _, s := range c.SigningSecrets {
+		if s == "" {
+			bad("a signing secret is empty")
+		}
+	}
+	if !strings.HasSuffix(c.APIURL, "/") {
+		bad("API URL %q must end with a slash", c.APIURL)
+	}
+	if c.Desk == nil || c.Cards == nil || c.Waiting == nil || c.Stats == nil {
+		bad("desk, cards, waiting and stats are required")
+	}
+	if c.HTTPClient.Timeout <= 0 {
+		bad("HTTP client has no timeout")
+	}
+	for name, q := range c.Queues {
+		if !channelID.MatchString(q.Channel) {
+			bad("queue %q: %q is no channel id (open the channel's details in Slack and copy the id, like C0123456789)", name, q.Channel)
+		}
+		if q.OpenLimit < 1 {
+			bad("queue %q: open limit %d is less than 1", name, q.OpenLimit)
+		}
+		if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 {
+			bad("queue %q has no reviewers", name)
+		}
+		for _, u := range q.Reviewers.Users {
+			if !userID.MatchString(u) {
+				bad("queue %q: %q is no user id", name, u)
+			}
+		}
+		for _, g := range q.Reviewers.Groups {
+			if !groupID.MatchString(g) {
+				bad("queue %q: %q is no user group id", name, g)
+			}
+		}
+		if len(q.Reasons) > maxOptions {
+			bad("queue %q: %d reasons, Slack shows at most %d", name, len(q.Reasons), maxOptions)
+		}
+		for _, r := range q.Reasons {
+			if r == "" || len(r) > hitl.MaxReasonBytes {
+				bad("queue %q: reason %q must have 1 to %d bytes", name, r, hitl.MaxReasonBytes)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// nobody observes nothing.
+type nobody struct{}
+
+func (nobody) Called(string, string, time.Duration) {}
+func (nobody) Clicked(string, string)               {}
+func (nobody) Posted(string, string)                {}

@@ -1,0 +1,27 @@
+// Package bot shows reviews in Slack and brings the reviewers' clicks back as decisions.
+//
+// A review appears as a card: a message with the item's text, what the model said, why a person is needed, and buttons. A click
+// becomes a verdict that hitl.Desk turns into the one decision of the review, and the card then says who decided what and when.
+// The card is a view; the database row is the truth, and nothing is read back from a card but the opaque reference in its buttons.
+//
+// Start at [New]. A [Bot] has three sides:
+//
+//   - [Bot.Handler] takes Slack's requests over HTTP: clicks, modals, type-ahead, slash commands. The work behind it
+//     (interaction.go, command.go) knows nothing of HTTP, so that another transport can feed the same payloads.
+//   - [Bot.Run] keeps the channels filled: one poster per queue takes waiting reviews and posts their cards as room allows, and a
+//     sweep finds cards whose posting was cut short by a crash.
+//   - [Bot.RefreshCard] redraws the cards of a review after its state changed. It is the handler of an effect: it may be called any
+//     number of times.
+//
+// What it promises:
+//
+//   - A click is answered with success only after the decision is committed, and always in words otherwise.
+//   - A review gets one card. Slack has no idempotency keys, so each post is announced first (Cards.BeginCard) and carries the
+//     card's id in its metadata; after a failure that leaves open whether Slack took the post, the channel's history is read
+//     before anything is posted again.
+//   - Rate limits are honoured per method and channel, and trouble in one channel never holds up another.
+//   - Hostile text cannot act: it stands where Slack interprets nothing, with control, bidirectional and invisible characters made
+//     visible (text.go).
+//
+// Card, modal and statistics builders (card.go, modal.go, stats.go) are pure functions; their golden files are in testdata.
+package bot

@@ -1,0 +1,50 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"hitl"
+)
+
+const (
+	historyPage  = 200
+	historyPages = 25
+	// clockSlack is how far Slack's clock, which stamps messages, and the database's, which stamps cards, may be apart.
+	clockSlack = 5 * time.Minute
+)
+
+// find looks for a card's message in its channel's history, by the metadata that every card carries. An error means that the question
+// is still open.
+func (b *Bot) find(ctx context.Context, c hitl.Card) (ts string, found bool, err error) {
+	self, err := b.rights.self(ctx)
+	if err != nil {
+		return "", false, fmt.Errorf("learn who we are: %w", err)
+	}
+	p := slack.GetConversationHistoryParameters{
+		ChannelID: c.Channel, Limit: historyPage, IncludeAllMetadata: true, Inclusive: true,
+		Oldest: strconv.FormatInt(c.CreatedAt.Add(-clockSlack).Unix(), 10) + ".000000",
+	}
+	for range historyPages {
+		res, err := b.api.history(ctx, &p)
+		if err != nil {
+			return "", false, err
+		}
+		for _, m := range res.Messages {
+			// Other apps can copy our metadata, but they cannot write in our name.
+			if m.Metadata.EventType == metadataType && m.Metadata.EventPayload["card"] == c.ID && (m.User == self.UserID || m.BotID == self.BotID) {
+				return m.Timestamp, true, nil
+			}
+		}
+		if p.Cursor = res.ResponseMetaData.NextCursor; p.Cursor == "" || !res.HasMore {
+			return "", false, nil
+		}
+	}
+	// A second card is a nuisance, a review that nobody sees is a loss.
+	b.log.WarnContext(ctx, "gave up looking for a card in a very busy channel; it may be posted twice", "card", c.ID, "channel", c.Channel)
+	return "", false, nil
+}

@@ -1,0 +1,144 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"hitl"
+)
+
+// interaction is as much of an interactivity payload as we read. It is ours because slack-go's decodes the whole message that was
+// clicked, and fails with it on any block that it does not know.
+type interaction struct {
+	Type        string      `json:"type"`
+	Team        idField     `json:"team"`
+	Enterprise  idField     `json:"enterprise"`
+	User        userField   `json:"user"`
+	TriggerID   string      `json:"trigger_id"`
+	ResponseURL string      `json:"response_url"`
+	Channel     idField     `json:"channel"`
+	Container   container   `json:"container"`
+	Actions     []action    `json:"actions"`
+	View        interactive `json:"view"`
+	// Of block_suggestion:
+	ActionID string `json:"action_id"`
+	BlockID  string `json:"block_id"`
+	Value    string `json:"value"`
+}
+
+type idField struct {
+	ID string `json:"id"`
+}
+
+type userField struct {
+	ID     string `json:"id"`
+	TeamID string `json:"team_id"`
+}
+
+type container struct {
+	MessageTS string `json:"message_ts"`
+	ChannelID string `json:"channel_id"`
+}
+
+type action struct {
+	ActionID string `json:"action_id"`
+	Value    string `json:"value"`
+}
+
+type interactive struct {
+	ID              string `json:"id"`
+	CallbackID      string `json:"callback_id"`
+	PrivateMetadata string `json:"private_metadata"`
+	State           struct {
+		Values map[string]map[string]field `json:"values"`
+	} `json:"state"`
+}
+
+type field struct {
+	Value          string `json:"value"`
+	SelectedOption struct {
+		Value string `json:"value"`
+	} `json:"selected_option"`
+}
+
+// input returns what was entered or chosen in a field of a view.
+func (v interactive) input(block, action string) string {
+	f := v.State.Values[block][action]
+	if f.SelectedOption.Value != "" {
+		return f.SelectedOption.Value
+	}
+	return f.Value
+}
+
+// parseInteraction reads a payload and makes sure that somebody is behind it.
+func parseInteraction(payload []byte) (interaction, bool) {
+	var in interaction
+	if json.Unmarshal(payload, &in) != nil || !slackUser(in.User.ID) {
+		return interaction{}, false
+	}
+	return in, true
+}
+
+// reviewer is the person behind a payload. A stranger in a shared channel has a team of their own.
+func (in interaction) reviewer() hitl.Reviewer {
+	team := in.User.TeamID
+	if team == "" {
+		team = in.Team.ID
+	}
+	if team == "" {
+		team = in.Enterprise.ID
+	}
+	return hitl.Reviewer{Team: team, User: in.User.ID}
+}
+
+// place is the message that a click came from.
+func (in interaction) place() (channel, ts string) {
+	channel = in.Container.ChannelID
+	if channel == "" {
+		channel = in.Channel.ID
+	}
+	return channel, in.Container.MessageTS
+}
+
+// interaction carries out one interactivity payload, over whatever transport it came.
+func (b *Bot) interaction(ctx context.Context, payload []byte) answer {
+	in, ok := parseInteraction(payload)
+	if !ok {
+		b.log.WarnContext(ctx, "slack sent a payload that cannot be read", "bytes", len(payload))
+		return answer{status: http.StatusBadRequest}
+	}
+	switch in.Type {
+	case "block_actions":
+		return b.click(ctx, in)
+	case "view_submission":
+		return b.submit(ctx, in)
+	case "block_suggestion":
+		return b.suggest(ctx, in)
+	case "view_closed":
+		return answer{}
+	}
+	b.log.WarnContext(ctx, "slack sent a payload of a type that this app does not use", "type", metricWord(in.Type))
+	return answer{}
+}
+
+// suggest answers the type-ahead of the label select. Without an answer Slack shows that there is none, so trouble goes to the log.
+func (b *Bot) suggest(ctx context.Context, in interaction) answer {
+	type options struct {
+		Options any `json:"options"`
+	}
+	none := answer{body: options{[]any{}}}
+	_, r, ok := parseViewData(in.View.PrivateMetadata)
+	if !ok || in.ActionID != fieldLabel {
+		return none
+	}
+	rec, err := b.state(ctx, r.Review)
+	if err == nil && rec.Review != nil {
+		err = b.rights.reviewer(ctx, in.reviewer(), rec.Review.Queue)
+	}
+	if err != nil {
+		b.log.WarnContext(ctx, "no labels to suggest", "review", r.Review, "error", err)
+		return none
+	}
+	return answer{body: options{labelOptions(rec.Labels, in.Value)}}
+}

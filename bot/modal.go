@@ -1,0 +1,192 @@
+package bot
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"hitl"
+)
+
+// Callback, block and action ids of the modals. Input survives an update of the view only where they stay the same.
+const (
+	viewCorrect = "hitl_correct"
+	viewText    = "hitl_text"
+	viewNotice  = "hitl_notice"
+
+	blockLabel   = "hitl_label"
+	blockReason  = "hitl_reason"
+	blockComment = "hitl_comment"
+	fieldLabel   = "label"
+	fieldReason  = "reason"
+	fieldComment = "comment"
+)
+
+const (
+	maxOptions      = 100 // of a static select, and of one answer to a type-ahead
+	maxOptionUnits  = 75
+	maxCommentInput = 1000   // characters; the store takes 3,000 bytes
+	modalQuoteUnits = 300    // of the item's text, above the form
+	pageUnits       = 2500   // of text in one block of the full text
+	maxTextBytes    = 180000 // of JSON for the full text: a view may have 250,000 in all
+)
+
+// viewData is what a modal carries for us: which review it is about and where it was opened from.
+type viewData struct {
+	Ref     string `json:"ref"`
+	Channel string `json:"channel,omitempty"`
+	TS      string `json:"ts,omitempty"`
+}
+
+func (d viewData) String() string {
+	b, _ := json.Marshal(d) // three strings can always be written
+	return string(b)
+}
+
+func parseViewData(s string) (viewData, ref, bool) {
+	var d viewData
+	if json.Unmarshal([]byte(s), &d) != nil {
+		return viewData{}, ref{}, false
+	}
+	r, ok := parseRef(d.Ref)
+	return d, r, ok
+}
+
+func modal(callback, title string, data viewData, blocks ...slack.Block) slack.ModalViewRequest {
+	return slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: callback, Title: plain(title), Close: plain("Close"),
+		PrivateMetadata: data.String(), Blocks: slack.Blocks{BlockSet: blocks},
+	}
+}
+
+// notice is a modal that only says something: text is mrkdwn.
+func notice(title, text string, data viewData) slack.ModalViewRequest {
+	return modal(viewNotice, title, data, section(text))
+}
+
+// loading is what opens at once, before anything is looked up: a trigger lives for three seconds.
+func loading(title string, data viewData) slack.ModalViewRequest {
+	return notice(title, "Loading…", data)
+}
+
+// correctModal is the form with every label, a reason and a comment.
+func correctModal(rec hitl.Record, reasons []string, data viewData) slack.ModalViewRequest {
+	if len(rec.Labels) == 0 {
+		return notice("Choose a label", "This model names no labels, so there is nothing to choose from.", data)
+	}
+	blocks := []slack.Block{
+		quote(cutLines(cut(squeeze(visible(rec.Item.Text)), modalQuoteUnits, units), 4)),
+		contextLine(opinion(rec)),
+		slack.NewInputBlock(blockLabel, plain("Label"), nil, labelSelect(rec)),
+	}
+	if options := reasonOptions(reasons); len(options) > 0 {
+		blocks = append(blocks, slack.NewInputBlock(blockReason, plain("Reason"), nil,
+			slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Why?"), fieldReason, options...)).WithOptional(true))
+	}
+	comment := slack.NewPlainTextInputBlockElement(plain("Anything the next reader should know"), fieldComment).
+		WithMultiline(true).WithMaxLength(maxCommentInput)
+	blocks = append(blocks, slack.NewInputBlock(blockComment, plain("Comment"), nil, comment).WithOptional(true))
+	view := modal(viewCorrect, "Choose a label", data, blocks...)
+	view.Submit, view.Close = plain("Save"), plain("Cancel")
+	return view
+}
+
+// labelSelect lists the labels as far as Slack can show them, and asks us for them while the reviewer types beyond that.
+func labelSelect(rec hitl.Record) *slack.SelectBlockElement {
+	if len(rec.Labels) <= maxOptions {
+		return slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Choose a label"), fieldLabel, labelOptions(rec.Labels, "")...)
+	}
+	s := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, plain("Type to find a label"), fieldLabel)
+	least := 0
+	s.MinQueryLength = &least
+	return s
+}
+
+// labelOptions are the labels that contain what was typed, those that begin with it first, as many as Slack takes.
+func labelOptions(labels []string, typed string) []*slack.OptionBlockObject {
+	typed = strings.ToLower(strings.TrimSpace(typed))
+	var first, later []string
+	for _, l := range labels {
+		switch i := strings.Index(strings.ToLower(l), typed); {
+		case i == 0:
+			first = append(first, l)
+		case i > 0:
+			later = append(later, l)
+		}
+	}
+	options := []*slack.OptionBlockObject{}
+	for _, l := range slices.Concat(first, later) {
+		if len(options) == maxOptions {
+			break
+		}
+		options = append(options, option(l))
+	}
+	return options
+}
+
+func reasonOptions(reasons []string) []*slack.OptionBlockObject {
+	var options []*slack.OptionBlockObject
+	for _, r := range reasons {
+		options = append(options, option(r))
+	}
+	return options
+}
+
+func option(word string) *slack.OptionBlockObject {
+	return slack.NewOptionBlockObject(labelKey(word), plain(plainName(word, maxOptionUnits)), nil)
+}
+
+// textModal shows an item's text as far as a modal can hold it, and says so when that is not all.
+func textModal(rec hitl.Record, data viewData) slack.ModalViewRequest {
+	pages, rest := paginate(visible(rec.Item.Text), pageUnits, maxTextBytes)
+	length := count(len([]rune(rec.Item.Text)), "character")
+	head := fmt.Sprintf("%s · %s", origin(rec), length)
+	if rest {
+		head += "\n*Too long for Slack:* this is the beginning, " + kilobytes(pages) + "."
+	}
+	blocks := []slack.Block{contextLine(head)}
+	for _, p := range pages {
+		blocks = append(blocks, quote(p))
+	}
+	return modal(viewText, "Full text", data, blocks...)
+}
+
+func kilobytes(pages []string) string {
+	n := 0
+	for _, p := range pages {
+		n += len(p)
+	}
+	return fmt.Sprintf("the first %d kB", (n+999)/1000)
+}
+
+// paginate cuts a text into pages of at most a number of characters, at a line's end or a space where one is near, until their JSON
+// takes maxBytes; rest says that something was left over.
+func paginate(s string, pageUnits, maxBytes int) (pages []string, rest bool) {
+	const blockBytes, maxPages = 150, 90 // the JSON around a page, and Slack's hundred blocks
+	for s != "" {
+		page := prefix(s, pageUnits, units)
+		if len(page) < len(s) {
+			page = breakable(page)
+		}
+		if room := maxBytes - blockBytes; jsonBytes(page) > room || len(pages) == maxPages {
+			return pages, true
+		}
+		maxBytes -= blockBytes + jsonBytes(page)
+		pages = append(pages, page)
+		s = s[len(page):]
+	}
+	return pages, false
+}
+
+// breakable ends a page after a line or a word if there is one in its last quarter.
+func breakable(page string) string {
+	for _, sep := range []string{"\n", " "} {
+		if i := strings.LastIndex(page, sep); i > len(page)*3/4 {
+			return page[:i+1]
+		}
+	}
+	return page
+}

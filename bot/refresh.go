@@ -1,0 +1,64 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hitl"
+)
+
+// RefreshCard redraws every posted card of a review in the review's present state. It is the handler of an effect: it may be called again
+// at any time, by any process.
+//
+// Errors: *hitl.RetryError when Slack wants to be left alone for a while; an error that is hitl.ErrPermanent when there is no such
+// review; anything else may pass. Messages that are gone are noted as gone and are no error.
+func (b *Bot) RefreshCard(ctx context.Context, reviewID string) error {
+	rec, err := b.state(ctx, reviewID)
+	if errors.Is(err, hitl.ErrNotFound) {
+		return fmt.Errorf("load review: %w: %w", err, hitl.ErrPermanent)
+	}
+	if err != nil {
+		return fmt.Errorf("load review: %w", err)
+	}
+	if !open(rec) && rec.Review != nil {
+		b.wake(rec.Review.Queue)
+	}
+	cards, err := b.cfg.Cards.Cards(ctx, reviewID)
+	if err != nil {
+		return fmt.Errorf("list cards: %w", err)
+	}
+	m := card(rec)
+	var errs []error
+	for _, c := range cards {
+		if c.State == hitl.CardPosted {
+			errs = append(errs, b.redraw(ctx, c, rec, m))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Bot) redraw(ctx context.Context, c hitl.Card, rec hitl.Record, m message) error {
+	if b.drawn.has(c.Channel, c.TS, m) {
+		return nil
+	}
+	err := b.api.update(ctx, c.Channel, c.TS, m)
+	if badContent(refusal(err)) {
+		b.log.ErrorContext(ctx, "slack refuses the card's content, drawing a plain one", "review", c.ReviewID, "error", err)
+		err = b.api.update(ctx, c.Channel, c.TS, plainCard(rec))
+	}
+	switch {
+	case err == nil:
+		b.drawn.put(c.Channel, c.TS, m)
+		return nil
+	case rateLimited(err) > 0:
+		return &hitl.RetryError{After: rateLimited(err), Err: err}
+	case messageGone(refusal(err)):
+		b.log.WarnContext(ctx, "a card cannot be changed any more", "review", c.ReviewID, "channel", c.Channel, "ts", c.TS, "error", err)
+		if err := b.cfg.Cards.CardGone(ctx, c.ID); err != nil {
+			return fmt.Errorf("record gone card: %w", err)
+		}
+		return nil
+	}
+	return fmt.Errorf("redraw card %s: %w", c.ID, err)
+}

@@ -1,0 +1,123 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/slack-go/slack"
+
+	"hitl"
+)
+
+// person is what Slack says of a user, as far as rights go.
+type person struct {
+	Active bool // a member of this workspace, not deactivated, no bot
+}
+
+// rights says who may decide. What Slack answers is believed for Config.MembersFor.
+type rights struct {
+	api    *api
+	queues map[string]Queue
+
+	identity *cache[*slack.AuthTestResponse]
+	groups   *cache[[]string]
+	people   *cache[person]
+}
+
+func newRights(cfg Config, a *api, spawn func(func(context.Context))) *rights {
+	r := &rights{api: a, queues: cfg.Queues}
+	forever := cfg
+	const century = 100 * 365 * 24 * 3600 * 1e9 // a token's workspace does not change
+	forever.MembersFor, forever.MembersAtMost = century, century
+	r.identity = newCache(forever, spawn, func(ctx context.Context, _ string) (*slack.AuthTestResponse, error) {
+		return a.authTest(ctx)
+	})
+	r.groups = newCache(cfg, spawn, func(ctx context.Context, group string) ([]string, error) {
+		users, err := a.groupMembers(ctx, group)
+		if refusal(err) == "no_such_subteam" {
+			cfg.Logger.ErrorContext(ctx, "a queue's reviewers name a user group that does not exist", "group", group, "advice", advice("no_such_subteam"))
+			return nil, nil
+		}
+		return users, err
+	})
+	r.people = newCache(cfg, spawn, func(ctx context.Context, id string) (person, error) {
+		u, err := a.user(ctx, id)
+		switch refusal(err) {
+		case "user_not_found", "user_not_visible":
+			return person{}, nil
+		}
+		if err != nil {
+			return person{}, err
+		}
+		return person{Active: !u.Deleted && !u.IsBot && !u.IsStranger}, nil
+	})
+	return r
+}
+
+// self returns what Slack says of the bot itself.
+func (r *rights) self(ctx context.Context) (*slack.AuthTestResponse, error) { return r.identity.get(ctx, "") }
+
+// errNotAllowed says that a person may not do what they asked for; it is shown to them.
+type notAllowedError struct{ why string }
+
+func (e *notAllowedError) Error() string { return e.why }
+
+// member makes sure that somebody belongs to the bot's workspace. Errors: *notAllowedError; others mean that Slack did not say.
+func (r *rights) member(ctx context.Context, who hitl.Reviewer) error {
+	self, err := r.self(ctx)
+	if err != nil {
+		return fmt.Errorf("learn workspace: %w", err)
+	}
+	if who.Team == "" || (who.Team != self.TeamID && who.Team != self.EnterpriseID) {
+		return &notAllowedError{"Only members of this workspace can do that."}
+	}
+	return nil
+}
+
+// reviewer makes sure, at this moment, that somebody may decide the reviews of a queue. Errors as member's.
+func (r *rights) reviewer(ctx context.Context, who hitl.Reviewer, queue string) error {
+	q, ok := r.queues[queue]
+	if !ok {
+		return &notAllowedError{"Nobody may decide this: its queue " + code(queue, maxNameUnits) + " is not configured any more."}
+	}
+	if err := r.member(ctx, who); err != nil {
+		return err
+	}
+	listed, err := r.listed(ctx, who.User, q.Reviewers)
+	if err != nil {
+		return err
+	}
+	if !listed {
+		return &notAllowedError{"You are not a reviewer of the queue " + code(queue, maxNameUnits) + ". Ask its owner to add you."}
+	}
+	p, err := r.people.get(ctx, who.User)
+	if err != nil {
+		return fmt.Errorf("look up user: %w", err)
+	}
+	if !p.Active {
+		return &notAllowedError{"Only active members of this workspace can decide."}
+	}
+	return nil
+}
+
+// listed says whether a user is among the reviewers, directly or through a group. A group that cannot be read matters only when no
+// other one names the user.
+func (r *rights) listed(ctx context.Context, user string, rs Reviewers) (bool, error) {
+	if slices.Contains(rs.Users, user) {
+		return true, nil
+	}
+	var errs []error
+	for _, g := range rs.Groups {
+		members, err := r.groups.get(ctx, g)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read user group: %w", err))
+			continue
+		}
+		if slices.Contains(members, user) {
+			return true, nil
+		}
+	}
+	return false, errors.Join(errs...)
+}
