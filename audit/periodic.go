@@ -1,0 +1,82 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// minLease is how long a run of a periodic task may take before another process may begin the next.
+const minLease = time.Minute
+
+// runPeriodic runs a task when it is due and no other process was first, until ctx ends.
+//
+// A row holds when it is due. Whoever moves it to the end of a lease runs the task and then moves it to the next time; if that process dies,
+// the lease ends by itself. This needs no leader, no session and no lock, only the database's clock.
+func (s *Store) runPeriodic(ctx context.Context, p Periodic) {
+	lease := max(p.Every, minLease)
+	tick := time.NewTicker(max(p.Every/4, time.Millisecond))
+	defer tick.Stop()
+	known := false
+	for {
+		var began time.Time
+		var err error
+		if !known {
+			err = s.addTimer(ctx, p.Name)
+			known = err == nil
+		}
+		if known {
+			began, err = s.claimTimer(ctx, p.Name, lease)
+		}
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.cfg.Logger.WarnContext(ctx, "could not look whether a task is due", "task", p.Name, "error", err)
+		case err == nil && !began.IsZero():
+			s.runOnce(ctx, p, began, lease)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Store) runOnce(ctx context.Context, p Periodic, began time.Time, lease time.Duration) {
+	runCtx, cancel := context.WithTimeout(ctx, lease)
+	defer cancel()
+	start := s.cfg.Now()
+	err := contain(func() error { return p.Run(runCtx) })
+	s.cfg.Observer.PeriodicRan(p.Name, s.cfg.Now().Sub(start), err)
+	if err != nil && ctx.Err() == nil {
+		s.cfg.Logger.WarnContext(ctx, "periodic task failed", "task", p.Name, "error", err)
+	}
+	// Also when stopping: the next process need not wait for the lease to end.
+	setCtx, done := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.StatementTimeout)
+	defer done()
+	if _, err := s.pool.Exec(setCtx, `UPDATE hitl.timers SET next_at = $2 WHERE name = $1`, p.Name, began.Add(p.Every)); err != nil {
+		s.cfg.Logger.WarnContext(ctx, "could not set a task's next run", "task", p.Name, "error", err)
+	}
+}
+
+func (s *Store) addTimer(ctx context.Context, name string) error {
+	if _, err := s.pool.Exec(ctx, `INSERT INTO hitl.timers (name, next_at) VALUES ($1, now()) ON CONFLICT DO NOTHING`, name); err != nil {
+		return fmt.Errorf("add timer: %w", err)
+	}
+	return nil
+}
+
+// claimTimer returns when the run began, by the database's clock; zero when it is not due.
+func (s *Store) claimTimer(ctx context.Context, name string, lease time.Duration) (time.Time, error) {
+	var began time.Time
+	err := s.pool.QueryRow(ctx, `
+		UPDATE hitl.timers SET next_at = now() + $2::bigint * interval '1 microsecond' WHERE name = $1 AND next_at <= now()
+		RETURNING now()`, name, lease.Microseconds()).Scan(&began)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, fmt.Errorf("claim timer: %w", err)
+	}
+	return began, nil
+}
