@@ -22,7 +22,7 @@ import (
 // Bounds of what a payload can make an expression do. A plain comparison costs 1; looking through a text costs a tenth a byte.
 const (
 	maxExpression = 4096 // characters of source
-	maxCost       = 5_000_000
+	maxCost       = 1_000_000
 	checkEvery    = 1000 // loop iterations between looks at the context
 	mapTimeout    = 2 * time.Second
 )
@@ -116,7 +116,7 @@ func compileExpression(env *cel.Env, field, source string, allowed []*cel.Type) 
 	fits := out.Kind() == types.DynKind
 	names := make([]string, len(allowed))
 	for i, t := range allowed {
-		fits = fits || t.IsAssignableType(out)
+		fits = fits || t.IsAssignableType(out) || out.IsAssignableType(t) // the latter for {}, a map of dyn to dyn
 		names[i] = t.String()
 	}
 	if !fits {

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -120,7 +121,7 @@ func TestMappingKeys(t *testing.T) {
 		{`body.a`, `{}`, "", "no such key: a"},
 		{`body.?a`, `{}`, "", "yields null"},
 		{`body.?a`, `{"a":3}`, "3", ""},
-		{`body.a.b`, `{"a":"x"}`, "", "no such overload"},
+		{`body.a.b`, `{"a":"x"}`, "", "no such key: b"},
 		{`body[0] / body[1]`, `[1,0]`, "", "division by zero"},
 		{`string(body.at(0))`, ``, "", ""}, // does not compile; see below
 		{`headers["x-id"]`, `1`, "from-header", ""},
@@ -194,9 +195,18 @@ func TestMappingCost(t *testing.T) {
 		list[i] = int64(i)
 	}
 	m := mustCompile(t, Hook{Text: `body.map(a, body.map(b, body.filter(c, c == a).size()).size()).size() > 0 ? "x" : "y"`})
-	_, _, p := m.apply(t.Context(), list, nil)
-	if p == nil || p.Code != codeUnmappable || !strings.Contains(p.Detail, "cost limit exceeded") {
-		t.Errorf("27,000,000,000 steps: %v", p)
+	_, err := m.text.eval(t.Context(), map[string]any{"body": list, "headers": map[string]string{}})
+	if err == nil || !strings.Contains(err.Error(), "cost limit exceeded") {
+		t.Errorf("27,000,000,000 steps: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, p := m.apply(ctx, list, nil); p == nil || p.Code != codeUnmappable {
+		t.Errorf("without time: %v", p)
+	}
+	large := strings.Repeat("x", 1<<20)
+	if s, ok, p := mustCompile(t, Hook{Text: `body.contains("y") ? "y" : body + "!"`}).apply(t.Context(), large, nil); !ok || p != nil || len(s.Text) != 1<<20+1 {
+		t.Errorf("the largest text: %v", p)
 	}
 }
 
