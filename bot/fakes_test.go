@@ -1,0 +1,316 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"hitl"
+)
+
+// store is a system of record in memory that keeps the promises of hitl.Decisions and Cards, and complains when it is misused.
+type store struct {
+	mu        sync.Mutex
+	seq       int
+	records   map[string]hitl.Record
+	decisions map[string]hitl.Decision // by review and round
+	cards     map[string]*hitl.Card
+	fail      map[string]func(context.Context) error // by method: called first
+}
+
+func newStore() *store {
+	return &store{
+		records: map[string]hitl.Record{}, decisions: map[string]hitl.Decision{}, cards: map[string]*hitl.Card{},
+		fail: map[string]func(context.Context) error{},
+	}
+}
+
+func (s *store) next() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq++
+	return s.seq
+}
+
+func (s *store) put(rec hitl.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records[rec.Review.ID] = rec
+}
+
+// failing makes a method fail, or wait, before it does anything; nil heals it.
+func (s *store) failing(method string, f func(context.Context) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail[method] = f
+}
+
+// begin runs a method's failure and takes the lock.
+func (s *store) begin(ctx context.Context, method string) error {
+	s.mu.Lock()
+	f := s.fail[method]
+	s.mu.Unlock()
+	if f != nil {
+		if err := f(ctx); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	return nil
+}
+
+func (s *store) Review(ctx context.Context, id string) (hitl.Record, error) {
+	if err := s.begin(ctx, "Review"); err != nil {
+		return hitl.Record{}, err
+	}
+	defer s.mu.Unlock()
+	return s.record(id)
+}
+
+func (s *store) record(id string) (hitl.Record, error) {
+	rec, ok := s.records[id]
+	if !ok {
+		return rec, hitl.ErrNotFound
+	}
+	review := *rec.Review
+	if d, ok := s.decisions[fmt.Sprint(id, review.Round)]; ok {
+		rec.Decision = &d
+		review.State = hitl.ReviewDecided
+		if d.Status == hitl.Expired {
+			review.State = hitl.ReviewExpired
+		}
+	}
+	rec.Review = &review
+	return rec, nil
+}
+
+func (s *store) Decide(ctx context.Context, d hitl.Decision, _ *hitl.Callback) (hitl.Decision, bool, error) {
+	if err := s.begin(ctx, "Decide"); err != nil {
+		return hitl.Decision{}, false, err
+	}
+	defer s.mu.Unlock()
+	k := fmt.Sprint(d.ReviewID, d.Round)
+	if standing, ok := s.decisions[k]; ok {
+		return standing, false, nil
+	}
+	s.decisions[k] = d
+	return d, true, nil
+}
+
+func (s *store) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
+
+func (s *store) BeginCard(ctx context.Context, reviewID, team, channel string, openLimit int) (hitl.Card, error) {
+	if err := s.begin(ctx, "BeginCard"); err != nil {
+		return hitl.Card{}, err
+	}
+	defer s.mu.Unlock()
+	rec, err := s.record(reviewID)
+	if err != nil {
+		return hitl.Card{}, err
+	}
+	if !open(rec) {
+		return hitl.Card{}, hitl.ErrAlreadyDecided
+	}
+	taken := 0
+	for _, c := range s.cards {
+		switch {
+		case c.ReviewID == reviewID && c.State == hitl.CardPosted:
+			return hitl.Card{}, hitl.ErrPosted
+		case c.ReviewID == reviewID && c.State == hitl.CardIntent:
+			c.Attempt++
+			c.BegunAt = time.Now()
+			return *c, nil
+		}
+		if other, _ := s.record(c.ReviewID); c.Channel == channel && c.State != hitl.CardGone && open(other) {
+			taken++
+		}
+	}
+	if taken >= openLimit {
+		return hitl.Card{}, hitl.ErrNoRoom
+	}
+	s.seq++
+	c := &hitl.Card{
+		ID: fmt.Sprintf("crd_%d", s.seq), ReviewID: reviewID, Team: team, Channel: channel, State: hitl.CardIntent, Attempt: 1,
+		CreatedAt: time.Now(), BegunAt: time.Now(),
+	}
+	s.cards[c.ID] = c
+	return *c, nil
+}
+
+func (s *store) CardPosted(ctx context.Context, cardID, channel, ts string) error {
+	if err := s.begin(ctx, "CardPosted"); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	c, ok := s.cards[cardID]
+	if !ok {
+		return hitl.ErrNotFound
+	}
+	if c.State == hitl.CardPosted && c.TS != ts {
+		return errors.New("fake: one card, two messages")
+	}
+	c.State, c.Channel, c.TS = hitl.CardPosted, channel, ts
+	return nil
+}
+
+func (s *store) CardGone(ctx context.Context, cardID string) error {
+	if err := s.begin(ctx, "CardGone"); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	s.cards[cardID].State = hitl.CardGone
+	return nil
+}
+
+func (s *store) Cards(ctx context.Context, reviewID string) ([]hitl.Card, error) {
+	if err := s.begin(ctx, "Cards"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	return s.list(func(c *hitl.Card) bool { return c.ReviewID == reviewID }), nil
+}
+
+func (s *store) StaleIntents(ctx context.Context, before time.Time, limit int) ([]hitl.Card, error) {
+	if err := s.begin(ctx, "StaleIntents"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	all := s.list(func(c *hitl.Card) bool { return c.State == hitl.CardIntent && c.BegunAt.Before(before) })
+	return all[:min(limit, len(all))], nil
+}
+
+func (s *store) list(fits func(*hitl.Card) bool) []hitl.Card {
+	var out []hitl.Card
+	for _, c := range s.cards {
+		if fits(c) {
+			out = append(out, *c)
+		}
+	}
+	slices.SortFunc(out, func(a, b hitl.Card) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return out
+}
+
+func (s *store) of(reviewID string) []hitl.Card {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.list(func(c *hitl.Card) bool { return c.ReviewID == reviewID })
+}
+
+func (s *store) decision(reviewID string, round int) (hitl.Decision, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.decisions[fmt.Sprint(reviewID, round)]
+	return d, ok
+}
+
+// expire ends a review as the timer does.
+func (s *store) expire(reviewID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.decisions[fmt.Sprint(reviewID, 1)] = hitl.Decision{
+		ReviewID: reviewID, Round: 1, Status: hitl.Expired, Reviewer: hitl.Reviewer{User: "system"}, At: testTime.Add(time.Hour),
+	}
+}
+
+// waiting is a queue in memory. It complains when a review is finished or given back that nobody holds.
+type waiting struct {
+	mu     sync.Mutex
+	ready  map[string][]string
+	held   map[string]string // by review: its queue
+	errs   []error
+	signal chan struct{}
+}
+
+func newWaiting() *waiting {
+	return &waiting{ready: map[string][]string{}, held: map[string]string{}, signal: make(chan struct{})}
+}
+
+func (q *waiting) changed() {
+	close(q.signal)
+	q.signal = make(chan struct{})
+}
+
+func (q *waiting) add(queue, id string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ready[queue] = append(q.ready[queue], id)
+	q.changed()
+}
+
+func (q *waiting) Next(ctx context.Context, queue, _ string, limit int, block time.Duration) ([]hitl.Delivery, error) {
+	timer := time.NewTimer(block)
+	defer timer.Stop()
+	for {
+		q.mu.Lock()
+		var out []hitl.Delivery
+		for len(q.ready[queue]) > 0 && len(out) < limit {
+			id := q.ready[queue][0]
+			q.ready[queue] = q.ready[queue][1:]
+			q.held[id] = queue
+			out = append(out, hitl.Delivery{ReviewID: id, Queue: queue, Attempts: 1})
+		}
+		signal := q.signal
+		q.mu.Unlock()
+		if len(out) > 0 {
+			return out, nil
+		}
+		select {
+		case <-signal:
+		case <-timer.C:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (q *waiting) Done(_ context.Context, queue string, ids ...string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, id := range ids {
+		delete(q.held, id)
+		q.ready[queue] = slices.DeleteFunc(q.ready[queue], func(r string) bool { return r == id })
+	}
+	return nil
+}
+
+func (q *waiting) Release(_ context.Context, queue string, ids ...string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, id := range ids {
+		if q.held[id] != queue {
+			q.errs = append(q.errs, fmt.Errorf("released %s, which nobody holds in %s", id, queue))
+		}
+		delete(q.held, id)
+	}
+	q.ready[queue] = append(slices.Clone(ids), q.ready[queue]...)
+	q.changed()
+	return nil
+}
+
+func (q *waiting) Len(_ context.Context, queue string) (int64, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := len(q.ready[queue])
+	for _, in := range q.held {
+		if in == queue {
+			n++
+		}
+	}
+	return int64(n), nil
+}
+
+func (q *waiting) state() (ready, held int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, r := range q.ready {
+		ready += len(r)
+	}
+	return ready, len(q.held)
+}
