@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -161,26 +160,61 @@ func (d *document) hideToken(t *token.Token) {
 		return
 	}
 	s := span{line: t.Position.Line, column: t.Position.Column, length: utf8.RuneCountInString(t.Value)}
-	if t.Type != token.StringType || strings.Contains(t.Origin, "\n") && strings.Contains(strings.TrimSpace(t.Origin), "\n") {
-		s.length = 0 // quoted, or over several lines: its end is not certain
+	more := strings.Count(strings.TrimSpace(t.Origin), "\n")
+	if t.Type != token.StringType || more > 0 {
+		s.length = 0 // quoted, or over several lines: where it ends is not certain
 	}
 	d.hidden = append(d.hidden, s)
+	for i := range more {
+		d.hidden = append(d.hidden, span{line: s.line + 1 + i, column: 1})
+	}
 }
 
-// show returns a line without its hidden parts.
-func (d *document) show(line int) string {
+// show returns a line without its hidden parts and without its comment, and where in it a column now is.
+func (d *document) show(line, column int) (text string, caret int) {
 	if line < 1 || line > len(d.lines) {
-		return ""
+		return "", 0
 	}
-	runes := []rune(strings.TrimRight(d.lines[line-1], " \t\r"))
-	spans := slices.DeleteFunc(slices.Clone(d.hidden), func(s span) bool { return s.line != line || s.column > len(runes) })
-	slices.SortFunc(spans, func(a, b span) int { return b.column - a.column }) // from the end, so that columns stay right
-	for _, s := range spans {
-		from, to := max(s.column-1, 0), s.column-1+s.length
-		if s.length == 0 || to > len(runes) {
-			to = len(runes)
+	text, _, _ = strings.Cut(d.lines[line-1], " #") // comments may hold anything
+	runes := []rune(strings.TrimRight(text, " \t\r"))
+	var out []rune
+	caret = column
+	for i := 0; i < len(runes); {
+		end := d.hiddenEnd(line, i+1, len(runes))
+		if end == 0 {
+			out = append(out, runes[i])
+			i++
+			continue
 		}
-		runes = slices.Concat(runes[:from], []rune(redacted), runes[max(to, from):])
+		switch {
+		case column > end:
+			caret += len(redacted) - (end - i)
+		case column > i:
+			caret = len(out) + 1
+		}
+		out = append(out, []rune(redacted)...)
+		i = end
 	}
-	return strings.ReplaceAll(string(runes), "\t", " ")
+	return strings.ReplaceAll(string(out), "\t", " "), caret
+}
+
+// hiddenEnd returns the last column of the hidden parts that begin at a column or touch those that do, or 0.
+func (d *document) hiddenEnd(line, column, width int) int {
+	end := 0
+	for grown := true; grown; {
+		grown = false
+		for _, s := range d.hidden {
+			if s.line != line || s.column != column && (end == 0 || s.column <= column || s.column > end) {
+				continue
+			}
+			last := s.column + s.length - 1
+			if s.length == 0 || last > width {
+				last = width
+			}
+			if last > end {
+				end, grown = last, true
+			}
+		}
+	}
+	return end
 }

@@ -61,12 +61,12 @@ func checkLimits(ps *problems, path string, f field, v reflect.Value) {
 		ps.add(path, "must be %s%s", orList(f.oneof), shown)
 		return
 	}
-	size, of := 0.0, ""
+	size, have, of := 0.0, "be", ""
 	switch {
 	case f.min == "" && f.max == "":
 		return
 	case v.Kind() == reflect.String:
-		size, of = float64(utf8.RuneCountInString(v.String())), "long, in characters, "
+		size, have, of = float64(utf8.RuneCountInString(v.String())), "have", " characters"
 	case v.CanInt():
 		size = float64(v.Int())
 	case v.CanFloat():
@@ -77,11 +77,11 @@ func checkLimits(ps *problems, path string, f field, v reflect.Value) {
 	low, high := limit(f.min, v), limit(f.max, v)
 	switch {
 	case f.min != "" && f.max != "" && !(size >= low && size <= high):
-		ps.add(path, "must be %sfrom %s to %s", of, f.min, f.max)
+		ps.add(path, "must %s from %s to %s%s", have, f.min, f.max, of)
 	case f.min != "" && !(size >= low):
-		ps.add(path, "must be %sat least %s", of, f.min)
+		ps.add(path, "must %s at least %s%s", have, f.min, of)
 	case f.max != "" && !(size <= high):
-		ps.add(path, "must be %sat most %s", of, f.max)
+		ps.add(path, "must %s at most %s%s", have, f.max, of)
 	}
 }
 

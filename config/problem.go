@@ -15,6 +15,7 @@ type Problem struct {
 	Path    string // of the field, "sources.orders.auth.bearer[0]"; empty when the file is no YAML
 	Message string // what is wrong and what would be right
 	Source  string // the line of the file, without the values that hold secrets; empty when Line is 0
+	caret   int    // Column in Source; 0: the same
 }
 
 // String returns "file:line:column: path: message" in one line.
@@ -40,7 +41,11 @@ func (p Problem) Snippet() string {
 	}
 	gutter := fmt.Sprintf("%5d | ", p.Line)
 	bar := strings.Repeat(" ", len(gutter)-2) + "| "
-	return gutter + p.Source + "\n" + bar + strings.Repeat(" ", max(p.Column-1, 0)) + "^"
+	caret := p.caret
+	if caret == 0 {
+		caret = p.Column
+	}
+	return gutter + p.Source + "\n" + bar + strings.Repeat(" ", max(caret-1, 0)) + "^"
 }
 
 // Error is everything that is wrong with a configuration, in the order of the file.
@@ -98,7 +103,8 @@ func (ps *problems) err() error {
 	}
 	for i, p := range ps.found {
 		if ps.doc != nil {
-			ps.found[i].File, ps.found[i].Source = ps.doc.name, ps.doc.show(p.Line)
+			ps.found[i].File = ps.doc.name
+			ps.found[i].Source, ps.found[i].caret = ps.doc.show(p.Line, p.Column)
 		}
 	}
 	slices.SortStableFunc(ps.found, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })

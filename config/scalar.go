@@ -94,6 +94,9 @@ func parseDuration(s string) (time.Duration, error) {
 			}
 			total += time.Duration(n) * unit
 		}
+		if total < 0 { // more than 292 years
+			return 0, bad
+		}
 	}
 	if m[3] != "" {
 		d, err := time.ParseDuration(m[3])

@@ -62,7 +62,7 @@ func (p Postgres) validate(ps *problems) {
 	}{{"postgres.url", p.URL}, {"postgres.migrate_url", p.MigrateURL}} {
 		u := f.url.Reveal()
 		switch {
-		case u == "":
+		case u == "", f.path == "postgres.migrate_url" && f.url.Equal(p.URL):
 		case !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://"):
 			ps.add(f.path, `must begin with "postgres://"`)
 		default:
@@ -75,7 +75,11 @@ func (p Postgres) validate(ps *problems) {
 
 func (r Redis) validate(ps *problems) {
 	for i, a := range r.Addrs {
-		checkAddr(ps, index("redis.addrs", i), a)
+		if at := index("redis.addrs", i); a == "" {
+			ps.add(at, "is empty")
+		} else {
+			checkAddr(ps, at, a)
+		}
 	}
 	switch {
 	case r.Mode == "single" && len(r.Addrs) > 1:
@@ -129,11 +133,6 @@ func (c *Config) validatePolicy(ps *problems, path string, p Policy) {
 		ps.add(path+".sample.key", "is required with a rate above 0; `openssl rand -hex 32` makes one")
 	case n > 0 && n < minSampleKey:
 		ps.add(path+".sample.key", "must have at least %d characters; `openssl rand -hex 32` makes a good one", minSampleKey)
-	}
-	for _, label := range p.AlwaysReview {
-		if _, ok := p.LabelThresholds[label]; ok {
-			ps.add(join(path+".label_thresholds", label), "has no meaning: the label stands in always_review")
-		}
 	}
 }
 
@@ -190,7 +189,9 @@ func (c *Config) validateSource(ps *problems, path string, s Source) {
 }
 
 func (c *Config) checkQueue(ps *problems, path, name string) {
-	checkRef(ps, path, "queue", name, c.Queues)
+	if len(c.Queues) > 0 { // that there must be one is said already
+		checkRef(ps, path, "queue", name, c.Queues)
+	}
 }
 
 // checkRef notes a name that leads nowhere; an empty one is somebody else's to check.
@@ -198,11 +199,11 @@ func checkRef[T any](ps *problems, path, what, name string, known map[string]T) 
 	if _, ok := known[name]; ok || name == "" {
 		return
 	}
-	if len(known) == 0 {
-		ps.add(path, "there is no %s %q: none is configured", what, name)
-		return
+	names := "none"
+	if len(known) > 0 {
+		names = strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 	}
-	ps.add(path, "there is no %s %q; there is %s", what, name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	ps.add(path, "there is no %s %q; there is %s", what, name, names)
 }
 
 func checkNames[T any](ps *problems, path string, section map[string]T) {

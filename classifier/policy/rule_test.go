@@ -59,7 +59,7 @@ func TestBadRulesPointAtTheirPlace(t *testing.T) {
 		`item.text ==`:                               "when:1:13: Syntax error",
 		`item.text > 3`:                              "no matching overload",
 		`item.text.matches("(")`:                     "when:1:19: invalid matches argument",
-		`item.text.matches("(abcdefghij){900}")`:          "regex program size",
+		`item.text.matches("(abcdefghij){900}")`:     "regex program size",
 		`item.text.matches(item.subject)`:            "when:1:23: matches takes only a constant here",
 		`matches(item.text, item.subject)`:           "matches takes only a constant here",
 		`item.text.replace("", item.text) == ""`:     "replace takes only a constant here",
