@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -63,6 +65,10 @@ func Parse(data []byte) (*Tokenizer, error) {
 		t.pad = f.Padding.PadID
 	case ok:
 		t.pad = pad
+	}
+	t.maxID = slices.Max(slices.Concat([]uint32{t.pad}, t.prefix, t.suffix, slices.Collect(maps.Values(f.Model.Vocab))))
+	for _, a := range f.AddedTokens {
+		t.maxID = max(t.maxID, a.ID)
 	}
 	return t, nil
 }

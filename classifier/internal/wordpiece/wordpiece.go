@@ -22,6 +22,7 @@ type Tokenizer struct {
 
 	prefix, suffix []uint32 // special tokens around every text
 	pad            uint32
+	maxID          uint32
 }
 
 // Specials is how many tokens of every encoding are not from the text.
@@ -29,6 +30,9 @@ func (t *Tokenizer) Specials() int { return len(t.prefix) + len(t.suffix) }
 
 // Pad is the id that fills a row up to its batch's length; 0 when the tokenizer names none.
 func (t *Tokenizer) Pad() uint32 { return t.pad }
+
+// MaxID is the largest id that Encode may return.
+func (t *Tokenizer) MaxID() uint32 { return t.maxID }
 
 // Encode returns the ids of text with the special tokens around them, at most limit in all; limit 0 or less means no limit.
 // Beyond the limit the text's last tokens are dropped and the special tokens kept, and truncated is true. A limit that has no

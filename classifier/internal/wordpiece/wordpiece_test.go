@@ -74,16 +74,16 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// The time for hostile texts grows as the text does. A quadratic step makes the ratio 16, so 8 leaves room for noise.
-func TestEncodeIsLinear(t *testing.T) {
-	t.Parallel()
+// The time for hostile texts grows as the text does: sixteenfold here, where a quadratic step makes it 256. What is between
+// leaves room for a busy machine.
+func TestEncodeIsLinear(t *testing.T) { //nolint:paralleltest // it measures time
 	for name, part := range map[string]string{
 		"one word": "a", "unknown": "\u0378", "marks": "\u0301", "classes": "\u302f\u302e", "blanks": " ", "brackets": "[", "nearly special": "[MAS",
 		"special": "[SEP]", "stripped": " <one>", "ideographs": "中", "words": "great ", "normalised": "left two word ",
 	} {
 		t.Run(name, func(t *testing.T) {
 			tk := loadTokenizer(t, "added")
-			small, large := strings.Repeat(part, 1<<15/len(part)), strings.Repeat(part, 1<<17/len(part))
+			small, large := strings.Repeat(part, 1<<13/len(part)), strings.Repeat(part, 1<<17/len(part))
 			best := func(text string) time.Duration {
 				least := time.Hour
 				for range 3 {
@@ -93,8 +93,8 @@ func TestEncodeIsLinear(t *testing.T) {
 				}
 				return least
 			}
-			if a, b := best(small), best(large); b > 8*a+5*time.Millisecond {
-				t.Errorf("32 kB take %v, 128 kB %v", a, b)
+			if a, b := best(small), best(large); b > 80*a+50*time.Millisecond {
+				t.Errorf("8 kB take %v, 128 kB %v", a, b)
 			}
 		})
 	}
@@ -117,15 +117,8 @@ func FuzzEncode(f *testing.F) {
 			if truncated {
 				t.Fatal("truncated without a limit")
 			}
-			known := map[uint32]bool{}
-			for _, id := range tk.first {
-				known[id] = true
-			}
-			for _, id := range whole {
-				// Added tokens have the ids after the vocabulary.
-				if !known[id] && int(id) >= len(tk.first)+16 {
-					t.Fatalf("id %d is nobody's", id)
-				}
+			if largest := slices.Max(append(whole, 0)); largest > tk.MaxID() {
+				t.Fatalf("id %d, the largest is said to be %d", largest, tk.MaxID())
 			}
 			room := int(limit) + tk.Specials()
 			cut, truncated := tk.Encode(text, room)
