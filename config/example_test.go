@@ -32,8 +32,11 @@ func TestExampleIsComplete(t *testing.T) {
 			if seq, ok := n.(*ast.SequenceNode); ok {
 				for i, v := range seq.Values {
 					above := ""
+					if i == 0 {
+						above = textOf(seq.GetComment()) // the parser takes it for the list's
+					}
 					if i < len(seq.ValueHeadComments) {
-						above = textOf(seq.ValueHeadComments[i])
+						above += textOf(seq.ValueHeadComments[i])
 					}
 					walk(v, typ.Elem(), above)
 				}

@@ -133,12 +133,12 @@ classifiers:
   default: {onnxruntime: "$${x}"}
 `
 	c, err := Parse([]byte(text), envOf(map[string]string{
-		"URL": "postgres://u:a#b: 'c\"@h/d", "ADDRS": "a:1, b:2,", "SIZE": "1MiB", "LEVEL": "WARN",
+		"URL": "postgres://u@h/d?x=a: 'b\"} # c", "ADDRS": "a:1, b:2,", "SIZE": "1MiB", "LEVEL": "WARN",
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Postgres.URL.Reveal(); got != "postgres://u:a#b: 'c\"@h/d" {
+	if got := c.Postgres.URL.Reveal(); got != "postgres://u@h/d?x=a: 'b\"} # c" {
 		t.Errorf("url = %q", got)
 	}
 	if fmt.Sprint(c.Redis.Addrs) != "[a:1 b:2]" || c.Server.MaxBody != 1<<20 || c.Log.Level != slog.LevelWarn {

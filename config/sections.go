@@ -102,6 +102,8 @@ type Source struct {
 	Mapping *Mapping `yaml:"mapping"`
 	// Callback is where decisions are sent. Absent: nowhere, the source asks.
 	Callback *Callback `yaml:"callback"`
+	// Stats lets the source read GET /v1/stats, which tells about all sources and reviewers.
+	Stats bool `yaml:"stats" default:"false"`
 }
 
 // Auth is how a source proves who it is: exactly one of its fields.
@@ -131,6 +133,8 @@ type HMAC struct {
 
 // Mapping are CEL expressions over the JSON that was posted.
 type Mapping struct {
+	// When says whether a post is an item at all, true or false; others are answered and forgotten. Empty: all are.
+	When string `yaml:"when"`
 	// ID gives the source's own id, a string. Empty: every post is a new item.
 	ID string `yaml:"id"`
 	// Text gives the text to classify.
