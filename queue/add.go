@@ -1,0 +1,109 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// batch bounds the reviews that one script call works on: Redis serves
+// nobody else meanwhile.
+const batch = 250
+
+// addScript puts reviews into their streams and the index.
+//
+// KEYS: see Client.keys.
+// ARGV: group; epoch of a rebuild, or "" for that of the last one begun;
+// "any", or "known" to pass over reviews that are not in the queue; then for
+// each review its id and its priority's rank.
+// Returns how many of the reviews were not in the queue before, and how many
+// were.
+//
+// A review whose entry is there, with the same priority, stays where it is
+// and at most gains the epoch. Whether the entry is there is looked up in the
+// stream, for a Redis that is short of memory may have evicted it.
+var addScript = redis.NewScript(`
+local group, epoch, which = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+epoch = epoch or tonumber(redis.call('GET', KEYS[2]) or 0)
+local added, known = 0, 0
+for i = 4, #ARGV, 2 do
+  local review, rank = ARGV[i], tonumber(ARGV[i + 1])
+  local at = redis.call('HGET', KEYS[1], review)
+  local stays = false
+  if at then
+    known = known + 1
+    local r, id, e = string.match(at, '^(%d+) (%S+) (%d+)$')
+    r, e = tonumber(r), tonumber(e)
+    if r == rank and #redis.call('XRANGE', KEYS[3 + r], id, id) == 1 then
+      stays = true
+      if e < epoch then
+        redis.call('HSET', KEYS[1], review, string.format('%d %s %d', r, id, epoch))
+      end
+    else
+      redis.call('XACK', KEYS[3 + r], group, id)
+      redis.call('XDEL', KEYS[3 + r], id)
+    end
+  end
+  if not stays and (at or which == 'any') then
+    local id = redis.call('XADD', KEYS[3 + rank], '*', 'review', review, 'epoch', string.format('%d', epoch))
+    redis.call('HSET', KEYS[1], review, string.format('%d %s %d', rank, id, epoch))
+    if not at then added = added + 1 end
+  end
+end
+return {added, known}`)
+
+// Add makes reviews wait, in the given order among those of one priority. A
+// review that waits already keeps its place; with another priority than
+// before it goes to the end of that one. Reviews are added in batches: after
+// an error some may have been added, and adding all of them again is right.
+func (c *Client) Add(ctx context.Context, queue string, entries ...Entry) error {
+	_, err := c.add(ctx, queue, "", "any", entries)
+	return err
+}
+
+// Promote moves a review to the end of another priority and reports whether
+// it was in the queue. A review that is not is left alone.
+func (c *Client) Promote(ctx context.Context, queue string, entry Entry) (bool, error) {
+	n, err := c.add(ctx, queue, "", "known", []Entry{entry})
+	return n.known > 0, err
+}
+
+// addition counts reviews that were added, and those that were there already.
+type addition struct{ added, known int }
+
+// add does Add's and Promote's work. Epoch is "" except in a rebuild; which
+// is "any" or "known".
+func (c *Client) add(ctx context.Context, queue, epoch, which string, entries []Entry) (addition, error) {
+	var sum addition
+	keys, err := c.keys(queue)
+	if err != nil {
+		return sum, err
+	}
+	for len(entries) > 0 {
+		n := min(batch, len(entries))
+		args := make([]any, 0, 3+2*n)
+		args = append(args, group, epoch, which)
+		for _, e := range entries[:n] {
+			r, err := rank(e.Priority)
+			if err != nil {
+				return sum, fmt.Errorf("add review %q: %w", e.ReviewID, err)
+			}
+			if e.ReviewID == "" {
+				return sum, fmt.Errorf("add to queue %q: a review has no id", queue)
+			}
+			args = append(args, e.ReviewID, r)
+		}
+		counts, err := addScript.Run(ctx, c.rdb, keys, args...).Int64Slice()
+		if err != nil {
+			return sum, fmt.Errorf("add to queue %q: %w", queue, err)
+		}
+		if len(counts) != 2 {
+			return sum, fmt.Errorf("add to queue %q: redis answers %v", queue, counts)
+		}
+		sum.added += int(counts[0])
+		sum.known += int(counts[1])
+		entries = entries[n:]
+	}
+	return sum, nil
+}

@@ -1,0 +1,116 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"hitl"
+)
+
+// ErrLost says that the index is not known to be complete and must be
+// rebuilt.
+var ErrLost = errors.New("queue's index was lost")
+
+// group is the consumer group that every consumer belongs to.
+const group = "cards"
+
+// Entry is a review that waits.
+type Entry struct {
+	ReviewID string
+	Priority hitl.Priority
+}
+
+// Client reads and writes queues. It is safe for concurrent use. A queue
+// comes into being when it is first used; its name is any text without
+// braces.
+type Client struct {
+	cfg Config
+	rdb redis.UniversalClient
+}
+
+// Open connects to Redis. It returns an error when cfg is wrong or Redis does
+// not answer.
+func Open(ctx context.Context, cfg Config) (*Client, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("configure queue: %w", err)
+	}
+	c := &Client{cfg: cfg, rdb: redis.NewUniversalClient(cfg.options())}
+	if err := c.Ready(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// Close gives the connections up. Calls under way fail.
+func (c *Client) Close() error {
+	if err := c.rdb.Close(); err != nil {
+		return fmt.Errorf("close queue: %w", err)
+	}
+	return nil
+}
+
+// Ready returns an error when Redis does not answer.
+func (c *Client) Ready(ctx context.Context) error {
+	if err := c.rdb.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("reach redis: %w", err)
+	}
+	return nil
+}
+
+// Positions in what keys returns. Scripts count from 1, so that KEYS[3+n] is
+// the stream of the n-th priority.
+const (
+	keyIndex = iota
+	keyBegun
+	keyEpoch
+	keyStreams
+)
+
+// keys are the names that every script of a queue is given, in this order:
+// index, begun, epoch, and the streams, the most urgent first.
+func (c *Client) keys(queue string) ([]string, error) {
+	if queue == "" || strings.ContainsAny(queue, "{}") {
+		return nil, fmt.Errorf("queue name %q is empty or has braces", queue)
+	}
+	base := c.cfg.Prefix + ":{" + queue + "}:"
+	keys := []string{base + "index", base + "begun", base + "epoch"}
+	for _, p := range hitl.Priorities() {
+		keys = append(keys, base+string(p))
+	}
+	return keys, nil
+}
+
+// leaseKey is where reconcilers take turns.
+func (c *Client) leaseKey(queue string) string { return c.cfg.Prefix + ":{" + queue + "}:lease" }
+
+// rank is a priority's number in the scripts: 1 for the most urgent.
+func rank(p hitl.Priority) (int, error) {
+	for i, known := range hitl.Priorities() {
+		if p == known {
+			return i + 1, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown priority %q", p)
+}
+
+// Epoch returns the number of the last completed rebuild, or ErrLost when the
+// index must be rebuilt.
+func (c *Client) Epoch(ctx context.Context, queue string) (int64, error) {
+	keys, err := c.keys(queue)
+	if err != nil {
+		return 0, err
+	}
+	epoch, err := c.rdb.Get(ctx, keys[keyEpoch]).Int64()
+	if errors.Is(err, redis.Nil) {
+		return 0, fmt.Errorf("queue %q: %w", queue, ErrLost)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read epoch of queue %q: %w", queue, err)
+	}
+	return epoch, nil
+}

@@ -1,0 +1,132 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"hitl"
+)
+
+// page is how many reviews are asked of OpenReviews at a time.
+const page = 1000
+
+// OpenReviews knows which reviews belong in a queue.
+type OpenReviews interface {
+	// OpenReviews returns a queue's reviews that wait for a card, by id,
+	// beginning after one ("" for the first), limit at most; fewer mean that
+	// there are no more. Whatever was committed before the call is in the
+	// answer, so it must not ask a replica that lags.
+	OpenReviews(ctx context.Context, queue, after string, limit int) ([]hitl.Review, error)
+}
+
+// Rebuilt is what a rebuild has done.
+type Rebuilt struct {
+	Epoch   int64
+	Open    int // reviews that belong in the queue
+	Added   int // of these, reviews that were missing
+	Dropped int // other reviews that were in the queue
+}
+
+// beginScript begins a rebuild.
+//
+// KEYS: see Client.keys. ARGV: none.
+// Returns its epoch, later than every other. From now on Add marks reviews
+// with it.
+var beginScript = redis.NewScript(`
+local begun = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(redis.call('GET', KEYS[3]) or 0)) + 1
+redis.call('SET', KEYS[2], string.format('%d', begun))
+return begun`)
+
+// finishScript completes a rebuild, unless Redis was emptied while it ran.
+//
+// KEYS: see Client.keys. ARGV: the rebuild's epoch.
+// Returns 1, or 0 when Redis does not know of the rebuild any more.
+var finishScript = redis.NewScript(`
+local epoch = tonumber(ARGV[1])
+if tonumber(redis.call('GET', KEYS[2]) or 0) < epoch then return 0 end
+if tonumber(redis.call('GET', KEYS[3]) or 0) < epoch then redis.call('SET', KEYS[3], ARGV[1]) end
+return 1`)
+
+// Rebuild makes a queue hold the reviews that open knows, no more and no
+// less: it adds those that are missing, moves those whose priority differs,
+// drops the others, and keeps the place of the rest. Progress, if not nil, is
+// called after every thousand reviews.
+//
+// Reviews may be added, taken and dropped meanwhile, and several rebuilds may
+// run at once: each drops only reviews that were in the queue before it began
+// and that it was not told of. A review that stops waiting meanwhile may be
+// left in the queue; its consumer will see that from its row. Errors: ErrLost
+// when Redis was emptied meanwhile; the queue then wants another rebuild.
+func (c *Client) Rebuild(ctx context.Context, queue string, open OpenReviews, progress func(Rebuilt)) (Rebuilt, error) {
+	keys, err := c.keys(queue)
+	if err != nil {
+		return Rebuilt{}, err
+	}
+	var r Rebuilt
+	if r.Epoch, err = beginScript.Run(ctx, c.rdb, keys).Int64(); err != nil {
+		return r, fmt.Errorf("begin rebuild of queue %q: %w", queue, err)
+	}
+	epoch := strconv.FormatInt(r.Epoch, 10)
+	for after := ""; ; {
+		reviews, err := open.OpenReviews(ctx, queue, after, page)
+		if err != nil {
+			return r, fmt.Errorf("read open reviews of queue %q: %w", queue, err)
+		}
+		entries := make([]Entry, len(reviews))
+		for i, review := range reviews {
+			entries[i] = Entry{ReviewID: review.ID, Priority: review.Priority}
+		}
+		n, err := c.add(ctx, queue, epoch, "any", entries)
+		if err != nil {
+			return r, err
+		}
+		r.Open += len(reviews)
+		r.Added += n.added
+		if progress != nil {
+			progress(r)
+		}
+		if len(reviews) < page {
+			break
+		}
+		after = reviews[len(reviews)-1].ID
+	}
+	if r.Dropped, err = c.sweep(ctx, queue, keys, epoch); err != nil {
+		return r, err
+	}
+	known, err := finishScript.Run(ctx, c.rdb, keys, epoch).Bool()
+	if err != nil {
+		return r, fmt.Errorf("finish rebuild of queue %q: %w", queue, err)
+	}
+	if !known {
+		return r, fmt.Errorf("rebuild queue %q: %w", queue, ErrLost)
+	}
+	return r, nil
+}
+
+// sweep drops the reviews that neither the rebuild nor anybody since its
+// beginning has added, and returns how many.
+func (c *Client) sweep(ctx context.Context, queue string, keys []string, epoch string) (int, error) {
+	dropped := 0
+	for cursor := uint64(0); ; {
+		found, next, err := c.rdb.HScan(ctx, keys[keyIndex], cursor, "", page).Result()
+		if err != nil {
+			return dropped, fmt.Errorf("read index of queue %q: %w", queue, err)
+		}
+		ids := make([]string, 0, len(found)/2)
+		for i := 0; i+1 < len(found); i += 2 {
+			ids = append(ids, found[i])
+		}
+		n, err := c.drop(ctx, queue, epoch, ids)
+		if err != nil {
+			return dropped, err
+		}
+		dropped += n
+		if next == 0 {
+			return dropped, nil
+		}
+		cursor = next
+	}
+}

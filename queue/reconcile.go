@@ -1,0 +1,141 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Reconciler keeps one queue equal to what Postgres says: it rebuilds when
+// Redis was emptied, within CheckEvery, and otherwise every Every, which
+// brings back the odd review that could not be added or was lost in a
+// failover. Of all replicas' reconcilers one does the work each time.
+type Reconciler struct {
+	Client *Client
+	Queue  string
+	Open   OpenReviews
+
+	// Every is the time between two rebuilds. Default: one minute.
+	Every time.Duration
+
+	// CheckEvery is the time between two looks at the epoch. Default: one
+	// second.
+	CheckEvery time.Duration
+
+	// Logger hears about losses and failures. Default: the client's.
+	Logger *slog.Logger
+}
+
+// Run reconciles until ctx is over, then returns nil. Failures of Redis or
+// Postgres are logged, once until the first success, and tried again.
+func (r *Reconciler) Run(ctx context.Context) error {
+	if _, err := r.Client.keys(r.Queue); err != nil {
+		return err
+	}
+	logger := r.Logger
+	if logger == nil {
+		logger = r.Client.cfg.Logger
+	}
+	logger = logger.With("queue", r.Queue)
+	ticker := time.NewTicker(orDefault(r.CheckEvery, time.Second))
+	defer ticker.Stop()
+	failing := false
+	for {
+		err := r.step(ctx, logger)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && !failing:
+			logger.ErrorContext(ctx, "cannot reconcile the queue, will try again", "error", err)
+		case err == nil && failing:
+			logger.InfoContext(ctx, "the queue is reconciled again")
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// step rebuilds if nobody has within Every, or the index is lost and nobody
+// is at it. The lease says both: it stays for Every after a rebuild, and is
+// given up at once after a failure. A replica that dies holding it delays
+// the others by no more than Every.
+func (r *Reconciler) step(ctx context.Context, logger *slog.Logger) error {
+	every := orDefault(r.Every, time.Minute)
+	lease := r.Client.leaseKey(r.Queue)
+	mine, err := r.Client.rdb.SetNX(ctx, lease, 1, every).Result()
+	if err != nil {
+		return fmt.Errorf("ask for lease: %w", err)
+	}
+	if !mine {
+		return nil
+	}
+	_, err = r.Client.Epoch(ctx, r.Queue)
+	lost := errors.Is(err, ErrLost)
+	if err == nil || lost {
+		var done Rebuilt
+		if done, err = r.Client.Rebuild(ctx, r.Queue, r.Open, nil); err == nil {
+			if lost || done.Added > 0 {
+				logger.InfoContext(ctx, "queue rebuilt", "lost", lost, "open", done.Open, "added", done.Added, "dropped", done.Dropped, "epoch", done.Epoch)
+			}
+			return r.Client.prune(ctx, r.Queue)
+		}
+	}
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	return errors.Join(err, r.Client.rdb.Del(after, lease).Err())
+}
+
+// forgotten is how long a consumer may be silent before it is taken for one
+// of a replica that is gone.
+const forgotten = time.Hour
+
+// pruneScript forgets consumers that hold nothing and have been silent.
+//
+// KEYS: see Client.keys.
+// ARGV: group; silence in ms.
+// Returns how many it forgot.
+//
+// Looking and forgetting are one step, because with a consumer go the reviews
+// it holds.
+var pruneScript = redis.NewScript(`
+local pruned = 0
+for i = 4, #KEYS do
+  local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[i], ARGV[1])
+  if not consumers.err then
+    for _, fields in ipairs(consumers) do
+      local c = {}
+      for f = 1, #fields, 2 do c[fields[f]] = fields[f + 1] end
+      if c.pending == 0 and c.idle > tonumber(ARGV[2]) then
+        redis.call('XGROUP', 'DELCONSUMER', KEYS[i], ARGV[1], c.name)
+        pruned = pruned + 1
+      end
+    end
+  end
+end
+return pruned`)
+
+func (c *Client) prune(ctx context.Context, queue string) error {
+	keys, err := c.keys(queue)
+	if err != nil {
+		return err
+	}
+	if err := pruneScript.Run(ctx, c.rdb, keys, group, forgotten.Milliseconds()).Err(); err != nil {
+		return fmt.Errorf("forget consumers of queue %q: %w", queue, err)
+	}
+	return nil
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d <= 0 {
+		return otherwise
+	}
+	return d
+}
