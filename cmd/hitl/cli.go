@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"hitl/config"
+)
+
+// cli is the command line. Each subcommand is a struct in the file of its name.
+type cli struct {
+	Config string `short:"c" default:"hitl.yaml" env:"HITL_CONFIG" placeholder:"FILE" help:"Configuration file (${env}; default ${default})."`
+
+	Serve     serveCmd     `cmd:"" help:"Run the service: API, classifiers, queue, Slack bot, callbacks."`
+	Demo      demoCmd      `cmd:"" help:"Run everything on this machine, with a local Slack to click in. Needs no preparation."`
+	Migrate   migrateCmd   `cmd:"" help:"Create or update the Postgres schema and the service's role."`
+	Classify  classifyCmd  `cmd:"" help:"Print what a model says of texts."`
+	Policy    policyCmd    `cmd:"" help:"Show the workflow that is configured, and its past versions."`
+	Stats     statsCmd     `cmd:"" help:"Print throughput, review rate, decisions and times to decision."`
+	Export    exportCmd    `cmd:"" help:"Write corrections, decisions or items as CSV or JSON lines."`
+	Queue     queueCmd     `cmd:"" help:"List what waits for a reviewer, or rebuild the queue from Postgres."`
+	Callbacks callbacksCmd `cmd:"" help:"List callbacks, and send dead ones again."`
+	Conf      configCmd    `cmd:"" name:"config" help:"Print a commented example, or check a configuration."`
+	Version   versionCmd   `cmd:"" help:"Print the version, and which engine runs the models."`
+}
+
+const description = `A human in the loop, in Slack: classify items, accept what the model is sure of, ask people about the rest.
+
+Try it:  hitl demo
+Set up:  hitl config example > hitl.yaml; hitl config check; hitl migrate; hitl serve`
+
+// kongExit carries the exit code that kong asks for (after --help) out of its callback.
+type kongExit int
+
+func (p program) run(ctx context.Context, args []string) (err error) {
+	var c cli
+	parser, err := kong.New(
+		&c, kong.Name("hitl"), kong.Description(description), kong.UsageOnError(), kong.ShortUsageOnError(),
+		kong.Writers(p.stdout, p.stderr), kong.Exit(func(code int) { panic(kongExit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.TypeMapper(durationType, kong.MapperFunc(decodeDuration)),
+	)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			code, ok := r.(kongExit)
+			if !ok {
+				panic(r)
+			}
+			if err = nil; code != 0 {
+				err = exitError(code)
+			}
+		}
+	}()
+	kctx, err := parser.Parse(args)
+	if err != nil {
+		return usageError{err}
+	}
+	kctx.BindTo(ctx, (*context.Context)(nil))
+	return kctx.Run(p, &c)
+}
+
+// load reads the configuration file.
+func (p program) load(path string) (*config.Config, error) {
+	cfg, err := config.Load(path, p.env)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usageError{&os.PathError{Op: "read configuration", Path: path, Err: errors.New("no such file; make one with `hitl config example > hitl.yaml`, or name yours with --config")}}
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return cfg, nil
+}

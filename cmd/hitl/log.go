@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"golang.org/x/term"
+
+	"hitl/config"
+)
+
+// newLogger writes text where a person looks and JSON where a program does.
+func newLogger(w io.Writer, cfg config.Log) (*slog.Logger, error) {
+	opts := &slog.HandlerOptions{Level: cfg.Level}
+	switch {
+	case cfg.Format == "json", cfg.Format == "auto" && !isTerminal(w):
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	case cfg.Format == "text", cfg.Format == "auto":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	}
+	return nil, usageError{fmt.Errorf("log format %q: use auto, text or json", cfg.Format)}
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,64 @@
+// Command hitl runs the human-in-the-loop service and everything around it: `hitl demo` on a machine that has nothing prepared,
+// `hitl serve` in production, and the commands that look after the log, the queue, the callbacks and the policies.
+//
+// This package is wiring: one file per subcommand, and service.go, which puts the rooms together in the order in which they depend on
+// each other. What the service does is said in package hitl.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once: the handler is gone after the first.
+	context.AfterFunc(ctx, stop)
+	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv}
+	os.Exit(p.exitCode(p.run(ctx, os.Args[1:])))
+}
+
+// program is what a command may touch of the world around it.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            func(string) (string, bool)
+}
+
+// Exit codes: 0 done, 1 it went wrong, 2 the command line or the configuration is wrong.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is an error that the caller mends by calling otherwise.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitError ends a command whose output said it all.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+func (p program) exitCode(err error) int {
+	var code exitError
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &usage):
+		fmt.Fprintf(p.stderr, "hitl: %v\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(p.stderr, "hitl: %v\n", err)
+		return exitFailure
+	}
+}

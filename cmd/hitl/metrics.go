@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"hitl"
+	"hitl/audit"
+	"hitl/ingest"
+)
+
+// metrics are what Prometheus reads. They implement the observers of all rooms. Label values come from the configuration, from
+// models' labels and from fixed words, never from what people send.
+type metrics struct {
+	registry *prometheus.Registry
+
+	items     *prometheus.CounterVec   // source, status
+	refused   *prometheus.CounterVec   // source, reason
+	triggers  *prometheus.CounterVec   // source, trigger
+	intake    *prometheus.HistogramVec // source
+	decisions *prometheus.CounterVec   // queue, status, ai_label
+	decide    *prometheus.HistogramVec // queue
+
+	slackCalls *prometheus.HistogramVec // method, outcome
+	clicks     *prometheus.CounterVec   // surface, outcome
+	posts      *prometheus.CounterVec   // queue, outcome
+
+	callbacks *prometheus.HistogramVec // source, outcome
+	cards     *prometheus.HistogramVec // outcome
+	periodic  *prometheus.HistogramVec // name, outcome
+	flushSize prometheus.Histogram
+	flushTime *prometheus.HistogramVec // outcome
+	requests  *prometheus.HistogramVec // route, method, status
+
+	batchSize *prometheus.HistogramVec // classifier
+	batchTime *prometheus.HistogramVec // classifier, outcome
+}
+
+// Bucket bounds in seconds: what a model or a commit takes, and what a person takes.
+var (
+	fastBuckets  = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	humanBuckets = []float64{5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400, 259200}
+	sizeBuckets  = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}
+)
+
+func newMetrics() *metrics {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	f := promauto.With(r)
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return f.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+	}
+	m := &metrics{registry: r}
+	m.items = counter("hitl_items_total", "Items taken in, by the route they took.", "source", "status")
+	m.refused = counter("hitl_submissions_refused_total", "Submissions that were not recorded, by reason; replays count as reason \"replayed\".", "source", "reason")
+	m.triggers = counter("hitl_review_triggers_total", "Reasons why items went to a person; an item may have several.", "source", "trigger")
+	m.intake = histogram("hitl_intake_seconds", "Time from a submission to its commit.", fastBuckets, "source")
+	m.decisions = counter("hitl_decisions_total", "Decisions that ended a review.", "queue", "status", "ai_label")
+	m.decide = histogram("hitl_time_to_decision_seconds", "Time from the opening of a review to its decision.", humanBuckets, "queue")
+	m.slackCalls = histogram("hitl_slack_call_seconds", "Calls to Slack; outcome \"ratelimited\" is a 429.", fastBuckets, "method", "outcome")
+	m.clicks = counter("hitl_slack_clicks_total", "Clicks, modals and commands, by what was answered.", "surface", "outcome")
+	m.posts = counter("hitl_cards_posted_total", "Reviews taken from the queue to be posted, by what became of it.", "queue", "outcome")
+	m.callbacks = histogram("hitl_callback_seconds", "Attempts to call upstreams back: done, retried or dead.", fastBuckets, "source", "outcome")
+	m.cards = histogram("hitl_card_refresh_seconds", "Attempts to redraw a card after a change.", fastBuckets, "outcome")
+	m.periodic = histogram("hitl_periodic_seconds", "Runs of periodic tasks.", fastBuckets, "task", "outcome")
+	m.flushSize = f.NewHistogram(prometheus.HistogramOpts{Name: "hitl_audit_batch_items", Help: "New items in one Postgres transaction.", Buckets: sizeBuckets})
+	m.flushTime = histogram("hitl_audit_batch_seconds", "Time of one Postgres transaction that records new items.", fastBuckets, "outcome")
+	m.requests = histogram("hitl_http_request_seconds", "Requests to the API.", fastBuckets, "route", "method", "status")
+	m.batchSize = histogram("hitl_classifier_batch_texts", "Texts in one run of the model.", sizeBuckets, "classifier")
+	m.batchTime = histogram("hitl_classifier_batch_seconds", "Time of one run of the model.", fastBuckets, "classifier", "outcome")
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// Submitted implements hitl.Observer.
+func (m *metrics) Submitted(rec hitl.Record, replayed bool, took time.Duration, err error) {
+	source := rec.Item.Source
+	switch {
+	case err != nil:
+		m.refused.WithLabelValues(source, refusal(err)).Inc()
+		return
+	case replayed:
+		m.refused.WithLabelValues(source, "replayed").Inc()
+		return
+	}
+	m.items.WithLabelValues(source, string(rec.Route.Status)).Inc()
+	m.intake.WithLabelValues(source).Observe(took.Seconds())
+	for _, t := range rec.Route.Triggers {
+		m.triggers.WithLabelValues(source, string(t)).Inc()
+	}
+}
+
+func refusal(err error) string {
+	var invalid *hitl.InvalidError
+	switch {
+	case errors.As(err, &invalid):
+		return "invalid"
+	case errors.Is(err, hitl.ErrBusy):
+		return "busy"
+	case errors.Is(err, hitl.ErrBacklog):
+		return "backlog"
+	case errors.Is(err, hitl.ErrConflict):
+		return "conflict"
+	case errors.Is(err, hitl.ErrNotFound):
+		return "unknown_source"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "cancelled"
+	}
+	return "error"
+}
+
+// Decided implements hitl.Observer.
+func (m *metrics) Decided(rec hitl.Record) {
+	m.decisions.WithLabelValues(rec.Review.Queue, string(rec.Decision.Status), rec.Prediction.Label).Inc()
+	m.decide.WithLabelValues(rec.Review.Queue).Observe(rec.Decision.At.Sub(rec.Review.OpenedAt).Seconds())
+}
+
+// Called implements bot.Observer.
+func (m *metrics) Called(method, outcome string, took time.Duration) {
+	m.slackCalls.WithLabelValues(method, outcome).Observe(took.Seconds())
+}
+
+// Clicked implements bot.Observer.
+func (m *metrics) Clicked(surface, outcome string) { m.clicks.WithLabelValues(surface, outcome).Inc() }
+
+// Posted implements bot.Observer.
+func (m *metrics) Posted(queue, outcome string) { m.posts.WithLabelValues(queue, outcome).Inc() }
+
+// Flushed implements audit.Observer.
+func (m *metrics) Flushed(items int, took time.Duration, err error) {
+	m.flushSize.Observe(float64(items))
+	m.flushTime.WithLabelValues(outcomeOf(err)).Observe(took.Seconds())
+}
+
+// CallbackTried implements audit.Observer.
+func (m *metrics) CallbackTried(source string, _ int, outcome audit.Outcome, took time.Duration) {
+	m.callbacks.WithLabelValues(source, string(outcome)).Observe(took.Seconds())
+}
+
+// CardRefreshed implements audit.Observer.
+func (m *metrics) CardRefreshed(outcome audit.Outcome, took time.Duration) {
+	m.cards.WithLabelValues(string(outcome)).Observe(took.Seconds())
+}
+
+// PeriodicRan implements audit.Observer.
+func (m *metrics) PeriodicRan(name string, took time.Duration, err error) {
+	m.periodic.WithLabelValues(name, outcomeOf(err)).Observe(took.Seconds())
+}
+
+func (m *metrics) request(r ingest.Request) {
+	m.requests.WithLabelValues(r.Route, r.Method, strconv.Itoa(r.Status)).Observe(r.Took.Seconds())
+}
+
+func outcomeOf(err error) string {
+	if err != nil {
+		return "error"
+	}
+	return "ok"
+}
+
+// classifier returns the observer of one classifier.
+func (m *metrics) classifier(name string) classifierMetrics { return classifierMetrics{m, name} }
+
+type classifierMetrics struct {
+	*metrics
+	name string
+}
+
+// BatchDone implements classifier.Observer.
+func (m classifierMetrics) BatchDone(texts, _ int, took time.Duration, err error) {
+	m.batchSize.WithLabelValues(m.name).Observe(float64(texts))
+	m.batchTime.WithLabelValues(m.name, outcomeOf(err)).Observe(took.Seconds())
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hitl"
+	"hitl/audit"
+	"hitl/bot"
+	"hitl/classifier"
+	"hitl/config"
+	"hitl/ingest"
+	"hitl/queue"
+)
+
+// service is all rooms put together as one configuration says.
+type service struct {
+	cfg     *config.Config
+	logger  *slog.Logger
+	metrics *metrics
+
+	models map[string]*classifier.Classifier
+	store  *audit.Store
+	queue  *queue.Client
+	desk   *hitl.Desk
+	bot    *bot.Bot
+	sender *ingest.Sender
+	api    http.Handler
+}
+
+// openService builds the service in the order in which its parts depend on each other; what was built is closed when a later part
+// fails. Progress of downloads goes to progress.
+func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, progress io.Writer) (_ *service, err error) {
+	s := &service{cfg: cfg, logger: logger, metrics: newMetrics(), models: map[string]*classifier.Classifier{}}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if err := s.openModels(ctx, progress); err != nil {
+		return nil, err
+	}
+	policies, err := buildPolicies(cfg, s.labels())
+	if err != nil {
+		return nil, err
+	}
+	if s.store, err = audit.Open(ctx, storeConfig(cfg, logger, s.metrics)); err != nil {
+		return nil, err
+	}
+	if err := s.saveVersions(ctx, policies); err != nil {
+		return nil, err
+	}
+	if s.queue, err = openQueue(ctx, cfg, logger); err != nil {
+		return nil, err
+	}
+	s.desk = &hitl.Desk{Decisions: s.store, Callbacks: calledBack(cfg), Observer: s.metrics, Logger: logger, Now: time.Now}
+	if s.bot, err = bot.New(botConfig(cfg, s)); err != nil {
+		return nil, fmt.Errorf("configure slack: %w", err)
+	}
+	if s.sender, err = ingest.NewSender(senderConfig(cfg, logger)); err != nil {
+		return nil, err
+	}
+	intake := &hitl.Intake{
+		Sources: intakeSources(cfg, s.models, policies), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
+		Observer: s.metrics, Logger: logger, Now: time.Now,
+	}
+	s.metrics.registry.MustRegister(newGauges(s.store, slices.Sorted(maps.Keys(cfg.Queues)), logger))
+	if s.api, err = ingest.New(ingestConfig(cfg, s, intake)); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// close closes what was opened, the stores last. Nothing may use the service any more.
+func (s *service) close() {
+	for _, name := range slices.Sorted(maps.Keys(s.models)) {
+		if err := s.models[name].Close(); err != nil {
+			s.logger.Error("close classifier", "classifier", name, "error", err)
+		}
+	}
+	if s.sender != nil {
+		s.sender.Close()
+	}
+	if s.queue != nil {
+		if err := s.queue.Close(); err != nil {
+			s.logger.Error("close queue", "error", err)
+		}
+	}
+	if s.store != nil {
+		s.store.Close()
+	}
+}
+
+// Run serves on the listener until ctx ends, then stops in order: first it takes no more requests and answers those it has, then
+// posters, reconciler and effects finish what they hold, then models and stores close. Calls to s after that fail.
+func (s *service) Run(ctx context.Context, l net.Listener) error {
+	defer s.close()
+	handler := http.NewServeMux()
+	handler.Handle("/slack/", s.bot.Handler())
+	handler.Handle("/", s.api)
+	server := ingest.NewServer("", handler)
+	server.ReadHeaderTimeout, server.ReadTimeout = s.cfg.Server.ReadHeaderTimeout, s.cfg.Server.ReadTimeout
+	server.WriteTimeout, server.IdleTimeout = s.cfg.Server.WriteTimeout, s.cfg.Server.IdleTimeout
+	server.ErrorLog = slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn)
+	servers := []*http.Server{server}
+
+	// Workers outlive the servers, which may still hold requests that need them.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	workers, work := errgroup.WithContext(work)
+	front, front2 := errgroup.WithContext(ctx)
+	serve := func(server *http.Server, l net.Listener) {
+		front.Go(func() error {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
+	}
+	if addr := s.cfg.Server.MetricsListen; addr != "" {
+		ml, err := listen(ctx, addr)
+		if err != nil {
+			return err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", s.metrics.handler())
+		side := ingest.NewServer("", mux)
+		servers = append(servers, side)
+		serve(side, ml)
+	}
+	for _, run := range []func(context.Context) error{s.bot.Run, s.reconcile, s.runEffects} {
+		workers.Go(func() error {
+			err := run(work)
+			if work.Err() != nil {
+				return nil // it stopped because it was told to
+			}
+			return err
+		})
+	}
+	serve(server, l)
+	s.logger.InfoContext(ctx, "serving", "address", l.Addr().String(), "version", buildVersion(), "models", s.engines())
+
+	select {
+	case <-front2.Done(): // told to stop, or a server failed
+	case <-work.Done(): // a worker failed
+	}
+	s.logger.InfoContext(ctx, "stopping")
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Server.ShutdownTimeout)
+	defer cancel()
+	var errs []error
+	for _, server := range servers {
+		if err := server.Shutdown(deadline); err != nil {
+			errs = append(errs, fmt.Errorf("stop server: %w", err), server.Close())
+		}
+	}
+	errs = append(errs, front.Wait())
+	stopWork()
+	errs = append(errs, workers.Wait())
+	return errors.Join(errs...)
+}
+
+func (s *service) engines() map[string]string {
+	out := map[string]string{}
+	for name, m := range s.models {
+		out[name] = s.cfg.Classifiers[name].Model + " on " + m.Engine()
+	}
+	return out
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"hitl"
+	"hitl/audit"
+	"hitl/bot"
+	"hitl/classifier"
+	"hitl/classifier/policy"
+	"hitl/config"
+	"hitl/ingest"
+	"hitl/queue"
+)
+
+// This file says what each room takes from the configuration. Rooms don't know package config, and it doesn't know them.
+
+func classifierOptions(cfg *config.Config, name string, logger *slog.Logger, progress io.Writer) classifier.Options {
+	c := cfg.Classifiers[name]
+	return classifier.Options{
+		Model: c.Model, ONNXRuntime: c.ONNXRuntime, MaxBatch: c.MaxBatch, MaxWait: c.MaxWait, QueueSize: c.QueueSize,
+		Timeout: c.Timeout, CacheDir: c.CacheDir, HubURL: c.HubURL, HubToken: c.HubToken.Reveal(),
+		Progress: progress, Logger: logger,
+	}
+}
+
+func (s *service) openModels(ctx context.Context, progress io.Writer) error {
+	for _, name := range slices.Sorted(maps.Keys(s.cfg.Classifiers)) {
+		opts := classifierOptions(s.cfg, name, s.logger, progress)
+		opts.Observer = s.metrics.classifier(name)
+		c, err := classifier.Open(ctx, opts)
+		if err != nil {
+			return fmt.Errorf("classifier %q: %w", name, err)
+		}
+		s.models[name] = c
+	}
+	return nil
+}
+
+// labels returns the labels of every open model.
+func (s *service) labels() map[string][]string {
+	out := map[string][]string{}
+	for name, m := range s.models {
+		out[name] = m.Labels()
+	}
+	return out
+}
+
+func policySpec(name string, p config.Policy) policy.Spec {
+	spec := policy.Spec{
+		Name: name, Threshold: &p.Threshold, LabelThresholds: p.LabelThresholds, AlwaysReview: p.AlwaysReview, Queue: p.Queue,
+		Sample: policy.Sample{Rate: p.Sample.Rate, Key: []byte(p.Sample.Key.Reveal()), Queue: p.Sample.Queue},
+	}
+	for _, r := range p.Rules {
+		spec.Rules = append(spec.Rules, policy.Rule{
+			Name: r.Name, When: r.When, Queue: r.Queue, Priority: hitl.Priority(r.Priority), Description: r.Description,
+		})
+	}
+	return spec
+}
+
+// buildPolicies compiles all policies and, where the labels of a source's classifier are known, checks that the policy names no others.
+func buildPolicies(cfg *config.Config, labels map[string][]string) (map[string]*policy.Policy, error) {
+	policies := map[string]*policy.Policy{}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(cfg.Policies)) {
+		p, err := policy.New(policySpec(name, cfg.Policies[name]))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("policy %q: %w", name, err))
+			continue
+		}
+		policies[name] = p
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
+		source := cfg.Sources[name]
+		p, known := policies[source.Policy], labels[source.Classifier]
+		if p == nil || known == nil {
+			continue
+		}
+		if err := p.CheckLabels(known); err != nil {
+			errs = append(errs, fmt.Errorf("source %q: policy %q does not fit classifier %q: %w", name, source.Policy, source.Classifier, err))
+		}
+	}
+	return policies, errors.Join(errs...)
+}
+
+// saveVersions keeps the text of every policy and the facts of every model that the log will name.
+func (s *service) saveVersions(ctx context.Context, policies map[string]*policy.Policy) error {
+	for name, p := range policies {
+		if err := s.store.SavePolicy(ctx, name, p.Version(), p.Text()); err != nil {
+			return err
+		}
+	}
+	for name, m := range s.models {
+		v := audit.ModelVersion{Version: m.Version(), Classifier: name, Labels: m.Labels(), Engine: m.Engine()}
+		if err := s.store.SaveModel(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func storeConfig(cfg *config.Config, logger *slog.Logger, observer audit.Observer) audit.Config {
+	return audit.Config{
+		DSN: cfg.Postgres.URL.Reveal(), MaxConns: cfg.Postgres.MaxConns, CallbackRetries: cfg.Callbacks.Schedule,
+		// An attempt at a callback may take its own timeout and the time around it.
+		EffectTimeout: max(30*time.Second, cfg.Callbacks.Timeout+10*time.Second),
+		Observer:      observer, Logger: logger,
+	}
+}
+
+func openQueue(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*queue.Client, error) {
+	r := cfg.Redis
+	out := queue.Config{
+		Addrs: r.Addrs, Mode: queue.Mode(r.Mode), MasterName: r.MasterName, Username: r.Username, Password: r.Password.Reveal(),
+		SentinelPassword: r.SentinelPassword.Reveal(), DB: r.DB, Prefix: r.KeyPrefix, Logger: logger,
+	}
+	if r.TLS.Enabled {
+		out.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: r.TLS.ServerName}
+		if r.TLS.CAFile != "" {
+			pem, err := os.ReadFile(r.TLS.CAFile)
+			if err != nil {
+				return nil, fmt.Errorf("redis.tls.ca_file: %w", err)
+			}
+			out.TLS.RootCAs = x509.NewCertPool()
+			if !out.TLS.RootCAs.AppendCertsFromPEM(pem) {
+				return nil, fmt.Errorf("redis.tls.ca_file: %s holds no PEM certificate", r.TLS.CAFile)
+			}
+		}
+	}
+	return queue.Open(ctx, out)
+}
+
+func botConfig(cfg *config.Config, s *service) bot.Config {
+	queues := map[string]bot.Queue{}
+	for name, q := range cfg.Queues {
+		queues[name] = bot.Queue{
+			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups},
+			OpenLimit: q.OpenLimit, Reasons: q.Reasons,
+		}
+	}
+	return bot.Config{
+		Token: cfg.Slack.BotToken.Reveal(), SigningSecrets: []string{cfg.Slack.SigningSecret.Reveal()}, APIURL: cfg.Slack.APIURL,
+		Queues: queues, Desk: s.desk, Cards: s.store, Waiting: waiting{s.queue}, Stats: s.store, Observer: s.metrics, Logger: s.logger,
+		HTTPClient: &http.Client{Timeout: 10 * time.Second},
+	}
+}
+
+func senderConfig(cfg *config.Config, logger *slog.Logger) ingest.SenderConfig {
+	targets := map[string]ingest.Target{}
+	for name, s := range cfg.Sources {
+		if s.Callback != nil {
+			targets[name] = ingest.Target{URL: s.Callback.URL, Secrets: []ingest.Secret{ingest.Secret(s.Callback.Secret.Reveal())}}
+		}
+	}
+	return ingest.SenderConfig{
+		Targets: targets, AllowHTTP: cfg.Callbacks.AllowHTTP, AllowPrivate: cfg.Callbacks.AllowPrivate, Timeout: cfg.Callbacks.Timeout,
+		Version: buildVersion(), Logger: logger,
+	}
+}
+
+func intakeSources(cfg *config.Config, models map[string]*classifier.Classifier, policies map[string]*policy.Policy) map[string]hitl.Source {
+	out := map[string]hitl.Source{}
+	for name, s := range cfg.Sources {
+		out[name] = hitl.Source{
+			Classifier: s.Classifier, Model: models[s.Classifier], Policy: policies[s.Policy],
+			Callback: s.Callback != nil, CallbackOnSure: s.Callback != nil && s.Callback.AIAccepted,
+		}
+	}
+	return out
+}
+
+// calledBack returns the sources whose upstream is told of decisions.
+func calledBack(cfg *config.Config) map[string]bool {
+	out := map[string]bool{}
+	for name, s := range cfg.Sources {
+		out[name] = s.Callback != nil
+	}
+	return out
+}
+
+func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
+	out := map[string]hitl.QueueRules{}
+	for name, q := range cfg.Queues {
+		out[name] = hitl.QueueRules{ExpireAfter: q.ExpireAfter, Backlog: q.Backlog}
+	}
+	return out
+}
+
+func ingestConfig(cfg *config.Config, s *service, intake *hitl.Intake) ingest.Config {
+	out := ingest.Config{
+		Intake: intake, Records: s.store, Sources: ingestSources(cfg), Observe: s.metrics.request, Logger: s.logger,
+		Version: buildVersion(), MaxBody: int64(cfg.Server.MaxBody),
+		Checks: map[string]func(context.Context) error{
+			"postgres": s.store.Ready,
+			"redis":    s.queue.Ready,
+			"slack":    func(context.Context) error { return s.bot.Ready() },
+		},
+	}
+	if cfg.Server.MetricsListen == "" {
+		out.Metrics = s.metrics.handler()
+	}
+	return out
+}
+
+func ingestSources(cfg *config.Config) map[string]ingest.Source {
+	secrets := func(in []config.Secret) []ingest.Secret {
+		var out []ingest.Secret
+		for _, s := range in {
+			out = append(out, ingest.Secret(s.Reveal()))
+		}
+		return out
+	}
+	out := map[string]ingest.Source{}
+	for name, s := range cfg.Sources {
+		src := ingest.Source{Stats: s.Stats}
+		for _, k := range s.Auth.Bearer {
+			src.Keys = append(src.Keys, ingest.KeyHash(k))
+		}
+		if w := s.Auth.StandardWebhooks; w != nil {
+			src.WebhookSecrets = secrets(w.Secrets)
+		}
+		if h := s.Auth.HMAC; h != nil {
+			src.HMAC = &ingest.HMAC{Header: h.Header, Prefix: h.Prefix, Secrets: secrets(h.Secrets)}
+		}
+		if m := s.Mapping; m != nil {
+			src.Hook = &ingest.Hook{When: m.When, ID: m.ID, Text: m.Text, Metadata: m.Metadata, Subject: m.Subject}
+		}
+		out[name] = src
+	}
+	return out
+}
