@@ -74,19 +74,24 @@ func (s *Store) flushLoop(ctx context.Context) {
 	}
 }
 
-// fill collects a batch: what waits already, then what comes within BatchWait.
+// fill collects a batch: what waits already, then what comes within BatchWait, as long as no gap between two calls is wider
+// than an eighth of it. Callers that were answered together come back together, and a lone one need not wait for nobody.
 func (s *Store) fill(first *call) []*call {
 	batch, size := []*call{first}, len(first.row.text)
-	timer := time.NewTimer(max(s.cfg.BatchWait, 0))
-	defer timer.Stop()
+	wait := max(s.cfg.BatchWait, 0)
+	over, gap := time.NewTimer(wait), time.NewTimer(wait/8)
+	defer over.Stop()
+	defer gap.Stop()
 	for len(batch) < s.cfg.BatchSize && size < batchBytes {
 		var c *call
 		select {
 		case c = <-s.calls:
 		default:
+			gap.Reset(wait / 8)
 			select {
 			case c = <-s.calls:
-			case <-timer.C:
+			case <-gap.C:
+			case <-over.C:
 			case <-s.closing:
 			}
 		}

@@ -151,8 +151,7 @@ func (w *callbackWorker) try(ctx context.Context, job *river.Job[callbackJob], c
 		return OutcomeDead, s.finish(ctx, c, hitl.CallbackDead, cause, endJob)
 	}
 	wait := jitter(s.cfg.CallbackRetries[c.attempt-1])
-	var later *hitl.RetryError
-	if errors.As(cause, &later) {
+	if later, ok := errors.AsType[*hitl.RetryError](cause); ok {
 		wait = max(wait, later.After)
 	}
 	s.cfg.Logger.InfoContext(ctx, "callback failed, will be tried again", "callback", c.ID, "source", c.Source, "item", c.ItemID,

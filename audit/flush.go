@@ -228,5 +228,5 @@ func isDataError(err error) bool {
 // isRollback says whether Postgres took the transaction back for the sake of another one.
 func isRollback(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code[:2] == "40"
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") // serialization failure, deadlock
 }
