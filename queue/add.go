@@ -22,14 +22,27 @@ const batch = 250
 //
 // A review whose entry is there, with the same priority, stays where it is
 // and at most gains the epoch. Whether the entry is there is looked up in the
-// stream, for a Redis that is short of memory may have evicted it.
+// stream, for a Redis that is short of memory may have evicted it. The index
+// is read and written once for all; a script that fails between leaves
+// entries that nothing points to, which is harmless.
 var addScript = redis.NewScript(`
 local group, epoch, which = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 epoch = epoch or tonumber(redis.call('GET', KEYS[2]) or 0)
 local added, known = 0, 0
+local reviews, places, changes = {}, {}, {}
+for i = 4, #ARGV, 2 do reviews[#reviews + 1] = ARGV[i] end
+for i, at in ipairs(redis.call('HMGET', KEYS[1], unpack(reviews))) do places[reviews[i]] = at end
+
+local function place(review, rank, id)
+  local at = string.format('%d %s %d', rank, id, epoch)
+  places[review] = at
+  changes[#changes + 1] = review
+  changes[#changes + 1] = at
+end
+
 for i = 4, #ARGV, 2 do
   local review, rank = ARGV[i], tonumber(ARGV[i + 1])
-  local at = redis.call('HGET', KEYS[1], review)
+  local at = places[review]
   local stays = false
   if at then
     known = known + 1
@@ -37,20 +50,18 @@ for i = 4, #ARGV, 2 do
     r, e = tonumber(r), tonumber(e)
     if r == rank and #redis.call('XRANGE', KEYS[3 + r], id, id) == 1 then
       stays = true
-      if e < epoch then
-        redis.call('HSET', KEYS[1], review, string.format('%d %s %d', r, id, epoch))
-      end
+      if e < epoch then place(review, r, id) end
     else
       redis.call('XACK', KEYS[3 + r], group, id)
       redis.call('XDEL', KEYS[3 + r], id)
     end
   end
   if not stays and (at or which == 'any') then
-    local id = redis.call('XADD', KEYS[3 + rank], '*', 'review', review, 'epoch', string.format('%d', epoch))
-    redis.call('HSET', KEYS[1], review, string.format('%d %s %d', rank, id, epoch))
+    place(review, rank, redis.call('XADD', KEYS[3 + rank], '*', 'review', review, 'epoch', string.format('%d', epoch)))
     if not at then added = added + 1 end
   end
 end
+if #changes > 0 then redis.call('HSET', KEYS[1], unpack(changes)) end
 return {added, known}`)
 
 // Add makes reviews wait, in the given order among those of one priority. A

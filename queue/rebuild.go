@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -93,7 +94,7 @@ func (c *Client) Rebuild(ctx context.Context, queue string, open OpenReviews, pr
 		}
 		after = reviews[len(reviews)-1].ID
 	}
-	if r.Dropped, err = c.sweep(ctx, queue, keys, epoch); err != nil {
+	if r.Dropped, err = c.sweep(ctx, queue, keys, r.Epoch); err != nil {
 		return r, err
 	}
 	known, err := finishScript.Run(ctx, c.rdb, keys, epoch).Bool()
@@ -107,19 +108,23 @@ func (c *Client) Rebuild(ctx context.Context, queue string, open OpenReviews, pr
 }
 
 // sweep drops the reviews that neither the rebuild nor anybody since its
-// beginning has added, and returns how many.
-func (c *Client) sweep(ctx context.Context, queue string, keys []string, epoch string) (int, error) {
+// beginning has added, and returns how many. What it reads may have changed
+// when it drops, so the script looks again.
+func (c *Client) sweep(ctx context.Context, queue string, keys []string, epoch int64) (int, error) {
 	dropped := 0
 	for cursor := uint64(0); ; {
 		found, next, err := c.rdb.HScan(ctx, keys[keyIndex], cursor, "", page).Result()
 		if err != nil {
 			return dropped, fmt.Errorf("read index of queue %q: %w", queue, err)
 		}
-		ids := make([]string, 0, len(found)/2)
+		var old []string
 		for i := 0; i+1 < len(found); i += 2 {
-			ids = append(ids, found[i])
+			mark := found[i+1][strings.LastIndexByte(found[i+1], ' ')+1:]
+			if marked, err := strconv.ParseInt(mark, 10, 64); err != nil || marked < epoch {
+				old = append(old, found[i])
+			}
 		}
-		n, err := c.drop(ctx, queue, epoch, ids)
+		n, err := c.drop(ctx, queue, strconv.FormatInt(epoch, 10), old)
 		if err != nil {
 			return dropped, err
 		}
