@@ -25,8 +25,7 @@ func TestBadFiles(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			_, err := Load(file, env)
-			var problems *Error
-			if !errors.As(err, &problems) {
+			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("error = %v, want an *Error", err)
 			}
 			got := strings.ReplaceAll(err.Error(), "testdata/bad/", "") + "\n"

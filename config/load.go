@@ -90,8 +90,7 @@ func (c *Config) Validate() error {
 
 // Problems returns the problems in an error of Load, Parse or Validate, or nil.
 func Problems(err error) []Problem {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Problems
 	}
 	return nil

@@ -1,10 +1,11 @@
 package config
 
 import (
-	"github.com/google/go-cmp/cmp"
 	"log/slog"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestExampleIsGood(t *testing.T) {

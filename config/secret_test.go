@@ -51,7 +51,8 @@ func TestSecretsNeverPrint(t *testing.T) {
 	}
 	out.Write(x)
 	text := out.String()
-	for _, leak := range []string{secretWord, fmt.Sprintf("%x", secretWord), fmt.Sprintf("%X", secretWord), webhookSecret, fmt.Sprint([]byte(secretWord))} {
+	hexed := fmt.Sprintf("%x", secretWord)
+	for _, leak := range []string{secretWord, hexed, strings.ToUpper(hexed), webhookSecret, fmt.Sprintf("%d", []byte(secretWord))} {
 		if i := strings.Index(text, leak); i >= 0 {
 			t.Errorf("%q leaks: …%s…", leak, text[max(0, i-80):min(len(text), i+80)])
 		}

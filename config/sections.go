@@ -131,7 +131,7 @@ type HMAC struct {
 	Secrets []Secret `yaml:"secrets" required:"true"`
 }
 
-// Mapping are CEL expressions over the JSON that was posted.
+// Mapping are CEL expressions over body, the JSON that was posted, and headers, the request's.
 type Mapping struct {
 	// When says whether a post is an item at all, true or false; others are answered and forgotten. Empty: all are.
 	When string `yaml:"when"`

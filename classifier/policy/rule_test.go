@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"hitl"
 )
@@ -94,13 +93,9 @@ func TestHostileText(t *testing.T) {
 	} {
 		t.Run(when, func(t *testing.T) {
 			t.Parallel()
-			start := time.Now()
 			_, outcomes := withRule(t, when).Explain(item, says("POSITIVE", 1), nil)
 			if o := outcomes[0]; o.Err == nil || !o.Holds || !strings.Contains(o.Err.Error(), "cost limit") {
 				t.Errorf("outcome = %+v", o)
-			}
-			if took := time.Since(start); took > 30*time.Second { // it takes about one; the limit is for busy machines
-				t.Errorf("took %s", took)
 			}
 		})
 	}

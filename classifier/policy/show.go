@@ -44,11 +44,11 @@ func (p *Policy) steps() []step {
 }
 
 func (p *Policy) thresholds() string {
-	out := "confidence < " + number(*p.spec.Threshold)
+	parts := []string{"confidence < " + number(*p.spec.Threshold)}
 	for _, l := range sortedKeys(p.spec.LabelThresholds) {
-		out += "; for " + l + " < " + number(p.spec.LabelThresholds[l])
+		parts = append(parts, "for "+l+" < "+number(p.spec.LabelThresholds[l]))
 	}
-	return out
+	return strings.Join(parts, "; ")
 }
 
 func (p *Policy) sampleShare() string {
