@@ -143,10 +143,10 @@ func (s *Store) flush(ctx context.Context, calls []*call) (map[string]bool, erro
 	ctx, cancel := context.WithTimeout(ctx, 2*s.cfg.StatementTimeout)
 	defer cancel()
 	fresh, err := s.flushOnce(ctx, calls)
-	if err != nil && (pgconn.SafeToRetry(err) || isRollback(err)) {
+	if err != nil && (nothingSent(err) || isRollback(err)) {
 		fresh, err = s.flushOnce(ctx, calls)
 	}
-	if err != nil && pgconn.SafeToRetry(err) {
+	if err != nil && nothingSent(err) {
 		return nil, fmt.Errorf("%w: %w", hitl.ErrUnavailable, err)
 	}
 	return fresh, err
@@ -223,6 +223,12 @@ func isDataError(err error) bool {
 		return true
 	}
 	return false
+}
+
+// nothingSent says whether the error came before Postgres was told anything.
+func nothingSent(err error) bool {
+	_, unconnected := errors.AsType[*pgconn.ConnectError](err)
+	return unconnected || pgconn.SafeToRetry(err)
 }
 
 // isRollback says whether Postgres took the transaction back for the sake of another one.
