@@ -66,8 +66,9 @@ async function refresh() {
     again = false;
     try {
       if (!page.state) await load(""); // the first answer says who and what there is
-      await load(`?user=${encodeURIComponent(page.user.id)}&channel=${encodeURIComponent(page.channel.id)}`);
-      draw();
+      pick();
+      if (await load(`?user=${encodeURIComponent(page.user.id)}&channel=${encodeURIComponent(page.channel.id)}`)) draw();
+      else again = true;
     } catch (err) {
       console.error(err);
     }
@@ -77,16 +78,21 @@ async function refresh() {
 
 async function load(query) {
   const res = await fetch("/_sim/state" + query);
-  const state = await res.json();
-  page.state = state;
-  page.world = makeWorld(state);
-  const people = page.world.people();
+  page.state = await res.json();
+  page.world = makeWorld(page.state);
+  const { user, channel } = page;
+  pick();
+  // False when somebody was switched, deactivated or removed in between: the answer is for another screen.
+  return Boolean(query) && user.id === page.user.id && channel.id === page.channel.id;
+}
+
+// pick finds the user and the channel that were asked for, or the nearest thing.
+function pick() {
+  const { state, world } = page, people = world.people();
   page.user = people.find((u) => u.id === page.userId) || people[0];
-  const visible = state.channels.filter((c) => c.members.includes(page.user.id));
-  const was = page.channel?.id;
-  page.channel = visible.find((c) => c.id === page.channelId || c.name === page.channelId) || visible[0] || { id: "", name: "nowhere", members: [] };
-  if (query && was !== page.channel.id) again = true; // the messages in this answer are another channel's
-  page.visible = visible;
+  page.visible = state.channels.filter((c) => c.members.includes(page.user.id));
+  page.channel = page.visible.find((c) => c.id === page.channelId || c.name === page.channelId) || page.visible[0]
+    || { id: "", name: "nowhere", members: [] };
 }
 
 function draw() {
