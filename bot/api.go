@@ -34,6 +34,10 @@ const (
 	readHistory = "conversations.history"
 )
 
+// historyPatience is how long a page of history may be waited for: long enough to read on, short enough not to make stale what was
+// read before.
+const historyPatience = 5 * time.Second
+
 func newAPI(cfg Config) *api {
 	return &api{
 		client: slack.New(cfg.Token, slack.OptionHTTPClient(cfg.HTTPClient), slack.OptionAPIURL(cfg.APIURL)),
@@ -42,28 +46,31 @@ func newAPI(cfg Config) *api {
 	}
 }
 
-// key is what Slack counts calls by.
-func key(method, channel string) string {
-	if method == postMessage {
-		return method + "/" + channel
+// call makes one call and reports it. A call out of turn waits for its turn if that is near, and otherwise fails as limited.
+func (a *api) call(ctx context.Context, method string, patience time.Duration, do func(context.Context) error) error {
+	rate, ok := a.rates[method]
+	if !ok {
+		rate = Rate{Every: -1}
 	}
-	return method
+	for {
+		d := a.pace.take(method, rate)
+		if d <= 0 {
+			return a.send(ctx, method, method, do)
+		}
+		if d > patience || sleep(ctx, d) != nil {
+			return &failure{method: method, kind: limited, after: d, err: errors.New("out of turn")}
+		}
+		patience -= d
+	}
 }
 
-// call makes one call and reports it. With patient it waits for the call's turn; otherwise a call out of turn fails as limited.
-func (a *api) call(ctx context.Context, method, channel string, patient bool, do func(context.Context) error) error {
-	k, rate := key(method, channel), Rate{Every: -1}
-	if r, ok := a.rates[method]; ok {
-		rate = r
+// turn waits until a message may be posted to a channel. What is not used then must be given back.
+func (a *api) turn(ctx context.Context, channel string) (giveBack func(), err error) {
+	k := postMessage + "/" + channel
+	if err := a.pace.wait(ctx, k, a.rates[postMessage]); err != nil {
+		return nil, fmt.Errorf("wait for turn: %w", err)
 	}
-	if patient {
-		if err := a.pace.wait(ctx, k, rate); err != nil {
-			return &failure{method: method, kind: refused, code: "cancelled", err: err} // not sent: nothing happened
-		}
-	} else if d := a.pace.take(k, rate); d > 0 {
-		return &failure{method: method, kind: limited, after: d, err: errors.New("out of turn")}
-	}
-	return a.send(ctx, method, k, do)
+	return func() { a.pace.giveBack(k) }, nil
 }
 
 // send makes a call whatever its pace.
@@ -91,7 +98,7 @@ func metricWord(s string) string {
 }
 
 func (a *api) authTest(ctx context.Context) (res *slack.AuthTestResponse, err error) {
-	err = a.call(ctx, "auth.test", "", false, func(ctx context.Context) (err error) {
+	err = a.call(ctx, "auth.test", 0, func(ctx context.Context) (err error) {
 		res, err = a.client.AuthTestContext(ctx)
 		return err
 	})
@@ -100,9 +107,9 @@ func (a *api) authTest(ctx context.Context) (res *slack.AuthTestResponse, err er
 
 const metadataType = "hitl_card"
 
-// post posts a card's message and returns where it stands.
+// post posts a card's message and returns where it stands. The caller has waited for its turn.
 func (a *api) post(ctx context.Context, c hitl.Card, m message) (channel, ts string, err error) {
-	err = a.call(ctx, postMessage, c.Channel, true, func(ctx context.Context) (err error) {
+	err = a.send(ctx, postMessage, postMessage+"/"+c.Channel, func(ctx context.Context) (err error) {
 		ctx = context.WithoutCancel(ctx) // cutting a post off only leaves it open what became of it; the client has a timeout
 		channel, ts, err = a.client.PostMessageContext(ctx, c.Channel,
 			slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...),
@@ -120,14 +127,14 @@ func (a *api) post(ctx context.Context, c hitl.Card, m message) (channel, ts str
 
 // update redraws a message of ours. Out of turn it fails as limited at once.
 func (a *api) update(ctx context.Context, channel, ts string, m message) error {
-	return a.call(ctx, updateChat, channel, false, func(ctx context.Context) error {
+	return a.call(ctx, updateChat, 0, func(ctx context.Context) error {
 		_, _, _, err := a.client.UpdateMessageContext(ctx, channel, ts, slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...))
 		return err
 	})
 }
 
 func (a *api) history(ctx context.Context, p *slack.GetConversationHistoryParameters) (res *slack.GetConversationHistoryResponse, err error) {
-	err = a.call(ctx, readHistory, p.ChannelID, true, func(ctx context.Context) (err error) {
+	err = a.call(ctx, readHistory, historyPatience, func(ctx context.Context) (err error) {
 		res, err = a.client.GetConversationHistoryContext(ctx, p)
 		return err
 	})
@@ -154,7 +161,7 @@ func (a *api) updateView(ctx context.Context, id string, view slack.ModalViewReq
 }
 
 func (a *api) groupMembers(ctx context.Context, group string) (users []string, err error) {
-	err = a.call(ctx, "usergroups.users.list", "", false, func(ctx context.Context) (err error) {
+	err = a.call(ctx, "usergroups.users.list", 0, func(ctx context.Context) (err error) {
 		users, err = a.client.GetUserGroupMembersContext(ctx, group)
 		return err
 	})
@@ -162,7 +169,7 @@ func (a *api) groupMembers(ctx context.Context, group string) (users []string, e
 }
 
 func (a *api) user(ctx context.Context, id string) (user *slack.User, err error) {
-	err = a.call(ctx, "users.info", "", false, func(ctx context.Context) (err error) {
+	err = a.call(ctx, "users.info", 0, func(ctx context.Context) (err error) {
 		user, err = a.client.GetUserInfoContext(ctx, id)
 		return err
 	})

@@ -176,4 +176,3 @@ func (t *tasks) wait() {
 func (b *Bot) state(ctx context.Context, reviewID string) (hitl.Record, error) {
 	return b.cfg.Desk.Review(ctx, reviewID)
 }
-

@@ -13,7 +13,10 @@ import (
 // What a card shows of an item's text. The channel stays readable; "Show all" has the rest.
 const (
 	cardTextUnits = 700
+	// previewBytes is how much of a text is looked at for that; the rest of a megabyte does not matter.
+	previewBytes  = 16 << 10
 	cardTextLines = 12
+
 	// summaryUnits bounds the text in the top-level text, which chat.update refuses beyond 4,000 characters in all.
 	summaryUnits      = 600
 	maxCommentSummary = 300
@@ -79,9 +82,10 @@ func origin(rec hitl.Record) string {
 
 // preview returns the beginning of a text that a card shows and, when it is not all, a line that says so.
 func preview(text string) (shown, hidden string) {
-	seen := squeeze(visible(text))
+	start := head(text, previewBytes)
+	seen := squeeze(visible(start))
 	shown = cutLines(cut(seen, cardTextUnits, units), cardTextLines)
-	if shown == seen {
+	if shown == seen && start == text {
 		return shown, ""
 	}
 	return shown, fmt.Sprintf("The text goes on: this is the beginning of %s.", count(len([]rune(text)), "character"))
@@ -91,9 +95,13 @@ func preview(text string) (shown, hidden string) {
 func opinion(rec hitl.Record) string {
 	p := rec.Prediction
 	if p.Label == "" {
-		return "*The AI gave no answer.* Choose a label."
+		return "*AI:* no answer"
 	}
-	return fmt.Sprintf("*AI:* %s · confidence %s", code(p.Label, maxLabelUnits), escape(percent(p.Confidence)))
+	confidence := percent(p.Confidence)
+	if slices.Contains(rec.Route.Triggers, hitl.TriggerLowConfidence) {
+		confidence, _ = percents(p.Confidence, rec.Route.Threshold) // as in the reason beside it
+	}
+	return fmt.Sprintf("*AI:* %s · confidence %s", code(p.Label, maxLabelUnits), escape(confidence))
 }
 
 // outcome says how a review ended.
@@ -129,7 +137,7 @@ func ended(rec hitl.Record) string {
 
 // summary is the whole card in one line of mrkdwn.
 func summary(rec hitl.Record) string {
-	text := escape(cut(isolate(oneLine(visible(rec.Item.Text))), summaryUnits, escapedUnits))
+	text := escape(cut(isolate(oneLine(visible(head(rec.Item.Text, previewBytes)))), summaryUnits, escapedUnits))
 	ai := opinion(rec)
 	switch {
 	case open(rec):

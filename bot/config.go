@@ -21,7 +21,8 @@ type Cards interface {
 	// Attempt greater than 1: a message may exist. Errors: hitl.ErrNoRoom when the channel holds openLimit cards of open
 	// reviews, intents included; hitl.ErrPosted when the review has its card; hitl.ErrAlreadyDecided; hitl.ErrNotFound.
 	BeginCard(ctx context.Context, reviewID, team, channel string, openLimit int) (hitl.Card, error)
-	// CardPosted records that a card's message exists. Saying so twice is no error.
+	// CardPosted records that a card's message exists. Saying so twice is no error. Error: hitl.ErrPosted when the review has another
+	// card by now.
 	CardPosted(ctx context.Context, cardID, channel, ts string) error
 	// CardGone records that a card's message does not exist, or cannot be changed any more.
 	CardGone(ctx context.Context, cardID string) error
@@ -57,7 +58,7 @@ type Observer interface {
 	// "opened", "lost", "refused", "unknown", "invalid", "failed" or "answered".
 	Clicked(surface, outcome string)
 	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
-	// "full" or "failed".
+	// "full", "busy" (another process is at it) or "failed".
 	Posted(queue, outcome string)
 }
 
@@ -128,6 +129,11 @@ type Config struct {
 	PostRate Rate
 	// UpdateRate and HistoryRate pace chat.update and conversations.history in the workspace. Default: 50 a minute, a burst of 10.
 	UpdateRate, HistoryRate Rate
+}
+
+// LogValue keeps token and secrets out of logs.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("api", c.APIURL), slog.Int("queues", len(c.Queues)), slog.Int("signing_secrets", len(c.SigningSecrets)))
 }
 
 func (c Config) withDefaults() Config {

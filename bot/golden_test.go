@@ -1,7 +1,282 @@
 package bot
 
-import "github.com/slack-go/slack"
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
+
+	"hitl"
+)
 
 func blocksOf(m message) []slack.MsgOption {
 	return []slack.MsgOption{slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...)}
+}
+
+// decidedBy closes a record.
+func decidedBy(status hitl.Status, label string, change ...func(*hitl.Decision)) func(*hitl.Record) {
+	return func(r *hitl.Record) {
+		d := hitl.Decision{
+			ReviewID: r.Review.ID, Round: 1, Status: status, Label: label, At: testTime.Add(3 * time.Minute),
+			Reviewer: hitl.Reviewer{Team: "T0SLACKSIM", User: ana},
+		}
+		r.Review.State = hitl.ReviewDecided
+		for _, f := range change {
+			f(&d)
+		}
+		r.Decision = &d
+	}
+}
+
+// hostile is a text that tries everything.
+const hostile = "Hi <!channel> <@U0BEN> <!subteam^S0REVIEWERS> <https://evil.example|click> *bold* `code` ~no~ :tada: & &lt;\r\n" +
+	"\n\n\n\n✓ *Accepted* `POSITIVE` by <@U0ANA>\x00\x1b[31m\a \u202Egnirts desrever\u202C \u2066x\u2069" +
+	"\u200b\u200b\u200b\u200b\u200b\u200b{\"type\":\"section\"}\uFEFF Z\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308\u0309\u030a\u030b\u030calgo\x7f \ufffe \U000E0041\U000E0042\U000E0043\U000E0044 end"
+
+func failure0(r *hitl.Record) {
+	r.Prediction = hitl.Prediction{Model: "sha256:1"}
+	r.Failure = "model error: the session timed out after <2 s>"
+	r.Route.Triggers = []hitl.Trigger{hitl.TriggerModelError}
+}
+
+// messages are all messages in all their states.
+func messages() map[string]message {
+	long := strings.Repeat("a label that goes on and on ", 6)
+	s := sampleStats()
+	one := s
+	one.Queue = "support"
+	empty := hitl.Stats{Since: s.Since, Until: s.Until}
+	many := s
+	many.ByReviewer, many.ByLabel = nil, nil
+	for i := range 40 {
+		many.ByReviewer = append(many.ByReviewer, hitl.ReviewerStats{Reviewer: hitl.Reviewer{User: "import" + thousands(i)}, Accepted: i})
+		many.ByLabel = append(many.ByLabel, hitl.LabelStats{AILabel: strings.Repeat("<&>", 30) + thousands(i), Corrected: i})
+	}
+	return map[string]message{
+		"card_open": card(newRecord("rev_1")),
+		"card_open_urgent_rules": card(newRecord("rev_1", func(r *hitl.Record) {
+			r.Review.Priority, r.Review.Round = hitl.PriorityUrgent, 2
+			r.Prediction.Confidence = 0.8499
+			r.Route.Triggers = []hitl.Trigger{
+				hitl.TriggerLowConfidence, hitl.RuleTrigger("refunds"), hitl.RuleTrigger("<!here>`x`"), hitl.TriggerAlwaysReview, hitl.TriggerTruncated, "unheard_of",
+			}
+		})),
+		"card_open_sample": card(newRecord("rev_1", func(r *hitl.Record) {
+			r.Review.Priority, r.Prediction.Confidence = hitl.PrioritySample, 0.9999
+			r.Route.Triggers = []hitl.Trigger{hitl.TriggerSample}
+			r.Item.ExternalID = r.Item.ID
+		})),
+		"card_open_model_error": card(newRecord("rev_1", failure0)),
+		"card_open_no_labels":   card(newRecord("rev_1", failure0, func(r *hitl.Record) { r.Labels = nil })),
+		"card_open_hostile": card(newRecord("rev_1", func(r *hitl.Record) {
+			r.Item.Text, r.Item.ExternalID, r.Item.Source = hostile, "<!everyone>`", "a&b"
+		})),
+		"card_open_hostile_labels": card(newRecord("rev_1", func(r *hitl.Record) {
+			r.Labels = []string{"<!channel>", long + "1", long + "2", "שלום (62%)", "a\nb\x00`c`", "POSITIVE"}
+			r.Prediction.Label = "<!channel>"
+			r.Prediction.Scores = []hitl.Score{{Label: "<!channel>"}, {Label: long + "1"}, {Label: long + "2"}, {Label: "שלום (62%)"}, {Label: "a\nb\x00`c`"}, {Label: "POSITIVE"}}
+		})),
+		"card_open_long":      card(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("<&> und so weiter, ", 50000) })),
+		"card_open_lines":     card(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = "first\n" + strings.Repeat("line\n", 50) })),
+		"card_open_invisible": card(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = "\u200b\u200b" })),
+		"card_open_arabic": card(newRecord("rev_1", func(r *hitl.Record) {
+			r.Item.Text = "وصل الطرد متأخراً (3 أيام)، لكن السائق كان لطيفاً."
+		})),
+		"card_accepted": card(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
+		"card_corrected": card(newRecord("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
+			d.Reason, d.Comment = "Sarcasm", "He <@U0BEN> means *it*.\nReally."
+		}))),
+		"card_corrected_hostile": card(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = hostile },
+			decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
+				d.Reason, d.Comment = strings.Repeat("<&>", 100), strings.Repeat("<!here>&", 375)
+				d.Reviewer.User = "<!channel>"
+			}))),
+		"card_labelled": card(newRecord("rev_1", failure0, decidedBy(hitl.HumanCorrected, "POSITIVE"))),
+		"card_expired": card(newRecord("rev_1", decidedBy(hitl.Expired, "", func(d *hitl.Decision) {
+			d.Reviewer = hitl.Reviewer{User: "system"}
+		}))),
+		"card_cancelled":             card(newRecord("rev_1", decidedBy(hitl.Cancelled, ""))),
+		"card_closed_undecided":      card(newRecord("rev_1", func(r *hitl.Record) { r.Review.State = hitl.ReviewCancelled })),
+		"card_plain_open":            plainCard(newRecord("rev_1")),
+		"card_plain_decided":         plainCard(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
+		"stats":                      statsMessage(s, "24 hours", true),
+		"stats_one_queue_no_chart":   statsMessage(one, "7 days", false),
+		"stats_nothing":              statsMessage(empty, "30 days", true),
+		"stats_many_hostile":         statsMessage(many, "30 days", true),
+		"queues":                     queuesMessage([]queueLine{{"support", channel, 1234, 10, 26 * time.Hour}, {"a`b", "C0ESCALATE", 0, 0, 0}}),
+		"queues_none":                queuesMessage(nil),
+		"help":                       helpMessage("/hitl", ""),
+		"help_unsure":                helpMessage("/hitl", parseCommand("dance <!channel>", nil).unsure),
+		"told_accepted_by_other":     told(closedWords(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{})),
+		"told_corrected_by_yourself": told(closedWords(newRecord("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE")), hitl.Reviewer{Team: "T0SLACKSIM", User: ana})),
+		"told_expired":               told(closedWords(newRecord("rev_1", decidedBy(hitl.Expired, "")), hitl.Reviewer{})),
+		"told_cancelled":             told(closedWords(newRecord("rev_1", decidedBy(hitl.Cancelled, "")), hitl.Reviewer{})),
+		"told_unknown":               told(wordsUnknown),
+		"told_not_saved":             told(wordsNotSaved),
+		"told_not_sure":              told(wordsNotSure),
+		"told_not_opened":            told(wordsNotOpened),
+	}
+}
+
+func told(words string) message { return message{Text: words, Blocks: []slack.Block{section(words)}} }
+
+// views are all modals in all their states.
+func views() map[string]slack.ModalViewRequest {
+	data := viewData{Ref: "rev_1.1", Channel: channel, TS: "1.000001"}
+	var labels []string
+	for i := range 101 {
+		labels = append(labels, "topic "+thousands(i))
+	}
+	return map[string]slack.ModalViewRequest{
+		"modal_loading":    loading("Choose a label", data),
+		"modal_correct":    correctModal(newRecord("rev_1"), []string{"Sarcasm", strings.Repeat("a long reason ", 20)}, data),
+		"modal_no_reasons": correctModal(newRecord("rev_1", failure0), nil, data),
+		"modal_no_labels":  correctModal(newRecord("rev_1", func(r *hitl.Record) { r.Labels = nil }), nil, data),
+		"modal_hostile": correctModal(newRecord("rev_1", func(r *hitl.Record) {
+			r.Item.Text, r.Labels = hostile, []string{"<!channel>", "a\x00b", " "}
+		}), []string{"<!here>"}, data),
+		"modal_100_labels": correctModal(newRecord("rev_1", func(r *hitl.Record) { r.Labels = labels[:100] }), nil, data),
+		"modal_101_labels": correctModal(newRecord("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
+		"modal_text":       textModal(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
+		"modal_text_pages": textModal(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
+		"modal_lost":       notice("Not recorded", closedWords(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
+	}
+}
+
+// tooLarge are surfaces whose golden file would be large; Slack checks them all the same.
+var tooLarge = map[string]bool{"modal_100_labels": true}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for name, m := range messages() {
+		golden(t, name, m)
+	}
+	for name, v := range views() {
+		if !tooLarge[name] {
+			golden(t, name, v)
+		}
+	}
+}
+
+func golden(t *testing.T, name string, v any) {
+	t.Helper()
+	var got bytes.Buffer
+	enc := json.NewEncoder(&got)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	path := filepath.Join("testdata", "golden", name+".json")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s differs from its golden file (write it anew with -update):\n%s", name, diff)
+	}
+}
+
+// Slack takes every surface in every state, as a new message and as an update, and nobody is mentioned who is not the reviewer.
+func TestSlackTakesEverySurface(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, first := w.posted()
+	for name, m := range messages() {
+		if n := units(m.Text); n > 4000 || n == 0 {
+			t.Errorf("%s: %d characters of text", name, n)
+		}
+		c := hitl.Card{ID: "crd_" + name, ReviewID: "rev_1", Channel: channel}
+		_, ts, err := w.bot.api.post(t.Context(), c, m)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := w.bot.api.update(t.Context(), channel, first.TS, m); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, who := range w.message(ts).Mentions {
+			if who != "@"+ana {
+				t.Errorf("%s mentions %s", name, who)
+			}
+		}
+	}
+	for name, v := range views() {
+		out, err := w.sim.Command(t.Context(), ana, channel, "/hitl", "help") // for its trigger
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.bot.api.openView(t.Context(), out.TriggerID, v); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := w.sim.CloseView(t.Context(), ana, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.clean()
+}
+
+// An update of every state of a card leaves no button behind that a closed review does not have.
+func TestClosedCardsHaveNoButtons(t *testing.T) {
+	t.Parallel()
+	for name, m := range messages() {
+		if !strings.HasPrefix(name, "card_") || strings.Contains(name, "open") {
+			continue
+		}
+		for _, b := range m.Blocks {
+			if b.BlockType() == slack.MBTAction {
+				t.Errorf("%s has buttons", name)
+			}
+		}
+	}
+}
+
+// allowedMarkup is what the bot itself writes into mrkdwn.
+var allowedMarkup = regexp.MustCompile(`<@U0ANA>|<!date\^\d+\^[^|<>]+\|[^<>]*>`)
+
+// mrkdwnOf returns all mrkdwn of a message, the top-level text included.
+func mrkdwnOf(t *testing.T, m message) []string {
+	t.Helper()
+	raw, err := json.Marshal(m.Blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	out := []string{m.Text}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		case map[string]any:
+			if v["type"] == "mrkdwn" {
+				out = append(out, v["text"].(string))
+			}
+			for _, e := range v {
+				walk(e)
+			}
+		}
+	}
+	walk(v)
+	return out
 }

@@ -131,7 +131,7 @@ func (w *world) add(change ...func(*hitl.Record)) hitl.Record {
 func (w *world) posted(change ...func(*hitl.Record)) (hitl.Record, slacksim.Message) {
 	w.t.Helper()
 	rec := w.add(change...)
-	if what, err := w.bot.show(w.t.Context(), rec.Review.Queue, rec.Review.ID); err != nil || what != posted {
+	if what, _, err := w.bot.show(w.t.Context(), rec.Review.Queue, rec.Review.ID, 0); err != nil || what != posted {
 		w.t.Fatalf("show: %v %v", what, err)
 	}
 	cards := w.store.of(rec.Review.ID)

@@ -78,7 +78,7 @@ func correctModal(rec hitl.Record, reasons []string, data viewData) slack.ModalV
 		return notice("Choose a label", "This model names no labels, so there is nothing to choose from.", data)
 	}
 	blocks := []slack.Block{
-		quote(cutLines(cut(squeeze(visible(rec.Item.Text)), modalQuoteUnits, units), 4)),
+		quote(cutLines(cut(squeeze(visible(head(rec.Item.Text, previewBytes))), modalQuoteUnits, units), 4)),
 		contextLine(opinion(rec)),
 		slack.NewInputBlock(blockLabel, plain("Label"), nil, labelSelect(rec)),
 	}

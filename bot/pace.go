@@ -85,6 +85,15 @@ func (p *pacer) wait(ctx context.Context, key string, rate Rate) error {
 	}
 }
 
+// giveBack returns what was taken and not used.
+func (p *pacer) giveBack(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l, ok := p.lanes[key]; ok {
+		l.tokens = min(float64(l.rate.Burst), l.tokens+1)
+	}
+}
+
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -19,6 +19,7 @@ const (
 	adopted  shown = "adopted"  // its message was there already, an earlier attempt had lost the answer
 	needless shown = "needless" // it has its card, or its decision
 	full     shown = "full"     // the channel has no room
+	busy     shown = "busy"     // somebody else is posting it
 	failed   shown = "failed"
 )
 
@@ -33,11 +34,12 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 			return
 		}
 		if err != nil {
-			b.hinder("queue "+queue, err)
+			b.hinder("queue "+queue+": take reviews", err)
 			b.log.ErrorContext(ctx, "cannot take reviews from the queue", "queue", queue, "error", err)
 			_ = sleep(ctx, pause())
 			continue
 		}
+		b.unhinder("queue " + queue + ": take reviews")
 		pause = b.backoff()
 		for i, d := range deliveries {
 			if !b.deliver(ctx, queue, d.ReviewID) {
@@ -51,21 +53,35 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 // deliver gives one review its card, trying until it succeeds; false means that it must go back: there is no room, or no time.
 func (b *Bot) deliver(ctx context.Context, queue, reviewID string) bool {
 	pause := b.backoff()
+	attempt := 0
 	for ctx.Err() == nil {
-		what, err := b.show(ctx, queue, reviewID)
+		what, last, err := b.show(ctx, queue, reviewID, attempt)
 		b.cfg.Observer.Posted(queue, string(what))
+		attempt = 0
+		if last > 0 {
+			attempt = last + 1
+		}
 		switch {
+		case err == nil && what == busy:
+			// The queue thought us dead and gave the review to another process as well; it may be through with it soon.
+			_ = sleep(ctx, pause())
+			continue
 		case err == nil && what == full:
 			b.park(ctx, queue)
 			return false
 		case err == nil:
-			b.unhinder("queue " + queue)
+			b.unhinder("queue " + queue + ": post cards")
 			b.done(ctx, queue, reviewID)
 			return true
 		case ctx.Err() != nil:
 			return false
 		}
-		b.hinder("queue "+queue, err)
+		if d := rateLimited(err); d > 0 {
+			b.log.InfoContext(ctx, "slack asks for patience", "queue", queue, "for", d)
+			_ = sleep(ctx, d)
+			continue
+		}
+		b.hinder("queue "+queue+": post cards", err)
 		b.log.ErrorContext(ctx, "cannot post a card, will try again",
 			"queue", queue, "channel", b.cfg.Queues[queue].Channel, "review", reviewID, "error", err, "advice", b.advice(err))
 		if badContent(refusal(err)) {
@@ -123,47 +139,61 @@ func (b *Bot) release(ctx context.Context, queue string, deliveries []hitl.Deliv
 	}
 }
 
-// show makes sure that an open review has its card. It may be called any number of times, by any number of processes.
-func (b *Bot) show(ctx context.Context, queue, reviewID string) (shown, error) {
+// show makes sure that an open review has its card. It may be called any number of times, by any number of processes. attempt is the one
+// that this must be, 0 for any: when it is another, somebody else is at it. last is the attempt that this was, 0 for none.
+//
+// The order is what keeps cards single: first the turn to post, which may take long; then the intent; then the look into the history if
+// there was an intent before; then the post, at once.
+func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int) (what shown, last int, err error) {
 	q := b.cfg.Queues[queue]
 	rec, err := b.state(ctx, reviewID)
 	if errors.Is(err, hitl.ErrNotFound) || (err == nil && !open(rec)) {
-		return needless, nil
+		return needless, 0, nil
 	}
 	if err != nil {
-		return failed, fmt.Errorf("load review: %w", err)
+		return failed, 0, fmt.Errorf("load review: %w", err)
 	}
 	self, err := b.rights.self(ctx)
 	if err != nil {
-		return failed, fmt.Errorf("learn workspace: %w", err)
+		return failed, 0, fmt.Errorf("learn workspace: %w", err)
+	}
+	giveBack, err := b.api.turn(ctx, q.Channel)
+	if err != nil {
+		return failed, 0, err
 	}
 	c, err := b.cfg.Cards.BeginCard(ctx, reviewID, self.TeamID, q.Channel, q.OpenLimit)
+	if err != nil || (attempt > 0 && c.Attempt != attempt) {
+		giveBack()
+	}
 	switch {
 	case errors.Is(err, hitl.ErrNoRoom):
-		return full, nil
+		return full, 0, nil
 	case errors.Is(err, hitl.ErrPosted), errors.Is(err, hitl.ErrAlreadyDecided), errors.Is(err, hitl.ErrNotFound):
-		return needless, nil
+		return needless, 0, nil
 	case err != nil:
-		return failed, fmt.Errorf("begin card: %w", err)
+		return failed, 0, fmt.Errorf("begin card: %w", err)
+	case attempt > 0 && c.Attempt != attempt:
+		return busy, 0, nil
 	}
 	if c.Attempt > 1 {
 		ts, found, err := b.find(ctx, c)
+		if err != nil || found {
+			giveBack()
+		}
 		if err != nil {
-			return failed, fmt.Errorf("look for card: %w", err)
+			return failed, c.Attempt, errors.Join(fmt.Errorf("look for card: %w", err), b.abandon(ctx, c, q.Channel, err))
 		}
 		if found {
-			return adopted, b.settle(ctx, c, c.Channel, ts)
+			return adopted, c.Attempt, b.settle(ctx, c, c.Channel, ts)
 		}
 	}
-	return b.send(ctx, c, rec, q.Channel)
+	what, err = b.send(ctx, c, rec, q.Channel)
+	return what, c.Attempt, err
 }
 
 // send posts a card that is known not to be there.
 func (b *Bot) send(ctx context.Context, c hitl.Card, rec hitl.Record, configured string) (shown, error) {
 	channel, ts, err := b.api.post(ctx, c, card(rec))
-	for rateLimited(err) > 0 { // the next try waits for as long as Slack asked
-		channel, ts, err = b.api.post(ctx, c, card(rec))
-	}
 	if badContent(refusal(err)) {
 		b.log.ErrorContext(ctx, "slack refuses the card's content, posting a plain one", "review", c.ReviewID, "error", err)
 		channel, ts, err = b.api.post(ctx, c, plainCard(rec))
@@ -177,11 +207,20 @@ func (b *Bot) send(ctx context.Context, c hitl.Card, rec hitl.Record, configured
 			return adopted, b.settle(ctx, c, c.Channel, ts)
 		}
 		return failed, errors.Join(err, lookErr)
-	case messageGone(refusal(err)) && c.Channel != configured:
-		// The intent is for a channel that the queue has left: the next one will be for the new channel.
-		return failed, errors.Join(err, b.cfg.Cards.CardGone(ctx, c.ID))
 	}
-	return failed, err
+	return failed, errors.Join(err, b.abandon(ctx, c, configured, err))
+}
+
+// abandon gives an intent up that is for a channel which its queue has left and which refuses us: the next one will be for the new
+// channel.
+func (b *Bot) abandon(ctx context.Context, c hitl.Card, configured string, err error) error {
+	if c.Channel == configured || !messageGone(refusal(err)) {
+		return nil
+	}
+	if err := b.cfg.Cards.CardGone(ctx, c.ID); err != nil {
+		return fmt.Errorf("record gone card: %w", err)
+	}
+	return nil
 }
 
 // settleTries is how often the store is told of a posted card before it is left to the next attempt, which finds the message.
@@ -194,9 +233,13 @@ func (b *Bot) settle(ctx context.Context, c hitl.Card, channel, ts string) error
 	var err error
 	pause := b.backoff()
 	for range settleTries {
-		if err = b.cfg.Cards.CardPosted(ctx, c.ID, channel, ts); err == nil || sleep(ctx, pause()) != nil {
+		err = b.cfg.Cards.CardPosted(ctx, c.ID, channel, ts)
+		if err == nil || errors.Is(err, hitl.ErrPosted) || sleep(ctx, pause()) != nil {
 			break
 		}
+	}
+	if errors.Is(err, hitl.ErrPosted) {
+		return b.retire(ctx, channel, ts)
 	}
 	if err != nil {
 		return fmt.Errorf("record posted card: %w", err)
@@ -208,6 +251,16 @@ func (b *Bot) settle(ctx context.Context, c hitl.Card, channel, ts string) error
 	if err := b.RefreshCard(ctx, c.ReviewID); err != nil {
 		// The decision's own refresh may have come before the card was known; there is no other one.
 		b.log.WarnContext(ctx, "card shows an old state", "review", c.ReviewID, "error", err)
+	}
+	return nil
+}
+
+// retire takes the buttons off a message whose review has got another card meanwhile.
+func (b *Bot) retire(ctx context.Context, channel, ts string) error {
+	const text = "This review has another card."
+	err := b.api.update(ctx, channel, ts, message{Text: text, Blocks: []slack.Block{section(text)}})
+	if err != nil {
+		b.log.WarnContext(ctx, "a second card of a review stays", "channel", channel, "ts", ts, "error", err)
 	}
 	return nil
 }

@@ -169,16 +169,14 @@ func TestChannelsDoNotHoldUpEachOther(t *testing.T) {
 	}
 	w.run()
 	w.eventually("five cards", func() bool { return w.cards() == 5 })
-	if ready, held := w.queue.state(); ready+held != 5 {
-		t.Errorf("%d ready, %d held", ready, held)
-	}
-	// What cannot be posted takes one slot, not all.
-	w.store.mu.Lock()
-	intents := w.store.list(func(c *hitl.Card) bool { return c.State == hitl.CardIntent })
-	w.store.mu.Unlock()
-	if len(intents) != 1 {
-		t.Errorf("%d intents", len(intents))
-	}
+	// What cannot be posted stays in the queue, and takes one slot, not all.
+	w.eventually("five reviews wait with one intent", func() bool {
+		w.store.mu.Lock()
+		intents := w.store.list(func(c *hitl.Card) bool { return c.State == hitl.CardIntent })
+		w.store.mu.Unlock()
+		ready, held := w.queue.state()
+		return ready+held == 5 && len(intents) == 1
+	})
 }
 
 func TestNeedlessDeliveries(t *testing.T) {
@@ -205,7 +203,7 @@ func TestDecidedWhilePosting(t *testing.T) {
 		w.store.expire(rec.Review.ID)
 		return w.bot.RefreshCard(context.Background(), rec.Review.ID)
 	})
-	if what, err := w.bot.show(t.Context(), "support", rec.Review.ID); what != posted || err != nil {
+	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, 0); what != posted || err != nil {
 		t.Fatal(what, err)
 	}
 	if m := w.sim.Messages(channel)[0]; len(m.Elements()) != 0 {
@@ -410,4 +408,69 @@ func TestTwoProcessesShareTheWork(t *testing.T) {
 		t.Error(err)
 	}
 	w.clean()
+}
+
+// Two processes hold the same review: one posts, the other sees that it is not alone.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	rec := w.add()
+	first, err := w.store.BeginCard(t.Context(), rec.Review.ID, "T0SLACKSIM", channel, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.BeginCard(t.Context(), rec.Review.ID, "T0SLACKSIM", channel, 10); err != nil { // the other one
+		t.Fatal(err)
+	}
+	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, first.Attempt+1); what != busy || err != nil {
+		t.Errorf("%s %v", what, err)
+	}
+	if w.cards() != 0 {
+		t.Error("posted")
+	}
+	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, 0); what != posted || err != nil {
+		t.Errorf("%s %v", what, err)
+	}
+	w.clean()
+}
+
+// A card that was given up for gone and came after all, when the review had another one: it loses its buttons.
+func TestSecondCardIsRetired(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	rec := w.add()
+	w.store.failing("CardPosted", func(context.Context) error { return fmt.Errorf("change card: %w", hitl.ErrPosted) })
+	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, 0); what != posted || err != nil {
+		t.Fatal(what, err)
+	}
+	if m := w.sim.Messages(channel)[0]; len(m.Elements()) != 0 || !strings.Contains(m.Text, "another card") {
+		t.Errorf("card: %s", m.AllText())
+	}
+	w.clean()
+}
+
+// The channel of a queue was changed while a card waited for the old one, which is out of reach: it goes to the new one.
+func TestChannelChanged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	rec := w.add()
+	if _, err := w.store.BeginCard(t.Context(), rec.Review.ID, "T0SLACKSIM", "C0GENERAL", 10); err != nil { // the app is not in there
+		t.Fatal(err)
+	}
+	w.run()
+	w.eventually("the card in the new channel", func() bool { return w.cards() == 1 })
+	w.clean()
+}
+
+// A full queue of needless deliveries costs no turns: pacing is for posts.
+func TestNeedlessDeliveriesAreNotPaced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { s.bot.PostRate = Rate{Every: time.Hour, Burst: 1} })
+	carded, _ := w.posted()
+	w.bot.api.pace = newPacer(time.Now)
+	for range 50 {
+		w.queue.add("support", carded.Review.ID)
+	}
+	w.run()
+	w.eventually("empty queue", func() bool { ready, held := w.queue.state(); return ready+held == 0 })
 }

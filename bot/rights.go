@@ -57,7 +57,9 @@ func newRights(cfg Config, a *api, spawn func(func(context.Context))) *rights {
 }
 
 // self returns what Slack says of the bot itself.
-func (r *rights) self(ctx context.Context) (*slack.AuthTestResponse, error) { return r.identity.get(ctx, "") }
+func (r *rights) self(ctx context.Context) (*slack.AuthTestResponse, error) {
+	return r.identity.get(ctx, "")
+}
 
 // errNotAllowed says that a person may not do what they asked for; it is shown to them.
 type notAllowedError struct{ why string }

@@ -48,9 +48,9 @@ func (b *Bot) finish(ctx context.Context, c hitl.Card) error {
 		if _, ours := b.cfg.Queues[queue]; !ours {
 			return nil
 		}
-		what, err := b.show(ctx, queue, c.ReviewID)
+		what, _, err := b.show(ctx, queue, c.ReviewID, c.Attempt+1)
 		b.cfg.Observer.Posted(queue, string(what))
-		if err == nil && what != full {
+		if err == nil && what != full && what != busy {
 			b.done(ctx, queue, c.ReviewID)
 		}
 		return err

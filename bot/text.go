@@ -32,6 +32,11 @@ func visible(s string) string {
 	v.out.Grow(len(s))
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	for _, r := range s { // invalid bytes arrive as U+FFFD
+		if r >= ' ' && r < 0x7f && v.runN == 0 { // nearly all of most texts
+			v.last, v.marks, v.seen = r, 0, v.seen || r != ' '
+			v.out.WriteByte(byte(r))
+			continue
+		}
 		v.rune(r)
 	}
 	v.flush()
@@ -169,6 +174,17 @@ func jsonBytes(s string) int {
 	return len(b) - 2
 }
 
+// head returns at most n bytes from the beginning of a text, whole characters only.
+func head(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
 // prefix returns the longest beginning of s that costs at most limit and does not end inside what a reader sees as one character,
 // unless that alone is longer.
 func prefix(s string, limit int, c cost) string {
@@ -246,10 +262,10 @@ func squeeze(s string) string {
 // oneLine joins the lines and spaces of a text.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
-
-// escape makes a text literal in mrkdwn as far as mentions, links and dates go; formatting marks stay.
-func escape(s string) string { return escaper.Replace(s) }
+// escape makes a text literal in mrkdwn as far as mentions, links, dates and code go; marks of emphasis stay.
+func escape(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "ˋ").Replace(s)
+}
 
 // plainName returns a label, a name or an id as one short visible line for plain text.
 func plainName(s string, limit int) string {
@@ -269,9 +285,7 @@ func plainName(s string, limit int) string {
 }
 
 // code returns a name for mrkdwn, set so that nothing in it is formatted, linked or mentioned.
-func code(s string, limit int) string {
-	return "`" + escape(strings.ReplaceAll(plainName(s, limit), "`", "ˋ")) + "`"
-}
+func code(s string, limit int) string { return "`" + escape(plainName(s, limit)) + "`" }
 
 // count writes a number with its noun.
 func count(n int, noun string) string {

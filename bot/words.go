@@ -34,12 +34,19 @@ func percent(p float64) string {
 // percents writes two different probabilities with as many decimals as it takes to tell them apart.
 func percents(a, b float64) (string, string) {
 	for digits := range 4 {
-		x, y := fmt.Sprintf("%.*f%%", digits, a*100), fmt.Sprintf("%.*f%%", digits, b*100)
+		x, y := fmt.Sprintf("%.*f", digits, a*100), fmt.Sprintf("%.*f", digits, b*100)
 		if x != y || a == b {
-			return x, y
+			return trimZeros(x) + "%", trimZeros(y) + "%"
 		}
 	}
 	return fmt.Sprintf("%v", a), fmt.Sprintf("%v", b)
+}
+
+func trimZeros(s string) string {
+	if !strings.Contains(s, ".") {
+		return s
+	}
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
 }
 
 // why says in words why a record needs a person, as mrkdwn. Of very many reasons it names the first and counts the others.

@@ -1,0 +1,158 @@
+package bot
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hitl"
+	"hitl/bot/slacksim"
+)
+
+func sampleStats() hitl.Stats {
+	s := hitl.Stats{
+		Since: testTime.Add(-24 * time.Hour), Until: testTime,
+		Items: 12345, AIAccepted: 11000, Reviewed: 1345, ReviewRate: 0.109,
+		Decisions: 1200, Accepted: 900, Corrected: 280, Expired: 20, AcceptanceRate: 0.763, CorrectionRate: 0.237,
+		MedianToDecide: 95 * time.Second, P95ToDecide: 26*time.Minute + 3*time.Second, Open: 42, OldestAge: 3 * time.Hour,
+		Triggers: []hitl.TriggerCount{{Trigger: hitl.TriggerLowConfidence, Items: 1200}, {Trigger: hitl.RuleTrigger("refunds"), Items: 145}},
+		ByReviewer: []hitl.ReviewerStats{
+			{Reviewer: hitl.Reviewer{Team: "T1", User: "U0ANA"}, Accepted: 500, Corrected: 80, MedianToDecide: time.Minute},
+			{Reviewer: hitl.Reviewer{User: "import & <co>"}, Accepted: 1},
+		},
+		ByLabel: []hitl.LabelStats{{AILabel: "NEGATIVE", Accepted: 800, Corrected: 80}, {Corrected: 3}},
+	}
+	for i := range 20 {
+		s.Buckets = append(s.Buckets, hitl.StatsBucket{
+			Start: s.Since.Add(time.Duration(i) * 72 * time.Minute), AIAccepted: 500 + i, Accepted: 40, Corrected: i, Expired: i % 3, Reviewed: 60,
+		})
+	}
+	return s
+}
+
+func TestParseCommand(t *testing.T) {
+	t.Parallel()
+	queues := []string{"abuse", "support"}
+	for text, want := range map[string]request{
+		"":                  {verb: "help"},
+		"help":              {verb: "help"},
+		"HELP me":           {verb: "help"},
+		"stats":             {verb: "stats", words: "24 hours", span: 24 * time.Hour},
+		" stats  support ":  {verb: "stats", queue: "support", words: "24 hours", span: 24 * time.Hour},
+		"stats 7d":          {verb: "stats", words: "7 days", span: 7 * 24 * time.Hour},
+		"stats 30D abuse":   {verb: "stats", queue: "abuse", words: "30 days", span: 30 * 24 * time.Hour},
+		"stats abuse 30d":   {verb: "stats", queue: "abuse", words: "30 days", span: 30 * 24 * time.Hour},
+		"queue":             {verb: "queue"},
+		"queue support":     {verb: "help", unsure: "`queue` takes nothing behind it, not `support`."},
+		"stats <!channel>":  {verb: "help", unsure: "`&lt;!channel&gt;` is neither a queue (`abuse, support`) nor a period (`24h`, `7d`, `30d`)."},
+		"stats 7d 24h":      {verb: "help", unsure: "`24h` is neither a queue (`abuse, support`) nor a period (`24h`, `7d`, `30d`)."},
+		"dance `all` night": {verb: "help", unsure: "I do not know `dance`."},
+	} {
+		if got := parseCommand(text, queues); !cmp.Equal(got, want, cmp.AllowUnexported(request{})) {
+			t.Errorf("%q: %s", text, cmp.Diff(want, got, cmp.AllowUnexported(request{})))
+		}
+	}
+}
+
+func (w *world) command(user, text string) slacksim.Outcome {
+	w.t.Helper()
+	out, err := w.sim.Command(w.t.Context(), user, channel, "/hitl", text)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.bot.Wait()
+	return out
+}
+
+func TestStatsCommand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.stats.reply = sampleStats()
+	if out := w.command(ana, "stats support 7d"); out.Status != 200 || out.Error != "" {
+		t.Errorf("answer: %+v", out)
+	}
+	if q := w.stats.asked[0]; q.Queue != "support" || q.Until.Sub(q.Since) != 7*24*time.Hour {
+		t.Errorf("asked: %+v", q)
+	}
+	all := w.sim.Ephemerals(ana)
+	if len(all) != 1 {
+		t.Fatalf("%d answers", len(all))
+	}
+	text := all[0].AllText()
+	for _, want := range []string{
+		"12,345 items", "review rate 10.9%", "acceptance rate 76.3%", "correction rate 23.7%", "1 min 35 s", "26 min 3 s",
+		"<@U0ANA>: 500 accepted, 80 corrected", "`NEGATIVE`: 800 accepted", "rule `refunds`: 145", "42 reviews open now",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in %s", want, text)
+		}
+	}
+	if !hasChart(all[0]) {
+		t.Error("no chart")
+	}
+	w.clean()
+}
+
+func hasChart(m slacksim.Message) bool {
+	for _, b := range m.Blocks {
+		if b["type"] == "data_visualization" {
+			return true
+		}
+	}
+	return false
+}
+
+func TestStatsWithoutChartWhenSlackRefusesIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.stats.reply = sampleStats()
+	if err := w.sim.Fail(slacksim.ResponseURL, slacksim.Fault{Error: "invalid_blocks"}); err != nil {
+		t.Fatal(err)
+	}
+	w.command(ana, "stats")
+	all := w.sim.Ephemerals(ana)
+	if len(all) != 1 || hasChart(all[0]) || !strings.Contains(all[0].AllText(), "review rate 10.9%") {
+		t.Errorf("answers: %+v", all)
+	}
+	w.clean()
+}
+
+func TestCommandsInTrouble(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.stats.err = errors.New("connection refused")
+	for _, text := range []string{"stats", "queue"} {
+		w.command(ana, text)
+		if words := w.whispered(ana); !strings.Contains(words, "could not be read") {
+			t.Errorf("%s: told %q", text, words)
+		}
+	}
+	w.command("U0EVE", "stats")
+	if words := w.whispered("U0EVE"); !strings.Contains(words, "members of this workspace") {
+		t.Errorf("told %q", words)
+	}
+	w.clean()
+}
+
+func TestQueueAndHelpCommands(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.add()
+	w.stats.reply = hitl.Stats{Open: 5, OldestAge: 90 * time.Minute}
+	w.command(chloe, "queue")
+	if words := w.whispered(chloe); !strings.Contains(words, "`support` in <#C0REVIEW>: 5 reviews open, the oldest for 1 h 30 min; 1 waiting") {
+		t.Errorf("told %q", words)
+	}
+	w.command(chloe, "help")
+	if words := w.whispered(chloe); !strings.Contains(words, "/hitl stats [queue]") {
+		t.Errorf("told %q", words)
+	}
+	w.command(chloe, "stat")
+	if words := w.whispered(chloe); !strings.Contains(words, "I do not know `stat`") || !strings.Contains(words, "/hitl queue") {
+		t.Errorf("told %q", words)
+	}
+	w.clean()
+}
