@@ -53,7 +53,7 @@ func serve(t testing.TB, w *world, change ...func(*http.Server)) (url string, se
 }
 
 // get asks a real server as the helpdesk.
-func get(t testing.TB, client *http.Client, url string) (int, http.Header, []byte, error) {
+func get(t testing.TB, client *http.Client, url string) (int, []byte, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -62,11 +62,11 @@ func get(t testing.TB, client *http.Client, url string) (int, http.Header, []byt
 	req.Header.Set("Authorization", "Bearer "+helpKey)
 	res, err := client.Do(req)
 	if err != nil {
-		return 0, nil, nil, err
+		return 0, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
-	return res.StatusCode, res.Header, body, err
+	return res.StatusCode, body, err
 }
 
 func testClient(t testing.TB) *http.Client {
@@ -108,11 +108,12 @@ func TestWait(t *testing.T) {
 		t.Errorf("in vain: %d %s", rec.Code, rec.Body)
 	}
 	// One more than may wait is answered at once.
+	waiter := call{method: "GET", path: "/v1/items/" + it.ID + "?wait=60s", key: helpKey}.request(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w.handler.ServeHTTP(httptest.NewRecorder(), call{method: "GET", path: "/v1/items/" + it.ID + "?wait=60s", key: helpKey}.request(t).WithContext(ctx))
+		w.handler.ServeHTTP(httptest.NewRecorder(), waiter.WithContext(ctx))
 	}()
 	until(t, "the first waits", func() bool { return w.store.waiters() == 1 })
 	if rec := w.do(t, call{method: "GET", path: "/v1/items/" + it.ID + "?wait=60s", key: helpKey}); rec.Code != http.StatusOK {
@@ -130,7 +131,7 @@ func TestServer(t *testing.T) {
 	client := testClient(t)
 	it := w.post(t, `{"text":"unsure"}`)
 
-	status, _, body, err := get(t, client, url+"/v1/items/"+it.ID+"?wait=600ms")
+	status, body, err := get(t, client, url+"/v1/items/"+it.ID+"?wait=600ms")
 	if err != nil || status != http.StatusOK || !strings.Contains(string(body), `"HUMAN_REVIEW"`) {
 		t.Errorf("longer than the read timeout: %d %s %v", status, body, err)
 	}
@@ -157,7 +158,7 @@ func TestServer(t *testing.T) {
 	waiting := make(chan result)
 	go func() {
 		var r result
-		r.status, _, r.body, r.err = get(t, client, url+"/v1/items/"+it.ID+"?wait=60s")
+		r.status, r.body, r.err = get(t, client, url+"/v1/items/"+it.ID+"?wait=60s")
 		waiting <- r
 	}()
 	until(t, "the request waits", func() bool { return w.store.waiters() == 1 })
@@ -344,7 +345,7 @@ func TestPanicInTheMiddle(t *testing.T) {
 		})
 	})
 	url, _ := serve(t, w)
-	if status, _, _, err := get(t, testClient(t), url+"/metrics"); err == nil {
+	if status, _, err := get(t, testClient(t), url+"/metrics"); err == nil {
 		t.Errorf("status %d and no error", status)
 	}
 }

@@ -29,8 +29,7 @@ func decodeJSON(data []byte, number numbers) (any, error) {
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			return nil, fmt.Errorf("is no JSON: %w, at byte %d", err, syntax.Offset)
 		}
 		return nil, errors.New("ends too early")

@@ -92,10 +92,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	checkRefs(t, tree, tree)
 	if bytes.Contains(got, []byte("ErrorModel")) {
-		// huma registers its own error document with every operation; nothing may refer to it.
-		if bytes.Contains(got, []byte(`schemas/ErrorModel"`)) {
-			t.Error("an operation answers with huma's own error document")
-		}
+		t.Error("huma's own error document is in it; all errors are ours")
 	}
 }
 
@@ -106,7 +103,7 @@ func checkRefs(t *testing.T, root, v any) {
 	case map[string]any:
 		if ref, ok := v["$ref"].(string); ok {
 			at := root
-			for _, name := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+			for name := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
 				m, _ := at.(map[string]any)
 				at = m[name]
 			}

@@ -156,12 +156,14 @@ func withNoContent(out map[string]*huma.Response) map[string]*huma.Response {
 	return out
 }
 
-// documentBodies adds the request bodies, which huma does not read: signatures need their bytes, and batches are checked item by item.
+// documentBodies takes huma's own error document out, which ownProblems replaces, and adds the request bodies, which huma does not read: signatures need their bytes, and batches are checked item by item.
 func documentBodies(doc *huma.OpenAPI) {
 	body := func(s *huma.Schema) *huma.RequestBody {
 		return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: s}}}
 	}
 	schemas := doc.Components.Schemas
+	delete(schemas.Map(), "ErrorModel")
+	delete(schemas.Map(), "ErrorDetail")
 	doc.Paths["/v1/items"].Post.RequestBody = body(schemas.Schema(reflect.TypeFor[submission](), true, ""))
 	doc.Paths["/v1/items/batch"].Post.RequestBody = body(schemas.Schema(reflect.TypeFor[batch](), true, ""))
 	doc.Paths["/v1/hooks/{source}"].Post.RequestBody = body(&huma.Schema{Description: "Any JSON."})

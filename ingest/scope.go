@@ -58,24 +58,25 @@ func (a *api) surround(next http.Handler) http.Handler {
 		start := a.Now()
 		rec := &recorder{ResponseWriter: w}
 		sc := &scope{requestID: requestID(r, start), w: rec}
-		r = r.WithContext(context.WithValue(r.Context(), scopeKey{}, sc))
+		ctx := context.WithValue(r.Context(), scopeKey{}, sc)
+		r = r.WithContext(ctx)
 		sc.r = r
 		h := w.Header()
 		h.Set("X-Request-Id", sc.requestID)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		defer a.finish(sc, rec, start)
+		defer a.finish(ctx, sc, rec, start)
 		next.ServeHTTP(rec, r)
 	})
 }
 
 // finish ends a request, however it ended.
-func (a *api) finish(sc *scope, rec *recorder, start time.Time) {
+func (a *api) finish(ctx context.Context, sc *scope, rec *recorder, start time.Time) {
 	panicked := recover()
 	begun := rec.status != 0
 	if panicked != nil {
-		a.logPanic(sc.r.Context(), panicked)
+		a.logPanic(ctx, panicked)
 		if !begun {
 			newProblem(codeInternal, "").write(rec)
 		}
@@ -93,7 +94,7 @@ func (a *api) finish(sc *scope, rec *recorder, start time.Time) {
 	case "/healthz", "/readyz", "/metrics": // asked for every few seconds
 		level = slog.LevelDebug
 	}
-	a.Logger.LogAttrs(sc.r.Context(), level, "request", slog.String("request", sc.requestID), slog.String("method", sc.r.Method),
+	a.Logger.LogAttrs(ctx, level, "request", slog.String("request", sc.requestID), slog.String("method", sc.r.Method),
 		slog.String("route", route), slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took),
 		slog.String("source", sc.source))
 	if panicked != nil && begun {

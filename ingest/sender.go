@@ -204,9 +204,8 @@ func (s *Sender) attempt(ctx context.Context, t target, c hitl.Callback, now tim
 	}
 	res, err := s.client.Do(req)
 	if err != nil {
-		var withURL *url.Error // whose text repeats the URL, which may hold a token
-		if errors.As(err, &withURL) {
-			err = withURL.Err
+		if withURL, ok := errors.AsType[*url.Error](err); ok {
+			err = withURL.Err // the whole repeats the URL, which may hold a token
 		}
 		return 0, err
 	}

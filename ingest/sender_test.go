@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -117,9 +118,7 @@ func TestAnswers(t *testing.T) {
 	var hits atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		hits.Add(1)
-		for k, v := range header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, "planted answer")
 	}))
@@ -163,9 +162,8 @@ func TestAnswers(t *testing.T) {
 		status, header, outcome = c.status, c.header, ""
 		before := hits.Load()
 		err := s.Send(t.Context(), testCallback)
-		var retry *hitl.RetryError
 		var got time.Duration
-		if errors.As(err, &retry) {
+		if retry, ok := errors.AsType[*hitl.RetryError](err); ok {
 			got = retry.After
 		}
 		if (err == nil) != c.delivered || errors.Is(err, hitl.ErrPermanent) != c.permanent || got != c.after || outcome != c.outcome {
