@@ -11,7 +11,8 @@
 //	default   the value when the key is absent, written as in the file (lists: separated by commas)
 //	required  the key must be given and must not be empty
 //	oneof     the values a text may have, separated by |
-//	min, max  the limits of a number, a duration, a size or, for texts, of the number of characters
+//	min, max  the limits of a number, a duration, a size or, for texts, of the number of characters; in lists and
+//	          maps they hold for each element
 //
 // Values, and only values, may hold references:
 //

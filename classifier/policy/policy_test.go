@@ -55,7 +55,9 @@ func TestRoute(t *testing.T) {
 		},
 		"rule that fails holds": {missing, says("POSITIVE", 1), nil, review("care", "urgent", 0.95, "rule:big-order")},
 		"model error": {
-			both, hitl.Prediction{Model: "m1", Truncated: true}, errors.New("boom"),
+			both,
+			hitl.Prediction{Model: "m1", Truncated: true},
+			errors.New("boom"),
 			review("billing", "urgent", 0.85, hitl.TriggerModelError, hitl.TriggerTruncated, "rule:refund", "rule:big-order"),
 		},
 		"no probability": {dull(), says("POSITIVE", math.NaN()), nil, review("default", "normal", 0.85, hitl.TriggerModelError)},
