@@ -14,7 +14,7 @@ import (
 // controlDoc is what GET /_sim/ answers.
 const controlDoc = `Slack simulator: control API. Bodies are JSON (Content-Type: application/json).
 
-GET  /_sim/state[?user=U&channel=C]   people, places, faults; with a channel its messages, with a user what only they see
+GET  /_sim/state[?user=U&channel=C]   people, places, faults; with a channel its newest 200 messages, with a user what only they see
 GET  /_sim/messages?channel=C         messages with blocks and metadata, oldest first
 GET  /_sim/ephemerals?user=U          messages only this user sees
 GET  /_sim/views?user=U               open modals, the visible one last
@@ -170,6 +170,9 @@ func (s *Sim) homeOrNull(user string) any {
 	return nil
 }
 
+// shownMessages is how many of a channel's newest messages the page draws.
+const shownMessages = 200
+
 // state is all that the page needs for one draw.
 func (s *Sim) state(user, channel string) map[string]any {
 	s.mu.Lock()
@@ -207,7 +210,8 @@ func (s *Sim) state(user, channel string) map[string]any {
 		"commands": list(s.cfg.Commands), "faults": faults, "refused": refused, "now": s.cfg.Now(),
 	}
 	if channel != "" {
-		out["messages"] = list(s.Messages(channel))
+		all := s.Messages(channel)
+		out["messages"] = list(all[max(0, len(all)-shownMessages):])
 	}
 	if user != "" {
 		out["ephemerals"], out["views"], out["home"] = list(s.Ephemerals(user)), list(s.Views(user)), s.homeOrNull(user)

@@ -262,12 +262,15 @@ func (s *Sim) openDM(u *User) *conversation {
 			return c
 		}
 	}
+	return s.addDM(s.id("D"), u.ID)
+}
+
+func (s *Sim) addDM(id, user string) *conversation {
 	c := &conversation{
-		Channel: Channel{ID: "D" + strings.TrimPrefix(s.id("D"), "D"), Name: "directmessage", Members: []string{u.ID, s.cfg.App.BotUserID}},
-		with:    u.ID,
+		Channel: Channel{ID: id, Name: "directmessage", Members: []string{user, s.cfg.App.BotUserID}}, with: user,
 	}
-	s.channels[c.ID] = c
-	s.chanOrder = append(s.chanOrder, c.ID)
+	s.channels[id] = c
+	s.chanOrder = append(s.chanOrder, id)
 	return c
 }
 

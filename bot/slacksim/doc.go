@@ -33,6 +33,8 @@
 // [Sim.Fail] makes calls fail, be late, or lose their answers. [Sim.Calls], [Sim.Deliveries] and [Sim.Responses] are
 // the record.
 //
+// [Sim.Save] and [Sim.Load] keep the messages over a restart.
+//
 // Time comes from [Config.Now], so that a test can move through rate limits and expiries. Two things take real time:
 // how long the app may take to answer, and a fault's delay.
 //
