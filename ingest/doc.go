@@ -15,7 +15,7 @@
 //   - Limits come before work: who may not post makes us read as little as the signature needs.
 //   - Texts, keys and bodies never reach the log.
 //
-// Where to look: ingest.go (configuration and routes), scope.go (what surrounds each request), auth.go and signature.go (who is
+// Where to look: ingest.go (configuration), routes.go (every route and the OpenAPI document), scope.go (what surrounds each request), auth.go and signature.go (who is
 // it), body.go and json.go (reading), items.go, batch.go, hooks.go with mapping.go, stats.go, health.go (the routes), problem.go
 // (errors), docs.go (the page), server.go (timeouts), sender.go and dial.go (callbacks).
 package ingest
