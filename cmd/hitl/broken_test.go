@@ -2,15 +2,16 @@ package main
 
 import (
 	"bytes"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"hitl/classifier/starter"
 )
 
-// brokenModel is a copy of the starter model whose word vectors are not numbers for many words: it loads, and fails on most texts.
+// brokenModel is a copy of the starter model whose word vectors are not numbers: it loads, and fails on every text.
 func brokenModel(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "broken")
@@ -22,11 +23,44 @@ func brokenModel(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Four bytes of 0xff are a NaN wherever the float32 begins. The middle of the file lies within one table of vectors.
-	middle := network[len(network)*3/10 : len(network)*7/10]
-	copy(middle, bytes.Repeat([]byte{0xff}, len(middle)))
-	if err := os.WriteFile(path, network, fs.FileMode(0o600)); err != nil {
+	table := largestTable(t, network)                   // that of the word vectors
+	copy(table, bytes.Repeat([]byte{0xff}, len(table))) // any four bytes of 0xff are a NaN
+	if err := os.WriteFile(path, network, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// largestTable returns the raw data of the largest initializer of an ONNX file, as a part of it.
+func largestTable(t *testing.T, network []byte) []byte {
+	t.Helper()
+	const graph, initializer, rawData = 7, 5, 9 // fields of ModelProto, GraphProto, TensorProto
+	var largest []byte
+	var walk func(message []byte, path ...protowire.Number)
+	walk = func(message []byte, path ...protowire.Number) {
+		for len(message) > 0 {
+			number, kind, n := protowire.ConsumeTag(message)
+			if n < 0 {
+				t.Fatal(protowire.ParseError(n))
+			}
+			message = message[n:]
+			if n = protowire.ConsumeFieldValue(number, kind, message); n < 0 {
+				t.Fatal(protowire.ParseError(n))
+			}
+			if number == path[0] && kind == protowire.BytesType {
+				value, _ := protowire.ConsumeBytes(message[:n])
+				if len(path) > 1 {
+					walk(value, path[1:]...)
+				} else if len(value) > len(largest) {
+					largest = value
+				}
+			}
+			message = message[n:]
+		}
+	}
+	walk(network, graph, initializer, rawData)
+	if largest == nil {
+		t.Fatal("the network has no tables")
+	}
+	return largest
 }

@@ -96,6 +96,7 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	d.onStop(upstream.close)
 
+	settings.Listen = service.Addr().String()
 	settings.Service, settings.Slack, settings.Upstream = "http://"+service.Addr().String(), "http://"+slack.Addr().String(), upstream.url
 	if err := d.startSlack(slack, settings); err != nil {
 		return err

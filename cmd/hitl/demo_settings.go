@@ -63,13 +63,14 @@ type demoSettings struct {
 	BotToken                 string
 	PostgresURL, MigrateURL  string
 	RedisAddr, RedisPassword string
-	Service, Slack, Upstream string
+	Listen                   string // host:port of Service
+	Service, Slack, Upstream string // addresses
 	Threshold                float64
 }
 
 var demoConfig = template.Must(template.New("hitl.yaml").Funcs(template.FuncMap{"q": quoteYAML}).Parse(`# Written by hitl demo at every start. Use it while the demo runs: hitl --config THIS_FILE stats
 server:
-  listen: {{q .Service}}
+  listen: {{q .Listen}}
   public_url: {{q .Service}}
 postgres:
   url: {{q .PostgresURL}}

@@ -130,12 +130,9 @@ func TestCorrectedByModal(t *testing.T) {
 func (w *world) correctByModal(user string, it item, label, reason, comment string) {
 	w.t.Helper()
 	w.click(user, w.card(it), "Other")
-	views := w.sim.Views(user)
-	if len(views) != 1 {
-		w.t.Fatalf("%d modals are open, want 1", len(views))
-	}
+	modal := w.modal(user, func(v slacksim.View) bool { return v.Submit != "" })
 	values := map[string]map[string]slacksim.Input{}
-	for _, e := range views[0].Elements() {
+	for _, e := range modal.Elements() {
 		in := slacksim.Input{}
 		switch {
 		case len(e.Options) > 0:
@@ -153,6 +150,21 @@ func (w *world) correctByModal(user string, it item, label, reason, comment stri
 	if err != nil || out.Error != "" || len(out.Errors) > 0 {
 		w.t.Fatalf("submit: %+v, %v", out, err)
 	}
+}
+
+// modal waits for the modal on top of a person's screen to be as it should.
+func (w *world) modal(user string, ok func(slacksim.View) bool) slacksim.View {
+	w.t.Helper()
+	var found slacksim.View
+	w.eventually("the right modal of "+user, func() bool {
+		views := w.sim.Views(user)
+		if len(views) == 0 {
+			return false
+		}
+		found = views[len(views)-1]
+		return ok(found)
+	})
+	return found
 }
 
 // Two reviewers click the same card at the same time, differently: one decision stands, the other is told so.
@@ -280,10 +292,7 @@ func TestOverLongText(t *testing.T) {
 		t.Error("the card holds all of the text")
 	}
 	w.click("U0ANA", card, "Show all")
-	views := w.sim.Views("U0ANA")
-	if len(views) != 1 || strings.Count(views[0].AllText(), "wonderful") != 400 {
-		t.Errorf("Show all shows %d modals", len(views))
-	}
+	w.modal("U0ANA", func(v slacksim.View) bool { return strings.Count(v.AllText(), "wonderful") == 400 })
 }
 
 func TestHostileTexts(t *testing.T) {
