@@ -92,7 +92,7 @@ func TestWrongArguments(t *testing.T) {
 	_, calls["list"] = c.List(ctx, "", 1)
 	_, calls["depths"] = c.Depths(ctx, "")
 	_, calls["epoch"] = c.Epoch(ctx, "")
-	_, calls["rebuild"] = c.Rebuild(ctx, "", newLedger(hitl.PriorityNormal), nil)
+	_, calls["rebuild"] = c.Rebuild(ctx, "", newLedger(), nil)
 	for name, err := range calls {
 		if err == nil {
 			t.Errorf("%s: no error", name)

@@ -15,20 +15,20 @@ import (
 
 // Depth is how full one priority of a queue is.
 type Depth struct {
-	Priority hitl.Priority
-	Len      int64         // reviews, held ones included
-	Held     int64         // reviews that a consumer holds
-	Oldest   time.Duration // since the first of them was added here; 0 without any
+	Priority hitl.Priority `json:"priority"`
+	Len      int64         `json:"len"`       // reviews, held ones included
+	Held     int64         `json:"held"`      // reviews that a consumer holds
+	Oldest   time.Duration `json:"oldest_ns"` // since the first of them was added here; 0 without any
 }
 
 // Waiting is a review in a queue.
 type Waiting struct {
-	ReviewID string
-	Priority hitl.Priority
-	Added    time.Time     // when it was added here; a rebuild after a loss adds anew
-	Consumer string        // who holds it, "released" after Release, "" when it was not delivered yet
-	Attempts int           // deliveries so far
-	HeldFor  time.Duration // since its last delivery; 0 when it was not delivered yet or was released
+	ReviewID string        `json:"review"`
+	Priority hitl.Priority `json:"priority"`
+	Added    time.Time     `json:"added"`       // when it was added here; a rebuild after a loss adds anew
+	Consumer string        `json:"consumer"`    // who holds it, "released" after Release, "" when it was not delivered yet
+	Attempts int           `json:"attempts"`    // deliveries so far
+	HeldFor  time.Duration `json:"held_for_ns"` // since its last delivery; 0 when it was not delivered yet or was released
 }
 
 // Len returns how many reviews are in a queue, held ones included.

@@ -126,10 +126,11 @@ type ledger struct {
 	during  func() // called in every query, before it answers
 }
 
-func newLedger(p hitl.Priority, ids ...string) *ledger {
+// newLedger returns a ledger with normal reviews.
+func newLedger(ids ...string) *ledger {
 	l := &ledger{reviews: map[string]hitl.Priority{}}
 	for _, id := range ids {
-		l.reviews[id] = p
+		l.reviews[id] = hitl.PriorityNormal
 	}
 	return l
 }

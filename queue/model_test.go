@@ -120,7 +120,7 @@ func TestModel(t *testing.T) {
 					}
 				},
 				"rebuild": func(rt *rapid.T) {
-					l := newLedger(hitl.PriorityNormal)
+					l := newLedger()
 					for _, id := range ids.Draw(rt, "open") {
 						l.reviews[id] = priority.Draw(rt, "priority")
 					}

@@ -22,7 +22,7 @@ func TestRebuild(t *testing.T) {
 		}
 		add(t, c, hitl.PriorityNormal, "decided", "held", "waits", "wrong")
 		next(t, c, "a", 2)
-		l := newLedger(hitl.PriorityNormal, "held", "missing", "waits", "wrong")
+		l := newLedger("held", "missing", "waits", "wrong")
 		l.reviews["wrong"] = hitl.PriorityUrgent
 		got, err := c.Rebuild(t.Context(), support, l, nil)
 		if w := (Rebuilt{Epoch: 1, Open: 4, Added: 1, Dropped: 1}); err != nil || got != w {
@@ -44,7 +44,7 @@ func TestRebuildPages(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		for _, n := range []int{page - 1, page, page + 1, 2*page + 7} {
-			l := newLedger(hitl.PriorityNormal)
+			l := newLedger()
 			for i := range n {
 				l.reviews[fmt.Sprintf("%05d", i)] = hitl.PriorityNormal
 			}
@@ -62,7 +62,7 @@ func TestRebuildPages(t *testing.T) {
 			}
 		}
 		// And all of them are dropped again.
-		got, err := c.Rebuild(t.Context(), support, newLedger(hitl.PriorityNormal), nil)
+		got, err := c.Rebuild(t.Context(), support, newLedger(), nil)
 		if err != nil || got.Dropped != 2*page+7 {
 			t.Errorf("rebuilt %+v, %v", got, err)
 		}
@@ -75,7 +75,7 @@ func TestRebuildWhileOthersAdd(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		add(t, c, hitl.PriorityNormal, "decided")
-		l := newLedger(hitl.PriorityNormal, "old")
+		l := newLedger("old")
 		l.during = func() { add(t, c, hitl.PriorityNormal, "new") }
 		if _, err := c.Rebuild(t.Context(), support, l, nil); err != nil {
 			t.Fatal(err)
@@ -87,7 +87,7 @@ func TestRebuildWhileOthersAdd(t *testing.T) {
 func TestRebuildsAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
-		l := newLedger(hitl.PriorityNormal)
+		l := newLedger()
 		var ids []string
 		for i := range 300 {
 			ids = append(ids, fmt.Sprintf("%03d", i))
@@ -116,7 +116,7 @@ func TestEmptiedDuringRebuild(t *testing.T) {
 		cfg := at(server.Addr())
 		cfg.Password = server.Password()
 		c := open(t, cfg)
-		l := newLedger(hitl.PriorityNormal, "r1")
+		l := newLedger("r1")
 		l.during = func() { must(t, c.rdb.FlushAll(t.Context()).Err()) }
 		if _, err := c.Rebuild(t.Context(), support, l, nil); !errors.Is(err, ErrLost) {
 			t.Errorf("got %v, want ErrLost", err)
@@ -133,7 +133,7 @@ func TestReconciler(t *testing.T) {
 		cfg := at(server.Addr())
 		cfg.Password = server.Password()
 		c := open(t, cfg)
-		l := newLedger(hitl.PriorityNormal, "r1", "r2")
+		l := newLedger("r1", "r2")
 		l.err = errors.New("postgres is away")
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -176,7 +176,7 @@ func TestReconciler(t *testing.T) {
 func TestReconcilerPeriodic(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
-		l := newLedger(hitl.PriorityNormal)
+		l := newLedger()
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		r := Reconciler{Client: c, Queue: support, Open: l, CheckEvery: time.Millisecond, Every: 5 * time.Millisecond}

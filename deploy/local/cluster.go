@@ -138,7 +138,7 @@ func (p *Postgres) initialise(ctx context.Context, programs binaries) error {
 
 func (p *Postgres) runInitdb(ctx context.Context, programs binaries, args []string) error {
 	initdb := filepath.Join(programs.dir, "initdb")
-	proc, err := startProcess(initdb, args, p.logPath(), p.who, syscall.SIGKILL)
+	proc, err := startProcess(ctx, initdb, args, p.logPath(), p.who, syscall.SIGKILL)
 	if err != nil {
 		return err
 	}

@@ -12,26 +12,32 @@ import (
 )
 
 func Example() {
-	ctx := context.Background()
+	if err := run(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	// Output: demo
+}
+
+func run(ctx context.Context) error {
 	pg, err := local.StartPostgres(ctx, local.PostgresOptions{Progress: os.Stderr})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer func() { _ = pg.Stop(ctx) }()
 
 	dsn, err := pg.NewDatabase(ctx, "demo")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	var name string
 	if err := conn.QueryRow(ctx, "SELECT current_database()").Scan(&name); err != nil {
-		log.Fatal(err)
+		return err
 	}
 	fmt.Println(name)
-	// Output: demo
+	return nil
 }

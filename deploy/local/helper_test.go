@@ -13,26 +13,25 @@ import (
 // servers and is then killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("HITL_LOCAL_TEST_OWNER"); dir != "" {
-		os.Exit(ownServers(dir))
+		fmt.Fprintln(os.Stderr, ownServers(dir))
+		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
 
 // ownServers starts both servers in dir, says where they are and waits to be
 // killed.
-func ownServers(dir string) int {
+func ownServers(dir string) error {
 	ctx := context.Background()
 	pg, err := StartPostgres(ctx, PostgresOptions{Dir: dir + "/postgres"})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return err
 	}
 	rd, err := StartRedis(ctx, RedisOptions{Dir: dir + "/redis", NoStandIn: true})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return err
 	}
 	fmt.Println(pg.DSN(), rd.URL(), pg.proc.cmd.Process.Pid, rd.proc.cmd.Process.Pid)
-	_, _ = os.Stdin.Read(make([]byte, 1))
-	return 1
+	_, err = os.Stdin.Read(make([]byte, 1))
+	return err
 }

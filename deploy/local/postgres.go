@@ -144,7 +144,7 @@ func (p *Postgres) run(ctx context.Context) error {
 		if err := os.Truncate(p.logPath(), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("empty server log: %w", err)
 		}
-		proc, err := startProcess(filepath.Join(p.programs.dir, "postgres"), p.arguments(), p.logPath(), p.who, syscall.SIGQUIT)
+		proc, err := startProcess(ctx, filepath.Join(p.programs.dir, "postgres"), p.arguments(), p.logPath(), p.who, syscall.SIGQUIT)
 		if err != nil {
 			return err
 		}

@@ -33,15 +33,15 @@ type process struct {
 // not the process.
 //
 // Its working folder is the root: ours may be closed to who. Orphaned is the
-// signal that the program gets when we die.
-func startProcess(path string, args []string, logPath string, who *account, orphaned syscall.Signal) (*process, error) {
+// signal that the program gets when we die. The end of ctx does not end it.
+func startProcess(ctx context.Context, path string, args []string, logPath string, who *account, orphaned syscall.Signal) (*process, error) {
 	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open server log: %w", err)
 	}
 	defer func() { _ = logFile.Close() }()
 
-	cmd := exec.CommandContext(context.Background(), path, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, args...)
 	cmd.Dir = "/"
 	cmd.Env = cleanEnv()
 	cmd.Stdout, cmd.Stderr = logFile, logFile

@@ -161,7 +161,7 @@ func (r *Redis) run(ctx context.Context) error {
 	if err := os.Truncate(log, 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("empty server log: %w", err)
 	}
-	proc, err := startProcess(r.program, []string{conf}, log, nil, syscall.SIGKILL)
+	proc, err := startProcess(ctx, r.program, []string{conf}, log, nil, syscall.SIGKILL)
 	if err != nil {
 		return err
 	}
