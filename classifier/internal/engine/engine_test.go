@@ -15,8 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The backend starts one goroutine for the whole process when it is first used.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/gomlx/gomlx/internal/workerspool.(*Pool).runWorker"))
+	goleak.VerifyTestMain(m)
 }
 
 func network(name string) Network {

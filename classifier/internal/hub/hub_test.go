@@ -41,10 +41,10 @@ type simulated struct {
 	files    map[string][]byte
 	large    map[string]bool
 	private  bool
-	noHashes bool                              // the listing is bare, hashes are in headers only
+	noHashes bool                               // the listing is bare, hashes are in headers only
 	spoil    func(name string, b []byte) []byte // what goes over the wire instead
-	cut      map[string]int                    // bytes after which a file's next answer breaks off
-	failures int                               // next answers that are 503
+	cut      map[string]int                     // bytes after which a file's next answer breaks off
+	failures int                                // next answers that are 503
 	noRanges bool
 	requests []string
 	leaked   bool // a token came to the content network
