@@ -73,8 +73,10 @@ func TestArgumentsAndTokens(t *testing.T) {
 		{"broken JSON", "users.info", jsonType, token, `{"user":`, "invalid_json", "", true},
 		{"other body", "users.info", "text/plain", token, `user=U0ANA`, "invalid_post_type", "", true},
 		{"broken blocks", "chat.postMessage", formType, token, "channel=C0REVIEW&blocks=%5B", "invalid_blocks_format", "", true},
-		{"bad block", "chat.postMessage", formType, token, "channel=C0REVIEW&blocks=" + url.QueryEscape(`[{"type":"section","text":{"type":"mrkdwn","text":"`+strings.Repeat("x", 3001)+`"}}]`),
-			"invalid_blocks", "[ERROR] must be less than 3001 characters [json-pointer:/blocks/0/text/text]", true},
+		{
+			"bad block", "chat.postMessage", formType, token, "channel=C0REVIEW&blocks=" + url.QueryEscape(`[{"type":"section","text":{"type":"mrkdwn","text":"`+strings.Repeat("x", 3001)+`"}}]`),
+			"invalid_blocks", "[ERROR] must be less than 3001 characters [json-pointer:/blocks/0/text/text]", true,
+		},
 		{"blocks as text in JSON", "chat.postMessage", jsonType, token, `{"channel":"C0REVIEW","blocks":"[{\"type\":\"divider\"}]"}`, "", "", false},
 		{"bad metadata", "chat.postMessage", formType, token, "channel=C0REVIEW&text=x&metadata=%7B%22event_type%22%3A%22a%22%7D", "invalid_metadata_schema", "missing required field: event_payload", true},
 		{"Socket Mode", "apps.connections.open", formType, token, "", "not_simulated", "Socket Mode", true},

@@ -211,7 +211,7 @@ func (s *Sim) actionPayload(user string, p place, action map[string]any) (map[st
 	payload["container"] = container
 	payload["channel"] = map[string]any{"id": m.Channel, "name": p.channel.Name}
 	if m.EphemeralTo == "" {
-		payload["message"] = s.messageJSON(m, true) // Slack sends no message for ephemeral ones
+		payload["message"] = s.messageJSON(m, false) // Slack sends no message for ephemeral ones
 	}
 	values := initialValues(elements(anyBlocks(decodeBlocks(m.blocks))))
 	if p.element.stateful() {
@@ -280,7 +280,7 @@ func (s *Sim) Suggest(ctx context.Context, q Suggest) (Outcome, error) {
 	defer s.mu.Unlock()
 	if len(problems) > 0 {
 		out.Error = BadAnswer
-		s.refused("block_suggestion", (&apiError{code: BadAnswer, problems: problems}).Error())
+		s.refused(ctx, "block_suggestion", (&apiError{code: BadAnswer, problems: problems}).Error())
 		return out, nil
 	}
 	out.Options = shown

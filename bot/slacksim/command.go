@@ -56,7 +56,7 @@ func (s *Sim) Command(ctx context.Context, user, channel, command, text string) 
 	if r.shown == "" {
 		if err := s.showCommandAnswer(&h, r); err != nil {
 			done.Error = BadAnswer
-			s.refused("command", err.Error())
+			s.refused(ctx, "command", err.Error())
 		}
 	}
 	if done.Error != "" {

@@ -170,7 +170,7 @@ func (s *Sim) homeOrNull(user string) any {
 	return nil
 }
 
-// shownMessages is how many of a channel's newest messages the page draws.
+// shownMessages is how many of a channel's newest messages, and of a user's ephemeral ones, the page draws.
 const shownMessages = 200
 
 // state is all that the page needs for one draw.
@@ -214,7 +214,9 @@ func (s *Sim) state(user, channel string) map[string]any {
 		out["messages"] = list(all[max(0, len(all)-shownMessages):])
 	}
 	if user != "" {
-		out["ephemerals"], out["views"], out["home"] = list(s.Ephemerals(user)), list(s.Views(user)), s.homeOrNull(user)
+		only := s.Ephemerals(user)
+		out["ephemerals"] = list(only[max(0, len(only)-shownMessages):])
+		out["views"], out["home"] = list(s.Views(user)), s.homeOrNull(user)
 	}
 	return out
 }

@@ -171,7 +171,7 @@ func TestLiveUpdatesAndWait(t *testing.T) {
 		t.Error(err)
 	}
 	w.sim.Close()
-	for lines.Scan() { //nolint:revive // read to the end, which Close brings about
+	for lines.Scan() { // to the end, which Close brings about
 	}
 	if err := w.sim.Wait(context.Background(), func() bool { return false }); err == nil {
 		t.Error("Wait outlives Close")
@@ -192,7 +192,7 @@ func TestPageIsGuarded(t *testing.T) {
 		}
 		_ = res.Body.Close()
 		csp := res.Header.Get("Content-Security-Policy")
-		if res.StatusCode != 200 || path != "/_sim/" && (!strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe")) {
+		if res.StatusCode != http.StatusOK || path != "/_sim/" && (!strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe")) {
 			t.Errorf("%s: %d, policy %q", path, res.StatusCode, csp)
 		}
 	}

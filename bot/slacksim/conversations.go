@@ -182,7 +182,7 @@ func (s *Sim) listConversations(a args) (map[string]any, error) {
 		} else if c.Private {
 			kind = "private_channel"
 		}
-		if slices.Contains(wanted, kind) && (!c.Private || s.botIn(c)) && !(c.Archived && a.flag("exclude_archived")) {
+		if slices.Contains(wanted, kind) && (!c.Private || s.botIn(c)) && (!c.Archived || !a.flag("exclude_archived")) {
 			found = append(found, c)
 		}
 	}

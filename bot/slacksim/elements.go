@@ -90,7 +90,7 @@ func (n *node) elementFields(kind string) {
 		n.text("placeholder", false, 150, plain)
 		n.whole("min_query_length", 0, 1<<31-1)
 		if v, ok := n.get("initial_option", false); ok {
-			n.option(v, n.sub("initial_option"), 75, plain)
+			n.option(v, n.sub("initial_option"), plain)
 		}
 		n.confirm()
 	case "static_select":
@@ -99,13 +99,13 @@ func (n *node) elementFields(kind string) {
 		n.confirm()
 	case "overflow":
 		for i, o := range n.list("options", true, 1, 5) {
-			n.option(o, fmt.Sprintf("%s/options/%d", n.at, i), 75, plain)
+			n.option(o, fmt.Sprintf("%s/options/%d", n.at, i), plain)
 		}
 		n.confirm()
 	case "radio_buttons", "checkboxes":
 		options := n.list("options", true, 1, 10)
 		for i, o := range options {
-			n.option(o, fmt.Sprintf("%s/options/%d", n.at, i), 75, plain, mrkdwn)
+			n.option(o, fmt.Sprintf("%s/options/%d", n.at, i), plain, mrkdwn)
 		}
 		n.initial(options, kind == "checkboxes")
 		n.confirm()
@@ -123,7 +123,7 @@ func (n *node) selectOptions() []any {
 	if hasOptions {
 		options := n.list("options", true, 1, 100)
 		for i, o := range options {
-			n.option(o, fmt.Sprintf("%s/options/%d", n.at, i), 75, plain)
+			n.option(o, fmt.Sprintf("%s/options/%d", n.at, i), plain)
 		}
 		return options
 	}
@@ -136,7 +136,7 @@ func (n *node) selectOptions() []any {
 		group.text("label", true, 75, plain)
 		options := group.list("options", true, 1, 100)
 		for j, o := range options {
-			n.option(o, fmt.Sprintf("%s/options/%d", group.at, j), 75, plain)
+			n.option(o, fmt.Sprintf("%s/options/%d", group.at, j), plain)
 		}
 		group.done()
 		all = append(all, options...)
@@ -144,12 +144,12 @@ func (n *node) selectOptions() []any {
 	return all
 }
 
-func (n *node) option(v any, at string, most int, kinds ...string) {
+func (n *node) option(v any, at string, kinds ...string) {
 	o := n.object(v, at)
 	if o == nil {
 		return
 	}
-	o.text("text", true, most, kinds...)
+	o.text("text", true, 75, kinds...)
 	o.str("value", true, 150)
 	o.text("description", false, 75, plain, mrkdwn)
 	if _, ok := o.get("url", false); ok {

@@ -1,8 +1,10 @@
 package slacksim
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -86,7 +88,7 @@ func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
 			return // the client went away
 		}
 		known.refused = true
-		s.finish(w, &call, nil, known)
+		s.finish(r.Context(), w, &call, nil, known)
 		return
 	}
 	fault, faulted := s.takeFault(name)
@@ -97,7 +99,7 @@ func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
 		}
 		if ans, stop := fault.answer(); stop {
 			call.Status, call.Error = ans.status, ans.code()
-			s.keep(call, nil)
+			s.keep(r.Context(), call, nil)
 			write(w, ans)
 			return
 		}
@@ -105,7 +107,7 @@ func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
 	result, err := s.run(name, token, a)
 	if faulted && fault.LoseReply != "" {
 		call.OK, call.Status = err == nil, http.StatusInternalServerError
-		s.keep(call, err)
+		s.keep(r.Context(), call, err)
 		s.hub.changed()
 		if fault.LoseReply == LoseByCut {
 			panic(http.ErrAbortHandler) // the server cuts the connection
@@ -113,7 +115,7 @@ func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
 		write(w, answer{status: http.StatusInternalServerError})
 		return
 	}
-	s.finish(w, &call, result, err)
+	s.finish(r.Context(), w, &call, result, err)
 }
 
 // run does a call's work and returns the fields of its answer.
@@ -141,11 +143,9 @@ func (s *Sim) run(name, token string, a args) (map[string]any, error) {
 }
 
 // finish records the call and answers it.
-func (s *Sim) finish(w http.ResponseWriter, call *Call, result map[string]any, err error) {
+func (s *Sim) finish(ctx context.Context, w http.ResponseWriter, call *Call, result map[string]any, err error) {
 	ans := answer{status: http.StatusOK, body: map[string]any{"ok": true}}
-	for k, v := range result {
-		ans.body[k] = v
-	}
+	maps.Copy(ans.body, result)
 	var failed *apiError
 	if err != nil {
 		if !errors.As(err, &failed) {
@@ -157,7 +157,7 @@ func (s *Sim) finish(w http.ResponseWriter, call *Call, result map[string]any, e
 		}
 	}
 	call.OK, call.Status = err == nil, ans.status
-	s.keep(*call, err)
+	s.keep(ctx, *call, err)
 	write(w, ans)
 	s.hub.changed()
 }

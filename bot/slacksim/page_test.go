@@ -63,14 +63,12 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(c *slacksim.Config) { c.Now = time.Now })
 	w.app.respond = func(rw http.ResponseWriter, got received) {
-		switch got.call.Type {
-		case slack.InteractionTypeBlockActions:
-			if got.call.ActionCallback.BlockActions[0].ActionID == "other" {
-				if _, err := w.client.OpenView(got.call.TriggerID, form("Correct")); err != nil {
-					t.Errorf("open view: %v", err)
-				}
+		if got.call.Type == slack.InteractionTypeBlockActions && got.call.ActionCallback.BlockActions[0].ActionID == "other" {
+			if _, err := w.client.OpenView(got.call.TriggerID, form("Correct")); err != nil {
+				t.Errorf("open view: %v", err)
 			}
-		case slack.InteractionTypeBlockSuggestion:
+		}
+		if got.call.Type == slack.InteractionTypeBlockSuggestion {
 			rw.Header().Set("Content-Type", "application/json")
 			_, _ = rw.Write([]byte(`{"options":[{"text":{"type":"plain_text","text":"Refund"},"value":"refund"}]}`))
 		}

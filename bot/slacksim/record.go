@@ -64,21 +64,21 @@ func keep[T any](list []T, v T) []T {
 }
 
 // keep records a call, and a refusal when err is one.
-func (s *Sim) keep(call Call, err error) {
+func (s *Sim) keep(ctx context.Context, call Call, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	call.At = s.cfg.Now()
 	s.log.calls = keep(s.log.calls, call)
 	var failed *apiError
 	if errors.As(err, &failed) && failed.refused {
-		s.refused(call.Method, failed.Error())
+		s.refused(ctx, call.Method, failed.Error())
 	}
 }
 
 // refused notes a refusal; the caller holds the lock.
-func (s *Sim) refused(where, what string) {
+func (s *Sim) refused(ctx context.Context, where, what string) {
 	s.log.refused = keep(s.log.refused, Refusal{At: s.cfg.Now(), Where: where, Problem: what})
-	s.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "slack simulator refused",
+	s.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "slack simulator refused",
 		slog.String("where", where), slog.String("problem", what))
 }
 

@@ -54,10 +54,9 @@ func (s *Sim) serveHook(w http.ResponseWriter, r *http.Request) {
 	a, _, err := readArgs(r)
 	call := Call{Method: ResponseURL, Args: a.recorded()}
 	if err != nil {
-		var known *apiError
-		if errors.As(err, &known) {
+		if known, ok := errors.AsType[*apiError](err); ok {
 			known.refused = true
-			s.finish(w, &call, nil, known)
+			s.finish(r.Context(), w, &call, nil, known)
 		}
 		return
 	}
@@ -69,7 +68,7 @@ func (s *Sim) serveHook(w http.ResponseWriter, r *http.Request) {
 		}
 		if ans, stop := fault.answer(); stop {
 			call.Status, call.Error = ans.status, ans.code()
-			s.keep(call, nil)
+			s.keep(r.Context(), call, nil)
 			write(w, ans)
 			return
 		}
@@ -79,7 +78,7 @@ func (s *Sim) serveHook(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case faulted && fault.LoseReply != "":
 		call.OK, call.Status = err == nil, http.StatusInternalServerError
-		s.keep(call, err)
+		s.keep(r.Context(), call, err)
 		s.hub.changed()
 		if fault.LoseReply == LoseByCut {
 			panic(http.ErrAbortHandler) // the server cuts the connection
@@ -87,10 +86,10 @@ func (s *Sim) serveHook(w http.ResponseWriter, r *http.Request) {
 		write(w, answer{status: http.StatusInternalServerError})
 	case errors.As(err, &failed) && (failed.code == "used_url" || failed.code == "expired_url"):
 		call.Status, call.Error = http.StatusNotFound, failed.code
-		s.keep(call, err)
+		s.keep(r.Context(), call, err)
 		write(w, answer{status: http.StatusNotFound, body: failed.body()})
 	default:
-		s.finish(w, &call, nil, err)
+		s.finish(r.Context(), w, &call, nil, err)
 	}
 }
 

@@ -101,7 +101,7 @@ func (s *Sim) SubmitView(ctx context.Context, sub Submit) (Outcome, error) {
 	if r.shown == "" {
 		if err := s.applyAnswer(v, r); err != nil {
 			out.Error = BadAnswer
-			s.refused("view_submission", err.Error())
+			s.refused(ctx, "view_submission", err.Error())
 		}
 	}
 	if out.Error != "" {
