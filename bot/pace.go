@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -39,19 +40,20 @@ func (p *pacer) take(key string, rate Rate) time.Duration {
 		p.lanes[key] = l
 	}
 	l.rate = rate
-	if wait := l.closed.Sub(now); wait > 0 {
+	wait := l.closed.Sub(now)
+	if rate.Every > 0 {
+		l.tokens += float64(max(now.Sub(l.at), 0)) / float64(rate.Every)
+		l.tokens = min(l.tokens, float64(rate.Burst))
+		if l.at.Before(now) {
+			l.at = now
+		}
+		const whole = 1 - 1e-9 // parts of tokens add up inexactly
+		if l.tokens < whole {
+			wait = max(wait, time.Duration(math.Ceil((1-l.tokens)*float64(rate.Every))))
+		}
+	}
+	if wait > 0 {
 		return wait
-	}
-	if l.rate.Every <= 0 {
-		return 0
-	}
-	if passed := now.Sub(l.at); passed > 0 {
-		l.tokens = min(float64(l.rate.Burst), l.tokens+float64(passed)/float64(l.rate.Every))
-		l.at = now
-	}
-	const whole = 1 - 1e-9 // parts of tokens add up inexactly
-	if l.tokens < whole {
-		return max(time.Duration((1-l.tokens)*float64(l.rate.Every)), time.Millisecond)
 	}
 	l.tokens--
 	return 0
@@ -64,7 +66,7 @@ func (p *pacer) close(key string, d time.Duration) {
 	defer p.mu.Unlock()
 	l, ok := p.lanes[key]
 	if !ok {
-		l = &lane{at: p.now()}
+		l = &lane{at: p.now(), tokens: math.MaxInt32} // never used: its bucket is full, however large it will be
 		p.lanes[key] = l
 	}
 	if until.After(l.closed) {
