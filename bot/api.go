@@ -78,8 +78,7 @@ func (a *api) send(ctx context.Context, method, k string, do func(context.Contex
 	start := time.Now()
 	err := classify(method, do(ctx))
 	outcome := "ok"
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		if outcome = f.outcome(); f.kind == limited {
 			a.pace.close(k, f.after)
 		}

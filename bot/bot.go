@@ -122,11 +122,12 @@ func (b *Bot) backoff() func() time.Duration {
 const taskTime = 20 * time.Second
 
 // spawn does something beside the answer to a request; Wait waits for it.
-func (b *Bot) spawn(f func(context.Context)) {
+func (b *Bot) spawn(ctx context.Context, f func(context.Context)) {
+	ctx = context.WithoutCancel(ctx) // the request is over before the task is
 	b.tasks.start()
 	go func() {
 		defer b.tasks.end()
-		ctx, cancel := context.WithTimeout(context.Background(), taskTime)
+		ctx, cancel := context.WithTimeout(ctx, taskTime)
 		defer cancel()
 		f(ctx)
 	}()

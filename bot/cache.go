@@ -13,11 +13,14 @@ type cache[V any] struct {
 	now    func() time.Time
 	fresh  time.Duration // how long an answer is believed
 	atMost time.Duration // and how long while no newer one comes
-	spawn  func(func(context.Context))
+	spawn  spawner
 
 	mu      sync.Mutex
 	entries map[string]*entry[V]
 }
+
+// spawner does something that outlives the request it was begun for, and sees to it that somebody waits for it.
+type spawner func(ctx context.Context, task func(context.Context))
 
 type entry[V any] struct {
 	value   V
@@ -32,7 +35,7 @@ const (
 	patience = time.Second
 )
 
-func newCache[V any](cfg Config, spawn func(func(context.Context)), fetch func(context.Context, string) (V, error)) *cache[V] {
+func newCache[V any](cfg Config, spawn spawner, fetch func(context.Context, string) (V, error)) *cache[V] {
 	return &cache[V]{
 		fetch: fetch, now: cfg.Now, fresh: cfg.MembersFor, atMost: cfg.MembersAtMost, spawn: spawn, entries: map[string]*entry[V]{},
 	}
@@ -53,7 +56,7 @@ func (c *cache[V]) get(ctx context.Context, key string) (V, error) {
 	}
 	if e.loading == nil {
 		e.loading = make(chan struct{})
-		c.spawn(func(ctx context.Context) { c.load(ctx, key, e) })
+		c.spawn(ctx, func(ctx context.Context) { c.load(ctx, key, e) })
 	}
 	loading, known := e.loading, c.usable(e)
 	c.mu.Unlock()

@@ -32,7 +32,7 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	r, ok := parseRef(a.Value)
 	if !ok {
 		b.cfg.Observer.Clicked("button", "unknown")
-		b.tell(in, wordsUnknown)
+		b.tell(ctx, in, wordsUnknown)
 		return answer{}
 	}
 	switch {
@@ -44,7 +44,7 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 		return b.decideClick(ctx, in, r)
 	}
 	b.cfg.Observer.Clicked("button", "unknown")
-	b.tell(in, wordsUnknown)
+	b.tell(ctx, in, wordsUnknown)
 	return answer{}
 }
 
@@ -68,12 +68,12 @@ func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 	b.cfg.Observer.Clicked("button", res.outcome)
 	switch {
 	case res.outcome == outcomeInvalid:
-		b.tell(in, escape(res.words)) // it may quote a label
+		b.tell(ctx, in, escape(res.words)) // it may quote a label
 	case res.words != "":
-		b.tell(in, res.words)
+		b.tell(ctx, in, res.words)
 	}
 	if res.rec.Decision != nil && in.ResponseURL != "" {
-		b.spawn(func(ctx context.Context) { b.redrawClicked(ctx, in, res.rec) })
+		b.spawn(ctx, func(ctx context.Context) { b.redrawClicked(ctx, in, res.rec) })
 	}
 	if res.outcome == outcomeFailed {
 		return notDone()
@@ -95,9 +95,9 @@ func (b *Bot) redrawClicked(ctx context.Context, in interaction, rec hitl.Record
 }
 
 // tell says something to the person who clicked, where they clicked, and to nobody else.
-func (b *Bot) tell(in interaction, words string) {
+func (b *Bot) tell(ctx context.Context, in interaction, words string) {
 	channel, _ := in.place()
-	b.spawn(func(ctx context.Context) {
+	b.spawn(ctx, func(ctx context.Context) {
 		b.whisper(ctx, in.ResponseURL, channel, in.User.ID, message{Text: words, Blocks: []slack.Block{section(words)}})
 	})
 }
@@ -141,11 +141,11 @@ func (b *Bot) open(ctx context.Context, in interaction, r ref, title string, bui
 	if err != nil {
 		b.log.WarnContext(ctx, "modal not opened", "review", r.Review, "error", err)
 		b.cfg.Observer.Clicked("button", outcomeFailed)
-		b.tell(in, wordsNotOpened)
+		b.tell(ctx, in, wordsNotOpened)
 		return answer{}
 	}
 	b.cfg.Observer.Clicked("button", "opened")
-	b.spawn(func(ctx context.Context) {
+	b.spawn(ctx, func(ctx context.Context) {
 		view := b.view(ctx, in.reviewer(), r, title, data, build)
 		err := b.api.updateView(ctx, id, view)
 		if d := rateLimited(err); d > 0 && sleep(ctx, d) == nil {
@@ -153,7 +153,7 @@ func (b *Bot) open(ctx context.Context, in interaction, r ref, title string, bui
 		}
 		if err != nil && refusal(err) != "not_found" { // closed meanwhile
 			b.log.WarnContext(ctx, "modal not filled", "review", r.Review, "error", err)
-			b.tell(in, wordsNotOpened)
+			b.tell(ctx, in, wordsNotOpened)
 		}
 	})
 	return answer{}

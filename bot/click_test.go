@@ -20,7 +20,7 @@ func TestAccept(t *testing.T) {
 	if out.Status != 200 || out.Error != "" || out.Answer != "" {
 		t.Errorf("answer: %+v", out)
 	}
-	d, ok := w.store.decision(rec.Review.ID, 1)
+	d, ok := w.store.decision(rec.Review.ID)
 	if !ok || d.Status != hitl.HumanAccepted || d.Label != "NEGATIVE" || d.Reviewer != (hitl.Reviewer{Team: "T0SLACKSIM", User: ana}) {
 		t.Errorf("decision: %+v", d)
 	}
@@ -60,7 +60,7 @@ func TestCorrectByButton(t *testing.T) {
 		t.Fatalf("next most likely label: %+v", m.Elements())
 	}
 	w.click(ben, m, e.ActionID)
-	d, _ := w.store.decision(rec.Review.ID, 1)
+	d, _ := w.store.decision(rec.Review.ID)
 	if d.Status != hitl.HumanCorrected || d.Label != "NEUTRAL" || d.Reviewer.User != ben {
 		t.Errorf("decision: %+v", d)
 	}
@@ -93,7 +93,7 @@ func TestRace(t *testing.T) {
 	}
 	wg.Wait()
 	w.bot.Wait()
-	d, _ := w.store.decision(rec.Review.ID, 1)
+	d, _ := w.store.decision(rec.Review.ID)
 	loser := map[string]string{ana: ben, ben: ana}[d.Reviewer.User]
 	if words := w.whispered(loser); !strings.Contains(words, "Already") || !strings.Contains(words, "<@"+d.Reviewer.User+">") || !strings.Contains(words, "<!date^") {
 		t.Errorf("loser %s was told %q", loser, words)
@@ -130,7 +130,7 @@ func TestDoubleClickAndSecondThoughts(t *testing.T) {
 	w.click(ana, m, actionAccept)
 	before := len(w.sim.Ephemerals(ana))
 	stale(actionAccept)
-	if d, _ := w.store.decision(rec.Review.ID, 1); d.Status != hitl.HumanAccepted {
+	if d, _ := w.store.decision(rec.Review.ID); d.Status != hitl.HumanAccepted {
 		t.Errorf("decision: %+v", d)
 	}
 	if got := len(w.sim.Ephemerals(ana)) - before; got != 1 { // the card alone
@@ -164,7 +164,7 @@ func TestStrangersAreRefused(t *testing.T) {
 			}
 		}
 	}
-	if _, ok := w.store.decision(rec.Review.ID, 1); ok {
+	if _, ok := w.store.decision(rec.Review.ID); ok {
 		t.Error("decided")
 	}
 	w.clean()
@@ -185,7 +185,7 @@ func TestRightsFollowTheGroup(t *testing.T) {
 	pass := func(d time.Duration) { mu.Lock(); now = now.Add(d); mu.Unlock() }
 	pass(6 * time.Minute)
 	w.click(ana, m, actionAccept)
-	if _, ok := w.store.decision(second.Review.ID, 1); ok {
+	if _, ok := w.store.decision(second.Review.ID); ok {
 		t.Fatal("a former reviewer decided")
 	}
 	// While Slack does not answer, what it said last counts, but not for ever.
@@ -196,7 +196,7 @@ func TestRightsFollowTheGroup(t *testing.T) {
 	if out := w.click(chloe, m, actionAccept); out.Status != 200 {
 		t.Errorf("stale rights: %+v", out)
 	}
-	if d, ok := w.store.decision(second.Review.ID, 1); !ok || d.Reviewer.User != chloe {
+	if d, ok := w.store.decision(second.Review.ID); !ok || d.Reviewer.User != chloe {
 		t.Fatalf("decision: %+v", d)
 	}
 	third, m := w.posted()
@@ -207,7 +207,7 @@ func TestRightsFollowTheGroup(t *testing.T) {
 	if words := w.whispered(chloe); !strings.Contains(words, "Not recorded") {
 		t.Errorf("told %q", words)
 	}
-	if _, ok := w.store.decision(third.Review.ID, 1); ok {
+	if _, ok := w.store.decision(third.Review.ID); ok {
 		t.Error("decided without rights")
 	}
 	w.clean()
@@ -267,7 +267,7 @@ func TestNotRecorded(t *testing.T) {
 			if out := w.click(ana, m, actionAccept); out.Status != 200 {
 				t.Errorf("second try: %+v", out)
 			}
-			if _, ok := w.store.decision(rec.Review.ID, 1); !ok {
+			if _, ok := w.store.decision(rec.Review.ID); !ok {
 				t.Error("second try not recorded")
 			}
 			w.clean()

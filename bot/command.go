@@ -102,7 +102,7 @@ func (b *Bot) command(ctx context.Context, c slack.SlashCommand) answer {
 		m := helpMessage(b.cfg.Command, req.unsure)
 		return answer{body: response{ResponseType: "ephemeral", Text: m.Text, Blocks: m.Blocks}}
 	}
-	b.spawn(func(ctx context.Context) {
+	b.spawn(ctx, func(ctx context.Context) {
 		outcome := b.report(ctx, c, req)
 		b.cfg.Observer.Clicked("command", outcome)
 	})

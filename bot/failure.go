@@ -90,8 +90,7 @@ func classify(method string, err error) error {
 
 // refusal returns Slack's error code, or "" when Slack did not refuse.
 func refusal(err error) string {
-	var f *failure
-	if errors.As(err, &f) && f.kind == refused {
+	if f, ok := errors.AsType[*failure](err); ok && f.kind == refused {
 		return f.code
 	}
 	return ""
@@ -99,8 +98,7 @@ func refusal(err error) string {
 
 // rateLimited returns how long to stay away, or 0.
 func rateLimited(err error) time.Duration {
-	var f *failure
-	if errors.As(err, &f) && f.kind == limited {
+	if f, ok := errors.AsType[*failure](err); ok && f.kind == limited {
 		return f.after
 	}
 	return 0
@@ -108,8 +106,7 @@ func rateLimited(err error) time.Duration {
 
 // uncertain says whether a call may have had its effect although no answer said so.
 func uncertain(err error) bool {
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f.kind == unclear
 	}
 	return errors.Is(err, context.DeadlineExceeded)

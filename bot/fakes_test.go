@@ -202,10 +202,10 @@ func (s *store) of(reviewID string) []hitl.Card {
 	return s.list(func(c *hitl.Card) bool { return c.ReviewID == reviewID })
 }
 
-func (s *store) decision(reviewID string, round int) (hitl.Decision, bool) {
+func (s *store) decision(reviewID string) (hitl.Decision, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d, ok := s.decisions[fmt.Sprint(reviewID, round)]
+	d, ok := s.decisions[fmt.Sprint(reviewID, 1)]
 	return d, ok
 }
 

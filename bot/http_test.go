@@ -126,12 +126,12 @@ func TestRequestsThatAreNotSlacks(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, res.StatusCode, tc.want)
 		}
 	}
-	if _, ok := w.store.decision(rec.Review.ID, 1); ok {
+	if _, ok := w.store.decision(rec.Review.ID); ok {
 		t.Fatal("decided by a forged click")
 	}
 	res := w.send("/slack/interactivity", payload, true)
 	_ = res.Body.Close()
-	if _, ok := w.store.decision(rec.Review.ID, 1); !ok || res.StatusCode != 200 {
+	if _, ok := w.store.decision(rec.Review.ID); !ok || res.StatusCode != http.StatusOK {
 		t.Error("not decided by an honest one; the test tests nothing")
 	}
 }
@@ -172,7 +172,7 @@ func FuzzInteraction(f *testing.F) {
 		if _, err := json.Marshal(a.body); err != nil {
 			t.Errorf("answer cannot be written: %v", err)
 		}
-		if _, ok := store.decision("rev_1", 1); ok {
+		if _, ok := store.decision("rev_1"); ok {
 			t.Error("decided although Slack does not say who may")
 		}
 	})

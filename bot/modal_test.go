@@ -61,7 +61,7 @@ func TestCorrectInModal(t *testing.T) {
 	if n := len(w.sim.Views(ben)); n != 0 {
 		t.Errorf("%d modals still open", n)
 	}
-	d, _ := w.store.decision(rec.Review.ID, 1)
+	d, _ := w.store.decision(rec.Review.ID)
 	if d.Status != hitl.HumanCorrected || d.Label != "POSITIVE" || d.Reason != "Sarcasm" || d.Comment != "He <@U0ANA> means & says thanks." ||
 		d.Context["surface"] != "modal" || d.Context["message"] != m.TS {
 		t.Errorf("decision: %+v", d)
@@ -87,7 +87,7 @@ func TestModalAcceptsTheModelsOwnLabel(t *testing.T) {
 	rec, m := w.posted()
 	w.opened(ana, m, actionOther)
 	w.submit(ana, "NEGATIVE", "", "")
-	if d, _ := w.store.decision(rec.Review.ID, 1); d.Status != hitl.HumanAccepted {
+	if d, _ := w.store.decision(rec.Review.ID); d.Status != hitl.HumanAccepted {
 		t.Errorf("decision: %+v", d)
 	}
 	w.clean()
@@ -130,7 +130,7 @@ func TestModalRightsAreCheckedAgain(t *testing.T) {
 	if v := w.top(ben); !strings.Contains(v.AllText(), "not a reviewer") {
 		t.Errorf("modal: %s", v.AllText())
 	}
-	if _, ok := w.store.decision(rec.Review.ID, 1); ok {
+	if _, ok := w.store.decision(rec.Review.ID); ok {
 		t.Error("decided")
 	}
 	w.clean()
@@ -162,7 +162,7 @@ func TestModalErrors(t *testing.T) {
 	if out := w.submit(ben, "POSITIVE", "", ""); !strings.Contains(out.Errors[blockLabel], "not one of") {
 		t.Errorf("label gone: %+v", out)
 	}
-	if _, ok := w.store.decision(rec.Review.ID, 1); ok {
+	if _, ok := w.store.decision(rec.Review.ID); ok {
 		t.Error("decided")
 	}
 	w.clean()
@@ -195,7 +195,7 @@ func TestManyLabels(t *testing.T) {
 		t.Errorf("options: %v", got)
 	}
 	w.submit(ben, "topic-247", "", "")
-	if d, _ := w.store.decision(rec.Review.ID, 1); d.Label != "topic-247" {
+	if d, _ := w.store.decision(rec.Review.ID); d.Label != "topic-247" {
 		t.Errorf("decision: %+v", d)
 	}
 	w.clean()

@@ -83,7 +83,7 @@ func TestOneCardWhateverHappens(t *testing.T) {
 			}
 			w.click(ana, w.message(w.store.of(rec.Review.ID)[0].TS), actionOther)
 			w.submit(ana, "POSITIVE", "", "")
-			if _, ok := w.store.decision(rec.Review.ID, 1); !ok {
+			if _, ok := w.store.decision(rec.Review.ID); !ok {
 				t.Error("card does not work")
 			}
 			w.clean()
@@ -198,9 +198,9 @@ func TestDecidedWhilePosting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	rec := w.add()
-	w.store.failing("CardPosted", func(context.Context) error {
+	w.store.failing("CardPosted", func(ctx context.Context) error {
 		w.store.expire(rec.Review.ID)
-		return w.bot.RefreshCard(context.Background(), rec.Review.ID)
+		return w.bot.RefreshCard(ctx, rec.Review.ID)
 	})
 	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, 0); what != posted || err != nil {
 		t.Fatal(what, err)

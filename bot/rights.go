@@ -26,7 +26,7 @@ type rights struct {
 	people   *cache[person]
 }
 
-func newRights(cfg Config, a *api, spawn func(func(context.Context))) *rights {
+func newRights(cfg Config, a *api, spawn spawner) *rights {
 	r := &rights{api: a, queues: cfg.Queues}
 	forever := cfg
 	const century = 100 * 365 * 24 * 3600 * 1e9 // a token's workspace does not change

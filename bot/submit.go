@@ -37,14 +37,14 @@ func (b *Bot) submit(ctx context.Context, in interaction) answer {
 	b.cfg.Observer.Clicked("modal", res.outcome)
 	switch res.outcome {
 	case outcomeAccepted, outcomeCorrected:
-		b.refreshSoon(r.Review)
+		b.refreshSoon(ctx, r.Review)
 		return answer{}
 	case outcomeInvalid:
 		return fieldError(blockOf(res.invalid.Field), res.words)
 	case outcomeFailed:
 		return fieldError(blockLabel, fieldWords(res.words))
 	case outcomeLost:
-		b.refreshSoon(r.Review)
+		b.refreshSoon(ctx, r.Review)
 	}
 	return replaceView(notice("Not recorded", res.words, data))
 }
@@ -68,8 +68,8 @@ func (b *Bot) chosen(in interaction, rec hitl.Record) (label, reason string, err
 }
 
 // refreshSoon redraws the cards of a review that was decided where no response_url is.
-func (b *Bot) refreshSoon(reviewID string) {
-	b.spawn(func(ctx context.Context) {
+func (b *Bot) refreshSoon(ctx context.Context, reviewID string) {
+	b.spawn(ctx, func(ctx context.Context) {
 		if err := b.RefreshCard(ctx, reviewID); err != nil && !errors.Is(err, hitl.ErrPermanent) {
 			b.log.InfoContext(ctx, "card not redrawn at once, its refresh will", "review", reviewID, "error", err)
 		}

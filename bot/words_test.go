@@ -29,8 +29,12 @@ func TestPercent(t *testing.T) {
 		a, b float64
 		want string
 	}{
-		{0.62, 0.85, "62% 85%"}, {0.849, 0.85, "84.9% 85%"}, {0.84999, 0.85, "84.999% 85%"}, {0.85, 0.85, "85% 85%"},
-		{0.8499999999, 0.85, "0.8499999999 0.85"}, {0, 1, "0% 100%"},
+		{0.62, 0.85, "62% 85%"},
+		{0.849, 0.85, "84.9% 85%"},
+		{0.84999, 0.85, "84.999% 85%"},
+		{0.85, 0.85, "85% 85%"},
+		{0.8499999999, 0.85, "0.8499999999 0.85"},
+		{0, 1, "0% 100%"},
 	} {
 		a, b := percents(tc.a, tc.b)
 		if got := a + " " + b; got != tc.want {
@@ -126,7 +130,7 @@ func TestClassify(t *testing.T) {
 func TestResponseError(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		"ok": "", " ok\n": "", `{"ok":true}`: "", `{"ok":false,"error":"invalid_blocks"}`: "invalid_blocks", "no_text": "no_text",
+		"ok": "", "ok\n": "", `{"ok":true}`: "", `{"ok":false,"error":"invalid_blocks"}`: "invalid_blocks", "no_text": "no_text",
 		"<html>": "the answer makes no sense",
 	} {
 		err := responseError(&http.Response{StatusCode: http.StatusOK}, []byte(body))
@@ -244,7 +248,7 @@ func TestCacheForgetsStrangers(t *testing.T) {
 	t.Parallel()
 	var tasks sync.WaitGroup
 	cfg := Config{Now: time.Now, MembersFor: time.Hour, MembersAtMost: time.Hour}
-	c := newCache(cfg, func(f func(context.Context)) { tasks.Go(func() { f(context.Background()) }) },
+	c := newCache(cfg, func(ctx context.Context, f func(context.Context)) { tasks.Go(func() { f(ctx) }) },
 		func(_ context.Context, k string) (string, error) { return k, nil })
 	for i := range maxEntries + 10 {
 		if v, err := c.get(t.Context(), strconv.Itoa(i)); err != nil || v != strconv.Itoa(i) {
