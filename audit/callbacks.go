@@ -46,6 +46,9 @@ const reviveBatch = 500
 // RetryCallbacks revives dead callbacks, all of them when no id is given, with all their attempts before them, and returns how many.
 // Callbacks that are not dead are left alone.
 func (s *Store) RetryCallbacks(ctx context.Context, ids ...string) (int, error) {
+	if len(ids) == 0 {
+		ids = nil // NULL: all
+	}
 	total := 0
 	for {
 		n, err := s.enqueueCallbacks(ctx, `

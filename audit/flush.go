@@ -82,7 +82,7 @@ WITH t AS MATERIALIZED (
 ), log AS (
     INSERT INTO hitl.log (item_id, at, status, text_ref, ai_label, confidence, label, reviewer, model, policy, context)
     SELECT id, received_at, status, text_ref, ai_label, confidence, label, '', model, policy, context::json
-    FROM t JOIN fresh USING (id) ORDER BY received_at, id
+    FROM t JOIN fresh USING (id) ORDER BY received_at, id COLLATE "C"
 )
 SELECT id FROM fresh`
 

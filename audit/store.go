@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"hitl"
 )
 
 // Config says how a Store works. Only DSN is needed.
@@ -101,6 +103,11 @@ type Store struct {
 	backlog backlog
 	waits   waits
 }
+
+var (
+	_ hitl.Ledger    = (*Store)(nil)
+	_ hitl.Decisions = (*Store)(nil)
+)
 
 // Open connects to a database that Migrate has prepared. It refuses an older schema with ErrOldSchema; a newer one is fine.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
