@@ -33,7 +33,7 @@ type Server struct {
 	// PublicURL is where upstreams and Slack reach this service, without a path; documents and links name it. Empty: they name none.
 	PublicURL string `yaml:"public_url"`
 	// MaxBody is the size of the largest request body.
-	MaxBody Bytes `yaml:"max_body" default:"2MiB" min:"1KiB" max:"64MiB"`
+	MaxBody Bytes `yaml:"max_body" default:"4MiB" min:"1KiB" max:"64MiB"`
 	// ReadHeaderTimeout is how long a client may take for a request's headers.
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout" default:"5s" min:"100ms"`
 	// ReadTimeout is how long a client may take for a whole request.

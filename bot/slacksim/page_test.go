@@ -13,16 +13,18 @@ import (
 	"github.com/slack-go/slack"
 
 	"hitl/bot/slacksim"
+	"hitl/deploy/local/localtest"
 )
 
 // browser starts a headless Chromium and reports everything that pages write to the console as a failure.
 func browser(t *testing.T) context.Context {
 	t.Helper()
+	path := localtest.Browser(t)
 	dir, err := os.MkdirTemp("", "slacksim-browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.UserDataDir(dir), chromedp.WindowSize(1280, 860), chromedp.Flag("disable-component-update", true))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)

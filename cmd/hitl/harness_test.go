@@ -43,8 +43,9 @@ type world struct {
 	upstream *upstream
 	logs     *syncBuffer
 
-	url  string
-	stop func() // stops the service; idempotent
+	slackURL string
+	url      string
+	stop     func() // stops the service; idempotent
 }
 
 // storySettings are what stories vary.
@@ -78,9 +79,10 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 	}
 	w.sim = sim
 	server := httptest.NewServer(sim)
+	w.slackURL = server.URL
 	sim.SetBaseURL(server.URL)
 	t.Cleanup(func() { sim.Close(); server.Close() })
-	w.writeConfig(server.URL)
+	w.writeConfig()
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -101,7 +103,7 @@ const (
 )
 
 // writeConfig writes the file that the service and the commands of a story read.
-func (w *world) writeConfig(slackURL string) {
+func (w *world) writeConfig() {
 	w.t.Helper()
 	service, err := withUser(w.owner, "hitl_service", "service")
 	if err != nil {
@@ -142,7 +144,7 @@ sources:
     policy: sentiment
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
-`, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), w.sim.SigningSecret(), slackURL+"/api/",
+`, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), w.sim.SigningSecret(), w.slackURL+"/api/",
 		s.Model, s.Timeout, s.Rate, s.OpenLimit, s.Expire, s.Backlog, demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, hookSecret)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)

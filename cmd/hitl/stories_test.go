@@ -464,7 +464,7 @@ func TestStatsEverywhere(t *testing.T) {
 	if out, err := w.sim.Command(t.Context(), "U0ANA", reviewChannel, "/hitl", "stats 24h"); err != nil || out.Error != "" {
 		t.Fatalf("/hitl stats: %+v, %v", out, err)
 	}
-	w.told("U0ANA", "50")
+	w.told("U0ANA", "50.0%")
 	charts := slices.ContainsFunc(w.sim.Ephemerals("U0ANA"), func(m slacksim.Message) bool {
 		return slices.ContainsFunc(m.Blocks, func(b slacksim.Block) bool { return b["type"] == "data_visualization" })
 	})

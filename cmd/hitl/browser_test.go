@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"hitl"
+	"hitl/deploy/local/localtest"
+)
+
+var updatePictures = flag.Bool("update-pictures", false, "take the README's pictures anew")
+
+// browser starts a headless Chromium.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	path := localtest.Browser(t)
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1280, 860), chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true),
+	)
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), opts...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel) // waits until the browser has ended
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatalf("start browser: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, 90*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// TestPage is a reviewer's minute in the browser: an unsure item appears, is corrected through the modal, and /hitl stats answers.
+func TestPage(t *testing.T) {
+	ctx := browser(t)
+	w := newWorld(t, nil)
+	do := func(what string, steps ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		if err := chromedp.Do(ctx, steps...); err != nil {
+			t.Fatalf("%s: %v; Slack shows %s", what, err, w.screen())
+		}
+	}
+	read := func(selector string) string {
+		t.Helper()
+		text, err := chromedp.Run(ctx, chromedp.Text(selector))
+		if err != nil {
+			t.Fatalf("read %s: %v", selector, err)
+		}
+		return text
+	}
+	first := w.post("order-4711", "Delivery took forever, but the jacket is lovely.", http.StatusAccepted)
+	w.click("U0BEN", w.card(first), "Accept")
+	w.shows(first, "U0BEN")
+	it := w.post("order-4712", unsureText, http.StatusAccepted)
+	card := w.card(it)
+
+	message := `[data-ts="` + card.TS + `"]`
+	do("open the page", chromedp.Navigate(w.slackURL+"/?user=U0ANA&channel="+reviewChannel),
+		chromedp.WaitVisible(`body[data-ready]`), chromedp.WaitVisible(message))
+	text := read(message)
+	for _, want := range []string{unsureText, it.AILabel, "order-4712"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page's card lacks %q: %s", want, text)
+		}
+	}
+	picture(t, ctx, "docs/page.png", chromedp.CaptureScreenshot())
+	picture(t, ctx, "docs/card.png", chromedp.Screenshot(message))
+
+	right := other(it.AILabel)
+	do("open the modal", chromedp.Click(message+` button[data-action-id="hitl_other"]`), chromedp.WaitVisible(`dialog#modal #modal-submit`))
+	do("fill in the modal",
+		chromedp.Evaluate[chromedp.Void](`(() => {
+			const s = document.querySelector('dialog#modal select[data-action-id="label"]');
+			s.value = [...s.options].find(o => o.textContent.trim() === "`+right+`").value;
+			s.dispatchEvent(new Event("change", {bubbles: true}));
+		})()`),
+		chromedp.SendKeys(`dialog#modal [data-action-id="comment"]`, "It says nothing good."))
+	picture(t, ctx, "docs/modal.png", chromedp.CaptureScreenshot())
+	do("submit the modal", chromedp.Click(`#modal-submit`), chromedp.WaitNotPresent(message+` button[data-action-id="hitl_other"]`))
+	text = read(message)
+	if !strings.Contains(text, right) || !strings.Contains(text, "It says nothing good.") {
+		t.Errorf("the decided card says %s", text)
+	}
+	if got := w.calledBack(it); got.Status != hitl.HumanCorrected || got.Label != right || got.Comment != "It says nothing good." {
+		t.Errorf("upstream was told %+v", got)
+	}
+
+	do("ask for statistics", chromedp.SendKeys(`#composer`, "/hitl stats 24h"), chromedp.Click(`#send`),
+		chromedp.WaitVisible(`[data-ephemeral] svg[data-chart]`))
+	if text := read(`[data-ephemeral]`); !strings.Contains(text, "50.0%") { // of the two decisions, one was a correction
+		t.Errorf("/hitl stats says %s", text)
+	}
+	picture(t, ctx, "docs/stats.png", chromedp.CaptureScreenshot())
+}
+
+// picture takes a picture for the README when asked to.
+func picture(t *testing.T, ctx context.Context, path string, take chromedp.Action[[]byte]) {
+	t.Helper()
+	if !*updatePictures {
+		return
+	}
+	png, err := chromedp.Run(ctx, take)
+	if err == nil {
+		err = os.WriteFile("../../"+path, png, 0o644)
+	}
+	if err != nil {
+		t.Fatalf("take %s: %v", path, err)
+	}
+}
