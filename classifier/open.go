@@ -51,7 +51,7 @@ func open(ctx context.Context, o Options) (*Classifier, error) {
 		}
 		defer func() { _ = os.RemoveAll(dir) }() // a leftover in the temporary folder is harmless
 	}
-	e, err := openEngine(m, filepath.Join(dir, filepath.FromSlash(m.Network)), o)
+	e, err := openEngine(ctx, m, filepath.Join(dir, filepath.FromSlash(m.Network)), o)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func isFolder(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-func openEngine(m *model.Model, path string, o Options) (engine.Engine, error) {
+func openEngine(ctx context.Context, m *model.Model, path string, o Options) (engine.Engine, error) {
 	n := engine.Network{Path: path, MaxTokens: m.MaxTokens, MaxBatch: o.MaxBatch, Pad: m.Tokenizer.Pad()}
 	if o.MaxTokens > 0 {
 		n.MaxTokens = min(n.MaxTokens, max(o.MaxTokens, m.Tokenizer.Specials()+1))
@@ -102,7 +102,7 @@ func openEngine(m *model.Model, path string, o Options) (engine.Engine, error) {
 	where := o.ONNXRuntime
 	switch where {
 	case "off":
-		return engine.OpenGo(n)
+		return engine.OpenGo(ctx, n)
 	case "auto":
 		where = ""
 	}
@@ -117,11 +117,11 @@ func openEngine(m *model.Model, path string, o Options) (engine.Engine, error) {
 		return nil, err
 	}
 	if errors.Is(err, engine.ErrNoRuntime) {
-		o.Logger.Info("model runs in pure Go, which is slow for transformers", "reason", err)
+		o.Logger.InfoContext(ctx, "model runs in pure Go, which is slow for transformers", "reason", err)
 	} else {
-		o.Logger.Warn("ONNX Runtime does not work, model runs in pure Go", "error", err)
+		o.Logger.WarnContext(ctx, "ONNX Runtime does not work, model runs in pure Go", "error", err)
 	}
-	return engine.OpenGo(n)
+	return engine.OpenGo(ctx, n)
 }
 
 // tryLabels runs one row, for an engine that counts labels otherwise than config.json.

@@ -17,7 +17,7 @@ import (
 
 // job is one tokenised text and its caller.
 type job struct {
-	ctx       context.Context //nolint:containedctx // tells the worker whether anyone still waits
+	ctx       context.Context // tells the worker whether anyone still waits
 	ids       []uint32
 	answer    chan answer // has room for the answer, so the worker never waits for a caller
 	started   atomic.Bool // its batch has begun

@@ -24,7 +24,7 @@ func network(name string) Network {
 
 func openGo(t testing.TB, name string) Engine {
 	t.Helper()
-	e, err := OpenGo(network(name))
+	e, err := OpenGo(t.Context(), network(name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestOpenGoExplains(t *testing.T) {
 	for _, path := range []string{broken, filepath.Join(t.TempDir(), "model.onnx")} {
 		n := network("bert")
 		n.Path = path
-		if e, err := OpenGo(n); err == nil {
+		if e, err := OpenGo(t.Context(), n); err == nil {
 			t.Errorf("%s: %s, want an error", path, e.Name())
 		}
 	}

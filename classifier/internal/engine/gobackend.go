@@ -14,7 +14,7 @@ import (
 )
 
 // warmFor bounds how long loading spends on compiling shapes ahead; the rest is compiled when first met.
-const warmFor = 2 * time.Second
+const warmFor = 300 * time.Millisecond
 
 // goEngine is hugot's pure-Go backend, handed batches that were tokenised here: its own tokenizer is quadratic.
 //
@@ -30,15 +30,17 @@ type goEngine struct {
 }
 
 // OpenGo loads a network into hugot's pure-Go backend and compiles its smallest shapes.
-func OpenGo(n Network) (Engine, error) {
+//
+// The context must not end while the engine is used, since hugot would free what a run still computes on: OpenGo keeps ctx's
+// values and not its end.
+func OpenGo(ctx context.Context, n Network) (Engine, error) {
 	e := &goEngine{batches: batchBuckets(n.MaxBatch), lengths: lengthBuckets(n.MaxTokens), pad: n.Pad}
 	model := &backends.Model{Path: filepath.Dir(n.Path), OnnxFilename: filepath.Base(n.Path)}
 	opts := options.Defaults()
 	opts.Backend = "GO"
 	// Both or neither: with one alone the cache is bounded by its length, and the next new shape fails.
 	opts.GoMLXOptions.BatchBuckets, opts.GoMLXOptions.SequenceBuckets = e.batches, e.lengths
-	// The context must outlive the engine: hugot would free what a cancelled run still computes on.
-	ctx := context.Background()
+	ctx = context.WithoutCancel(ctx)
 	if err := contained(func() error { return backends.CreateModelBackend(ctx, model, opts) }); err != nil {
 		return nil, fmt.Errorf("load network: %w", err)
 	}

@@ -69,7 +69,7 @@ func newSimulated(t *testing.T) *simulated {
 		s.serve(w, r, strings.TrimPrefix(r.URL.Path, "/blob/"))
 	}))
 	s.Server = httptest.NewServer(http.HandlerFunc(s.hub))
-	t.Cleanup(func() { s.Server.Close(); s.content.Close() })
+	t.Cleanup(func() { s.Close(); s.content.Close() })
 	return s
 }
 
@@ -221,7 +221,7 @@ func TestFetchOnce(t *testing.T) {
 			t.Errorf("progress %q", progress.String())
 		}
 		asked := len(s.requests)
-		s.Server.Close()
+		s.Close()
 		again, err := fetch(t, c, cache)
 		if err != nil || again != dir || len(s.requests) != asked {
 			t.Errorf("second fetch: %s, %v, %d requests; want %s and none", again, err, len(s.requests)-asked, dir)

@@ -113,7 +113,7 @@ func (t *byteBPE) encode(text string, specials bool) []uint32 {
 	ids := t.tokenizer.Encode(text)
 	out := make([]uint32, len(ids))
 	for i, id := range ids {
-		out[i] = uint32(id) //nolint:gosec // ids are indices into a vocabulary
+		out[i] = uint32(id)
 	}
 	return out
 }

@@ -135,7 +135,7 @@ func version(folder fs.FS, network string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("hash %s: %w", name, err)
 		}
-		fmt.Fprintf(all, "%s %s\n", sum, path.Base(name)) // as sha256sum lists files
+		_, _ = fmt.Fprintf(all, "%s %s\n", sum, path.Base(name)) // as sha256sum lists files
 	}
 	return "sha256:" + hex.EncodeToString(all.Sum(nil)), nil
 }

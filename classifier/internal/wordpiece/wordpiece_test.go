@@ -76,7 +76,7 @@ func TestParseRefuses(t *testing.T) {
 
 // The time for hostile texts grows as the text does: sixteenfold here, where a quadratic step makes it 256. What is between
 // leaves room for a busy machine.
-func TestEncodeIsLinear(t *testing.T) { //nolint:paralleltest // it measures time
+func TestEncodeIsLinear(t *testing.T) { // not parallel: it measures time
 	for name, part := range map[string]string{
 		"one word": "a", "unknown": "\u0378", "marks": "\u0301", "classes": "\u302f\u302e", "blanks": " ", "brackets": "[", "nearly special": "[MAS",
 		"special": "[SEP]", "stripped": " <one>", "ideographs": "中", "words": "great ", "normalised": "left two word ",
