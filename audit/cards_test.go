@@ -215,6 +215,32 @@ func TestOpenReviews(t *testing.T) {
 	}
 }
 
+func TestBacklogs(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	for i := range 3 {
+		rec := unsure(fmt.Sprint(i), "so so")
+		mustAppend(t, s, rec, callback(rec))
+		if i == 0 {
+			card, err := s.BeginCard(t.Context(), rec.Review.ID, "T1", "C1", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.CardPosted(t.Context(), card.ID, "C1", "1.2"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	got, err := s.Backlogs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := got.Queues["default"]
+	if len(got.Queues) != 1 || q.Open != 3 || q.OnCards != 1 || got.CallbacksPending != 3 || got.CallbacksDead != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Everything that locks a review and its card, at once: nothing may deadlock, and the end must be consistent.
 func TestCardsUnderFire(t *testing.T) {
 	t.Parallel()

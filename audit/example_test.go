@@ -29,7 +29,8 @@ func ExampleStore_RunEffects() {
 	defer stop()
 	store, err := audit.Open(ctx, audit.Config{DSN: os.Getenv("HITL_DSN")})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer store.Close()
 	desk := &hitl.Desk{Decisions: store, Now: time.Now}
