@@ -181,7 +181,7 @@ func queueGroups(b *pgx.Batch, st *hitl.Stats, queue string) {
 
 // seconds rounds to the microseconds that Postgres knows.
 func seconds(s float64) time.Duration {
-	return (time.Duration(s * float64(time.Second))).Round(time.Microsecond)
+	return time.Duration(s * float64(time.Second)).Round(time.Microsecond)
 }
 
 // maxBuckets bounds a chart's columns.
