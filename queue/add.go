@@ -22,8 +22,9 @@ const batch = 250
 //
 // A review whose entry is there, with the same priority, stays where it is
 // and at most gains the epoch. Whether the entry is there is looked up in the
-// stream, for a Redis that is short of memory may have evicted it. The index
-// is read and written once for all; a script that fails between leaves
+// stream, for a Redis that is short of memory may have evicted it; a stream
+// that began anew in the same millisecond has the same ids for others. The
+// index is read and written once for all; a script that fails between leaves
 // entries that nothing points to, which is harmless.
 var addScript = redis.NewScript(`
 local group, epoch, which = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -48,10 +49,12 @@ for i = 4, #ARGV, 2 do
     known = known + 1
     local r, id, e = string.match(at, '^(%d+) (%S+) (%d+)$')
     r, e = tonumber(r), tonumber(e)
-    if r == rank and #redis.call('XRANGE', KEYS[3 + r], id, id) == 1 then
+    local entry = redis.call('XRANGE', KEYS[3 + r], id, id)[1]
+    local own = entry and entry[2][2] == review
+    if own and r == rank then
       stays = true
       if e < epoch then place(review, r, id) end
-    else
+    elseif own then
       redis.call('XACK', KEYS[3 + r], group, id)
       redis.call('XDEL', KEYS[3 + r], id)
     end

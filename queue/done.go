@@ -13,6 +13,8 @@ import (
 // ARGV: group; "" or an epoch, to pass over reviews of that one or a later
 // one; then the reviews' ids.
 // Returns how many reviews were removed.
+//
+// An entry that belongs to another review stays: see addScript.
 var dropScript = redis.NewScript(`
 local group, epoch = ARGV[1], tonumber(ARGV[2])
 local dropped = 0
@@ -22,8 +24,11 @@ for i = 3, #ARGV do
     local rank, id, e = string.match(at, '^(%d+) (%S+) (%d+)$')
     if not epoch or tonumber(e) < epoch then
       local key = KEYS[3 + tonumber(rank)]
-      redis.call('XACK', key, group, id)
-      redis.call('XDEL', key, id)
+      local entry = redis.call('XRANGE', key, id, id)[1]
+      if not entry or entry[2][2] == ARGV[i] then
+        redis.call('XACK', key, group, id)
+        redis.call('XDEL', key, id)
+      end
       redis.call('HDEL', KEYS[1], ARGV[i])
       dropped = dropped + 1
     end

@@ -155,5 +155,9 @@ func (c *Client) await(ctx context.Context, keys, tails []string, wait time.Dura
 	if errors.Is(err, redis.Nil) {
 		err = nil
 	}
-	return errors.Join(err, ctx.Err())
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		// The connection's own timer may be a moment ahead of the context's.
+		return errors.Join(context.DeadlineExceeded, err)
+	}
+	return errors.Join(ctx.Err(), err)
 }
