@@ -156,3 +156,37 @@ func TestQueueAndHelpCommands(t *testing.T) {
 	}
 	w.clean()
 }
+
+func TestBucketNamesAreUniqueAndShort(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		width time.Duration
+		n     int
+		want  string // the second name
+	}{
+		{72 * time.Minute, 20, "10:42"},
+		{8*time.Hour + 24*time.Minute, 20, "Nov 2 17:54"},
+		{36 * time.Hour, 20, "Nov 3"},
+		{time.Second, 20, "26-11-02 09:30:01"},
+		{time.Hour, 1, ""},
+	} {
+		var buckets []hitl.StatsBucket
+		for i := range tc.n {
+			buckets = append(buckets, hitl.StatsBucket{Start: testTime.Add(time.Duration(i) * tc.width)})
+		}
+		names := bucketNames(buckets)
+		seen := map[string]bool{}
+		for _, n := range names {
+			if seen[n] || len(n) > 20 {
+				t.Errorf("%s: %q", tc.width, names)
+			}
+			seen[n] = true
+		}
+		if len(names) != tc.n || (tc.n > 1 && names[1] != tc.want) {
+			t.Errorf("%s: %q, want %q second", tc.width, names, tc.want)
+		}
+	}
+	if got := bucketNames(nil); len(got) != 0 {
+		t.Errorf("nothing: %q", got)
+	}
+}

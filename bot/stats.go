@@ -168,48 +168,45 @@ func bucketLines(s hitl.Stats) string {
 	return strings.Join(out, "\n")
 }
 
-// bucketNames names the slices of a period, in UTC, each differently: a chart's categories must be unique.
+// bucketNames names the slices of a period in UTC, as shortly as tells them apart: a chart's categories must be unique.
 func bucketNames(buckets []hitl.StatsBucket) []string {
-	layout := "Jan 2"
-	if len(buckets) > 1 && buckets[1].Start.Sub(buckets[0].Start) < 24*time.Hour {
-		layout = "Jan 2 15:04"
+	layouts := []string{"Jan 2", "Jan 2 15:04", "06-01-02 15:04:05"}
+	if n := len(buckets); n > 0 && buckets[n-1].Start.Sub(buckets[0].Start) < 24*time.Hour {
+		layouts = append([]string{"15:04"}, layouts...)
 	}
-	names, used := make([]string, 0, len(buckets)), map[string]bool{}
-	for _, b := range buckets {
-		name := b.Start.UTC().Format(layout)
-		if used[name] {
-			name = b.Start.UTC().Format("06-01-02 15:04:05")
+	var names []string
+	for _, layout := range layouts {
+		names = names[:0]
+		used := map[string]bool{}
+		for _, b := range buckets {
+			name := b.Start.UTC().Format(layout)
+			names, used[name] = append(names, name), true
 		}
-		used[name] = true
-		names = append(names, name)
+		if len(used) == len(buckets) {
+			break
+		}
 	}
 	return names
 }
 
-// statsChart draws the decisions over time, or nothing when there were none.
+// statsChart draws the decisions over time, or nothing when there were none. What the AI accepted stays in the words: beside it the
+// decisions could not be seen.
 func statsChart(s hitl.Stats) slack.Block {
 	names := bucketNames(s.Buckets)
-	if len(names) == 0 || len(names) > maxCategories {
+	if len(names) == 0 || len(names) > maxCategories || s.Accepted+s.Corrected+s.Expired == 0 {
 		return nil
 	}
-	total := 0
 	series := func(name string, value func(hitl.StatsBucket) int) slack.DataVisualizationDataSeries {
 		points := make([]slack.DataVisualizationDataPoint, len(names))
 		for i, b := range s.Buckets {
-			total += value(b)
 			points[i] = slack.NewDataVisualizationDataPoint(names[i], float64(value(b)))
 		}
 		return slack.NewDataVisualizationDataSeries(name, points...)
 	}
-	all := []slack.DataVisualizationDataSeries{
-		series("Accepted by the AI", func(b hitl.StatsBucket) int { return b.AIAccepted }),
+	axis := slack.NewDataVisualizationAxisConfig(names...).WithXLabel("Time (UTC)").WithYLabel("Decisions")
+	return slack.NewDataVisualizationBlock("Decisions over time", slack.NewDataVisualizationBarChart(axis,
 		series("Accepted", func(b hitl.StatsBucket) int { return b.Accepted }),
 		series("Corrected", func(b hitl.StatsBucket) int { return b.Corrected }),
 		series("Expired", func(b hitl.StatsBucket) int { return b.Expired }),
-	}
-	if total == 0 {
-		return nil
-	}
-	axis := slack.NewDataVisualizationAxisConfig(names...).WithXLabel("Time (UTC)").WithYLabel("Items")
-	return slack.NewDataVisualizationBlock("Decisions over time", slack.NewDataVisualizationBarChart(axis, all...))
+	))
 }
