@@ -29,11 +29,7 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 	pause := b.backoff()
 	for ctx.Err() == nil {
 		deliveries, err := b.cfg.Waiting.Next(ctx, queue, b.cfg.Consumer, 1, b.cfg.Poll)
-		if ctx.Err() != nil {
-			b.release(ctx, queue, deliveries)
-			return
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			b.hinder("queue "+queue+": take reviews", err)
 			b.log.ErrorContext(ctx, "cannot take reviews from the queue", "queue", queue, "error", err)
 			_ = sleep(ctx, pause())
@@ -41,17 +37,14 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 		}
 		b.unhinder("queue " + queue + ": take reviews")
 		pause = b.backoff()
-		for i, d := range deliveries {
-			if !b.deliver(ctx, queue, d.ReviewID) {
-				b.release(ctx, queue, deliveries[i:])
-				break
-			}
+		for _, d := range deliveries {
+			b.deliver(ctx, queue, d.ReviewID)
 		}
 	}
 }
 
-// deliver gives one review its card, trying until it succeeds; false means that it must go back: there is no room, or no time.
-func (b *Bot) deliver(ctx context.Context, queue, reviewID string) bool {
+// deliver gives one review its card, trying until it succeeds. Without room or time for that it gives the review back.
+func (b *Bot) deliver(ctx context.Context, queue, reviewID string) {
 	pause := b.backoff()
 	attempt := 0
 	for ctx.Err() == nil {
@@ -67,14 +60,15 @@ func (b *Bot) deliver(ctx context.Context, queue, reviewID string) bool {
 			_ = sleep(ctx, pause())
 			continue
 		case err == nil && what == full:
+			b.release(ctx, queue, reviewID)
 			b.park(ctx, queue)
-			return false
+			return
 		case err == nil:
 			b.unhinder("queue " + queue + ": post cards")
 			b.done(ctx, queue, reviewID)
-			return true
+			return
 		case ctx.Err() != nil:
-			return false
+			continue
 		}
 		if d := rateLimited(err); d > 0 {
 			b.log.InfoContext(ctx, "slack asks for patience", "queue", queue, "for", d)
@@ -85,12 +79,13 @@ func (b *Bot) deliver(ctx context.Context, queue, reviewID string) bool {
 		b.log.ErrorContext(ctx, "cannot post a card, will try again",
 			"queue", queue, "channel", b.cfg.Queues[queue].Channel, "review", reviewID, "error", err, "advice", b.advice(err))
 		if badContent(refusal(err)) {
+			b.release(ctx, queue, reviewID) // the others need not wait for this one
 			_ = sleep(ctx, b.cfg.Poll)
-			return false // the others need not wait for this one
+			return
 		}
 		_ = sleep(ctx, pause())
 	}
-	return false
+	b.release(ctx, queue, reviewID)
 }
 
 func (b *Bot) advice(err error) string {
@@ -124,18 +119,11 @@ func (b *Bot) done(ctx context.Context, queue, reviewID string) {
 	}
 }
 
-func (b *Bot) release(ctx context.Context, queue string, deliveries []hitl.Delivery) {
-	if len(deliveries) == 0 {
-		return
-	}
+func (b *Bot) release(ctx context.Context, queue, reviewID string) {
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
-	ids := make([]string, len(deliveries))
-	for i, d := range deliveries {
-		ids[i] = d.ReviewID
-	}
-	if err := b.cfg.Waiting.Release(ctx, queue, ids...); err != nil {
-		b.log.WarnContext(ctx, "reviews go back to the queue only when their time is up", "queue", queue, "reviews", ids, "error", err)
+	if err := b.cfg.Waiting.Release(ctx, queue, reviewID); err != nil {
+		b.log.WarnContext(ctx, "review goes back to the queue only when its time is up", "queue", queue, "review", reviewID, "error", err)
 	}
 }
 

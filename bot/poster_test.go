@@ -35,7 +35,17 @@ func TestPosterFillsTheChannelAndNoMore(t *testing.T) {
 		w.eventually(fmt.Sprint("card ", i+4), func() bool { return w.cards() == min(i+4, 7) })
 	}
 	w.eventually("empty queue", func() bool { ready, held := w.queue.state(); return ready+held == 0 })
+	// At the end nothing stays held: a review that found no room is back.
+	for range 5 {
+		w.add()
+	}
+	before := w.seen.count(&w.seen.posted, "support full")
+	w.bot.wake("support")
+	w.eventually("full again", func() bool { return w.seen.count(&w.seen.posted, "support full") > before })
 	stop()
+	if ready, held := w.queue.state(); ready != 5 || held != 0 || w.cards() != 7 {
+		t.Errorf("%d ready, %d held, %d cards", ready, held, w.cards())
+	}
 	if len(w.queue.errs) > 0 {
 		t.Error(w.queue.errs)
 	}
