@@ -55,7 +55,7 @@ func TestPage(t *testing.T) {
 		}
 		return text
 	}
-	first := w.post("order-4711", "Delivery took forever, but the jacket is lovely.", http.StatusAccepted)
+	first := w.post("order-4711", "Nice lamp, arrived broken.", http.StatusAccepted)
 	w.click("U0BEN", w.card(first), "Accept")
 	w.shows(first, "U0BEN")
 	it := w.post("order-4712", unsureText, http.StatusAccepted)
@@ -81,14 +81,14 @@ func TestPage(t *testing.T) {
 			s.value = [...s.options].find(o => o.textContent.trim() === "`+right+`").value;
 			s.dispatchEvent(new Event("change", {bubbles: true}));
 		})()`),
-		chromedp.SendKeys(`dialog#modal [data-action-id="comment"]`, "It says nothing good."))
+		chromedp.SendKeys(`dialog#modal [data-action-id="comment"]`, "Kind staff, unhappy customer."))
 	picture(t, ctx, "docs/modal.png", chromedp.CaptureScreenshot())
 	do("submit the modal", chromedp.Click(`#modal-submit`), chromedp.WaitNotPresent(message+` button[data-action-id="hitl_other"]`))
 	text = read(message)
-	if !strings.Contains(text, right) || !strings.Contains(text, "It says nothing good.") {
+	if !strings.Contains(text, right) || !strings.Contains(text, "Kind staff, unhappy customer.") {
 		t.Errorf("the decided card says %s", text)
 	}
-	if got := w.calledBack(it); got.Status != hitl.HumanCorrected || got.Label != right || got.Comment != "It says nothing good." {
+	if got := w.calledBack(it); got.Status != hitl.HumanCorrected || got.Label != right || got.Comment != "Kind staff, unhappy customer." {
 		t.Errorf("upstream was told %+v", got)
 	}
 

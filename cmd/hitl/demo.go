@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hitl"
-	"hitl/bot/slacksim"
 	"hitl/config"
 	"hitl/deploy/local"
 )
@@ -98,7 +97,7 @@ func (d *demo) run(ctx context.Context) error {
 
 	settings.Listen = service.Addr().String()
 	settings.Service, settings.Slack, settings.Upstream = "http://"+service.Addr().String(), "http://"+slack.Addr().String(), upstream.url
-	if err := d.startSlack(slack, settings); err != nil {
+	if err := d.startSlack(slack, settings, dir); err != nil {
 		return err
 	}
 	file := filepath.Join(dir, "hitl.yaml")
@@ -119,8 +118,8 @@ func (d *demo) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return svc.Run(ctx, service) })
 	group.Go(func() error {
-		if err := waitReady(ctx, settings.Service+"/readyz"); err != nil {
-			return err
+		if err := waitReady(ctx, settings.Service+"/readyz", svc.bot.Ready); err != nil || ctx.Err() != nil {
+			return err // nil when it was stopped while starting
 		}
 		d.welcome(settings, file)
 		return d.feed(ctx, settings.Service, settings.Key)
@@ -164,31 +163,6 @@ func (d *demo) startServers(ctx context.Context, dir string, settings *demoSetti
 	return err
 }
 
-// startSlack serves the simulated workspace until the demo stops.
-func (d *demo) startSlack(l net.Listener, s demoSettings) error {
-	cfg := slacksim.DemoWorkspace()
-	cfg.Token, cfg.SigningSecret, cfg.BaseURL, cfg.Logger = s.BotToken, s.Signing, s.Slack, d.logger
-	cfg.Commands = []string{"/hitl"}
-	cfg.Endpoints = slacksim.Endpoints{
-		Interactivity: s.Service + "/slack/interactivity", Options: s.Service + "/slack/options",
-		Commands: s.Service + "/slack/commands", Events: s.Service + "/slack/events",
-	}
-	sim, err := slacksim.New(cfg)
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan struct{})
-	go func() { defer close(done); _ = server.Serve(l) }()
-	d.onStop(func() error {
-		sim.Close()
-		err := server.Close()
-		<-done
-		return err
-	})
-	return nil
-}
-
 func (d *demo) tellCallback(item hitl.CallbackItem) {
 	by := "the model"
 	if item.Reviewer != "" {
@@ -207,7 +181,7 @@ func (d *demo) welcome(s demoSettings, file string) {
   Post an item that the model is not sure of:
 
     curl -s %[1]s/v1/items -H 'Authorization: Bearer %[4]s' -H 'Content-Type: application/json' \
-      -d '{"id":"order-1","text":"Delivery took forever, but the jacket is lovely."}'
+      -d '{"id":"order-1","text":"I expected more, though the staff were kind."}'
 
   Stop with Ctrl-C.
 `, s.Service, s.Slack, file, s.Key)
@@ -238,9 +212,10 @@ func stopWithin(stop func(context.Context) error) error {
 	return stop(ctx)
 }
 
-// waitReady returns when the service answers that it is ready.
-func waitReady(ctx context.Context, url string) error {
+// waitReady returns when the service answers that it is ready, and so does the bot, or when ctx ends.
+func waitReady(ctx context.Context, url string, botReady func() error) error {
 	client := &http.Client{Timeout: 2 * time.Second}
+	defer client.CloseIdleConnections()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -250,13 +225,13 @@ func waitReady(ctx context.Context, url string) error {
 		}
 		if resp, err := client.Do(req); err == nil {
 			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if resp.StatusCode == http.StatusOK && botReady() == nil {
 				return nil
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil // stopped while starting
+			return nil
 		case <-tick.C:
 		}
 	}

@@ -2,39 +2,41 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"hitl/audit"
+	"hitl/classifier/policy"
 )
 
-// gauges read the state of the store when Prometheus asks for it.
+// gauges read the state of the service when Prometheus asks for it.
 type gauges struct {
-	store  *audit.Store
-	queues []string // named also while nothing waits in them
-	logger *slog.Logger
+	service  *service
+	policies map[string]*policy.Policy
 
-	open, oldest, callbacks, conns *prometheus.Desc
+	up, open, oldest, callbacks, conns, queued, ruleFailures *prometheus.Desc
 }
 
-func newGauges(store *audit.Store, queues []string, logger *slog.Logger) *gauges {
+func newGauges(s *service, policies map[string]*policy.Policy) *gauges {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &gauges{
-		store: store, queues: queues, logger: logger,
+		service: s, policies: policies,
+		up:        desc("hitl_up", "Whether a part that the service needs answers: 1 or 0.", "part"),
 		open:      desc("hitl_reviews_open", "Reviews that wait for a decision.", "queue"),
 		oldest:    desc("hitl_review_oldest_age_seconds", "Age of the oldest open review; 0 when none is open.", "queue"),
 		callbacks: desc("hitl_callbacks", "Callbacks that are not delivered, by state: pending or dead.", "state"),
 		conns:     desc("hitl_postgres_connections", "Connections to Postgres, by state.", "state"),
+		queued:    desc("hitl_classifier_queued_texts", "Texts that wait for the model.", "classifier"),
+		ruleFailures: desc("hitl_policy_rule_failures_total",
+			"Runs of a rule that failed, a missing key for instance; the item went to a person.", "policy", "rule"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.open, g.oldest, g.callbacks, g.conns} {
+	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.callbacks, g.conns, g.queued, g.ruleFailures} {
 		ch <- d
 	}
 }
@@ -44,18 +46,37 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, label string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, label)
 	}
-	pool := g.store.PoolStat()
-	gauge(g.conns, float64(pool.AcquiredConns()), "busy")
-	gauge(g.conns, float64(pool.IdleConns()), "idle")
-
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	b, err := g.store.Backlogs(ctx)
+	up := func(part string, err error) {
+		v := 1.0
+		if err != nil {
+			v = 0
+		}
+		gauge(g.up, v, part)
+	}
+	s := g.service
+	up("postgres", s.store.Ready(ctx))
+	up("redis", s.queue.Ready(ctx))
+	up("slack", s.bot.Ready())
+	up("classifiers", s.modelsReady(ctx))
+	for name, m := range s.models {
+		gauge(g.queued, float64(m.Queued()), name)
+	}
+	for name, p := range g.policies {
+		for rule, n := range p.Failures() {
+			ch <- prometheus.MustNewConstMetric(g.ruleFailures, prometheus.CounterValue, float64(n), name, rule)
+		}
+	}
+	pool := s.store.PoolStat()
+	gauge(g.conns, float64(pool.AcquiredConns()), "busy")
+	gauge(g.conns, float64(pool.IdleConns()), "idle")
+	b, err := s.store.Backlogs(ctx)
 	if err != nil {
-		g.logger.WarnContext(ctx, "backlog metrics left out", "error", err)
+		s.logger.WarnContext(ctx, "backlog metrics left out", "error", err)
 		return
 	}
-	for _, queue := range g.queues {
+	for queue := range s.cfg.Queues {
 		q := b.Queues[queue]
 		gauge(g.open, float64(q.Open), queue)
 		gauge(g.oldest, q.OldestAge.Seconds(), queue)

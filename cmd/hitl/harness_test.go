@@ -186,7 +186,7 @@ func (w *world) start() {
 	})
 	wait, cancelWait := context.WithTimeout(w.t.Context(), storyTime)
 	defer cancelWait()
-	if err := waitReady(wait, w.url+"/readyz"); err != nil || wait.Err() != nil {
+	if err := waitReady(wait, w.url+"/readyz", svc.bot.Ready); err != nil || wait.Err() != nil {
 		w.t.Fatalf("service is not ready: %v", err)
 	}
 }

@@ -74,7 +74,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 		Sources: intakeSources(cfg, s.models, policies), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
 		Observer: s.metrics, Logger: logger, Now: time.Now,
 	}
-	s.metrics.registry.MustRegister(newGauges(s.store, slices.Sorted(maps.Keys(cfg.Queues)), logger))
+	s.metrics.registry.MustRegister(newGauges(s, policies))
 	if s.api, err = ingest.New(ingestConfig(cfg, s, intake)); err != nil {
 		return nil, err
 	}

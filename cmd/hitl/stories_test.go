@@ -16,10 +16,10 @@ import (
 	"hitl/bot/slacksim"
 )
 
-// Texts that the starter model is sure and not sure of; TestTexts checks that it still is.
+// Texts that the starter model is sure (1.00) and not sure (0.53) of.
 const (
 	sureText   = "Great phone, works perfectly and I love it."
-	unsureText = "It is a chair."
+	unsureText = "I expected more, though the staff were kind."
 )
 
 // The stories run the real service against real Postgres, real Redis and the simulated Slack. Each has a world of its own.

@@ -48,6 +48,16 @@ func (s *service) openModels(ctx context.Context, progress io.Writer) error {
 	return nil
 }
 
+// modelsReady says which models hang.
+func (s *service) modelsReady(context.Context) error {
+	for name, m := range s.models {
+		if m.Stuck() {
+			return fmt.Errorf("classifier %q does not answer", name)
+		}
+	}
+	return nil
+}
+
 // labels returns the labels of every open model.
 func (s *service) labels() map[string][]string {
 	out := map[string][]string{}
@@ -202,11 +212,8 @@ func ingestConfig(cfg *config.Config, s *service, intake *hitl.Intake) ingest.Co
 	out := ingest.Config{
 		Intake: intake, Records: s.store, Sources: ingestSources(cfg), Observe: s.metrics.request, Logger: s.logger,
 		Version: buildVersion(), MaxBody: int64(cfg.Server.MaxBody),
-		Checks: map[string]func(context.Context) error{
-			"postgres": s.store.Ready,
-			"redis":    s.queue.Ready,
-			"slack":    func(context.Context) error { return s.bot.Ready() },
-		},
+		// What intake cannot do without. Redis and Slack may be away: reviews wait in Postgres meanwhile; see metric hitl_up.
+		Checks: map[string]func(context.Context) error{"postgres": s.store.Ready, "classifiers": s.modelsReady},
 	}
 	if cfg.Server.MetricsListen == "" {
 		out.Metrics = s.metrics.handler()
