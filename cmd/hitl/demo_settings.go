@@ -111,6 +111,7 @@ sources:
   demo:
     classifier: sentiment
     policy: sentiment
+    stats: true
     auth:
       bearer: [{{q .KeyHash}}]
     mapping: # what POST /v1/hooks/demo makes of a ticket

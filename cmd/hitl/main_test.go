@@ -1,11 +1,41 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
 	"hitl/deploy/local/localtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(localtest.Wrap(m)) }
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{localtest.Wrap(m)}, map[string]func(){"hitl": main})
+}
+
+// leakChecked fails a run that leaves goroutines behind.
+type leakChecked struct{ localtest.Runner }
+
+func (l leakChecked) Run() int {
+	code := l.Runner.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// TestCommands runs the stories of testdata/*.txtar on the real binary.
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			// Libraries that are found by the environment stay findable.
+			env.Setenv("ONNXRUNTIME_LIB", os.Getenv("ONNXRUNTIME_LIB"))
+			return nil
+		},
+	})
+}
