@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,7 +38,7 @@ func (c *demoCmd) Run(ctx context.Context, p program) (err error) {
 	}
 	d := &demo{cmd: c, program: p, logger: slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))}
 	defer func() {
-		if stopErr := d.stop(); stopErr != nil && err == nil {
+		if stopErr := d.stop(context.WithoutCancel(ctx)); stopErr != nil && err == nil {
 			err = fmt.Errorf("stop demo: %w", stopErr)
 		}
 	}()
@@ -49,15 +50,18 @@ type demo struct {
 	cmd     *demoCmd
 	program program
 	logger  *slog.Logger
-	stops   []func() error // in the order of starting
+	stops   []func(context.Context) error // in the order of starting
 }
 
-func (d *demo) onStop(f func() error) { d.stops = append(d.stops, f) }
+func (d *demo) onStop(f func(context.Context) error) { d.stops = append(d.stops, f) }
 
-func (d *demo) stop() error {
+// stop stops what was started, the last first, each within 20 seconds.
+func (d *demo) stop(ctx context.Context) error {
 	var errs []error
-	for i := len(d.stops) - 1; i >= 0; i-- {
-		errs = append(errs, d.stops[i]())
+	for _, f := range slices.Backward(d.stops) {
+		limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+		errs = append(errs, f(limited))
+		cancel()
 	}
 	return errors.Join(errs...)
 }
@@ -93,11 +97,11 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.onStop(upstream.close)
+	d.onStop(func(context.Context) error { return upstream.close() })
 
 	settings.Listen = service.Addr().String()
 	settings.Service, settings.Slack, settings.Upstream = "http://"+service.Addr().String(), "http://"+slack.Addr().String(), upstream.url
-	if err := d.startSlack(slack, settings, dir); err != nil {
+	if err := d.startSlack(ctx, slack, settings, dir); err != nil {
 		return err
 	}
 	file := filepath.Join(dir, "hitl.yaml")
@@ -139,7 +143,7 @@ func (d *demo) dataDir() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make data folder: %w", err)
 	}
-	d.onStop(func() error { return os.RemoveAll(dir) })
+	d.onStop(func(context.Context) error { return os.RemoveAll(dir) })
 	return dir, os.Chmod(dir, 0o755) // Postgres runs as another user when this is root
 }
 
@@ -151,12 +155,12 @@ func (d *demo) startServers(ctx context.Context, dir string, settings *demoSetti
 	if err != nil {
 		return err
 	}
-	d.onStop(func() error { return stopWithin(pg.Stop) })
+	d.onStop(pg.Stop)
 	rd, err := local.StartRedis(ctx, local.RedisOptions{Dir: filepath.Join(dir, "redis"), Logger: d.logger})
 	if err != nil {
 		return err
 	}
-	d.onStop(func() error { return stopWithin(rd.Stop) })
+	d.onStop(rd.Stop)
 	d.say("runs on %s and %s", pg.Kind(), rd.Kind())
 	settings.MigrateURL, settings.RedisAddr, settings.RedisPassword = pg.DSN(), rd.Addr(), rd.Password()
 	settings.PostgresURL, err = withUser(pg.DSN(), "hitl_service", settings.Role)
@@ -197,19 +201,13 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // closer closes a listener that its server may have closed already.
-func closer(l net.Listener) func() error {
-	return func() error {
+func closer(l net.Listener) func(context.Context) error {
+	return func(context.Context) error {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			return err
 		}
 		return nil
 	}
-}
-
-func stopWithin(stop func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	return stop(ctx)
 }
 
 // waitReady returns when the service answers that it is ready, and so does the bot, or when ctx ends.

@@ -19,7 +19,7 @@ import (
 const saveEvery = 2 * time.Second
 
 // startSlack serves the simulated workspace until the demo stops. With --data the workspace is kept in dir, as Slack would keep it.
-func (d *demo) startSlack(l net.Listener, s demoSettings, dir string) error {
+func (d *demo) startSlack(ctx context.Context, l net.Listener, s demoSettings, dir string) error {
 	cfg := slacksim.DemoWorkspace()
 	cfg.Token, cfg.SigningSecret, cfg.BaseURL, cfg.Logger = s.BotToken, s.Signing, s.Slack, d.logger
 	cfg.Commands = []string{"/hitl"}
@@ -41,9 +41,9 @@ func (d *demo) startSlack(l net.Listener, s demoSettings, dir string) error {
 	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
 	served, saved := make(chan struct{}), make(chan error, 1)
 	go func() { defer close(served); _ = server.Serve(l) }() // ends with Close
-	keeping, stopKeeping := context.WithCancel(context.Background())
+	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { saved <- keepWorkspace(keeping, sim, file) }()
-	d.onStop(func() error {
+	d.onStop(func(context.Context) error {
 		sim.Close()
 		err := server.Close()
 		<-served

@@ -206,7 +206,7 @@ type item struct {
 }
 
 // request makes a request with the shop's key and decodes the answer into out, if the status is below 300.
-func (w *world) request(method, path string, body any, out any) *http.Response {
+func (w *world) request(method, path string, body, out any) answer {
 	w.t.Helper()
 	var r io.Reader
 	switch b := body.(type) {
@@ -231,17 +231,23 @@ func (w *world) request(method, path string, body any, out any) *http.Response {
 		w.t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
+	a := answer{status: resp.StatusCode, header: resp.Header}
+	if a.body, err = io.ReadAll(resp.Body); err != nil {
 		w.t.Fatal(err)
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(answer))
-	if out != nil && resp.StatusCode < 300 {
-		if err := json.Unmarshal(answer, out); err != nil {
-			w.t.Fatalf("%s %s answered %s: %v", method, path, answer, err)
+	if out != nil && a.status < 300 {
+		if err := json.Unmarshal(a.body, out); err != nil {
+			w.t.Fatalf("%s %s answered %s: %v", method, path, a.body, err)
 		}
 	}
-	return resp
+	return a
+}
+
+// answer is what the API answered.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
 }
 
 // post submits a text and wants a status.
@@ -249,9 +255,8 @@ func (w *world) post(id, text string, want int) item {
 	w.t.Helper()
 	var it item
 	resp := w.request(http.MethodPost, "/v1/items", map[string]any{"id": id, "text": text, "metadata": map[string]any{"order": id}}, &it)
-	if resp.StatusCode != want {
-		answer, _ := io.ReadAll(resp.Body)
-		w.t.Fatalf("POST %q: status %d, want %d: %s", id, resp.StatusCode, want, answer)
+	if resp.status != want {
+		w.t.Fatalf("POST %q: status %d, want %d: %s", id, resp.status, want, resp.body)
 	}
 	return it
 }
@@ -259,8 +264,8 @@ func (w *world) post(id, text string, want int) item {
 func (w *world) get(id string) item {
 	w.t.Helper()
 	var it item
-	if resp := w.request(http.MethodGet, "/v1/items/"+id, nil, &it); resp.StatusCode != http.StatusOK {
-		w.t.Fatalf("GET %s: status %d", id, resp.StatusCode)
+	if resp := w.request(http.MethodGet, "/v1/items/"+id, nil, &it); resp.status != http.StatusOK {
+		w.t.Fatalf("GET %s: status %d", id, resp.status)
 	}
 	return it
 }
@@ -271,8 +276,8 @@ func (w *world) log(id string) []hitl.Entry {
 	var out struct {
 		Entries []hitl.Entry `json:"entries"`
 	}
-	if resp := w.request(http.MethodGet, "/v1/items/"+id+"/log", nil, &out); resp.StatusCode != http.StatusOK {
-		w.t.Fatalf("GET log of %s: status %d", id, resp.StatusCode)
+	if resp := w.request(http.MethodGet, "/v1/items/"+id+"/log", nil, &out); resp.status != http.StatusOK {
+		w.t.Fatalf("GET log of %s: status %d", id, resp.status)
 	}
 	return out.Entries
 }

@@ -75,7 +75,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 		Observer: s.metrics, Logger: logger, Now: time.Now,
 	}
 	s.metrics.registry.MustRegister(newGauges(s, policies))
-	if s.api, err = ingest.New(ingestConfig(cfg, s, intake)); err != nil {
+	if s.api, err = ingest.New(ingestConfig(cfg, s, intake)); err != nil { //nolint:contextcheck // a handler gets its requests' contexts
 		return nil, err
 	}
 	return s, nil
@@ -102,56 +102,33 @@ func (s *service) close() {
 }
 
 // Run serves on the listener until ctx ends, then stops in order: first it takes no more requests and answers those it has, then
-// posters, reconciler and effects finish what they hold, then models and stores close. Calls to s after that fail.
+// posters, reconciler and effects finish what they hold, then models and stores close. The service cannot be used after that.
 func (s *service) Run(ctx context.Context, l net.Listener) error {
 	defer s.close()
-	handler := http.NewServeMux()
-	handler.Handle("/slack/", s.bot.Handler())
-	handler.Handle("/", s.api)
-	server := ingest.NewServer("", handler)
-	server.ReadHeaderTimeout, server.ReadTimeout = s.cfg.Server.ReadHeaderTimeout, s.cfg.Server.ReadTimeout
-	server.WriteTimeout, server.IdleTimeout = s.cfg.Server.WriteTimeout, s.cfg.Server.IdleTimeout
-	server.ErrorLog = slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn)
-	servers := []*http.Server{server}
-
-	// Workers outlive the servers, which may still hold requests that need them.
-	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWork()
-	workers, work := errgroup.WithContext(work)
-	front, front2 := errgroup.WithContext(ctx)
-	serve := func(server *http.Server, l net.Listener) {
+	servers, listeners, err := s.servers(ctx, l)
+	if err != nil {
+		return err
+	}
+	front, frontDone := errgroup.WithContext(ctx)
+	for i, server := range servers {
 		front.Go(func() error {
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				return fmt.Errorf("serve %s: %w", l.Addr(), err)
+			if err := server.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve %s: %w", listeners[i].Addr(), err)
 			}
 			return nil
 		})
 	}
-	if addr := s.cfg.Server.MetricsListen; addr != "" {
-		ml, err := listen(ctx, addr)
-		if err != nil {
-			return err
-		}
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", s.metrics.handler())
-		side := ingest.NewServer("", mux)
-		servers = append(servers, side)
-		serve(side, ml)
-	}
+	// Workers outlive the servers, which may still hold requests that need them.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	workers, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{s.bot.Run, s.reconcile, s.runEffects} {
-		workers.Go(func() error {
-			err := run(work)
-			if work.Err() != nil {
-				return nil // it stopped because it was told to
-			}
-			return err
-		})
+		workers.Go(func() error { return run(work) })
 	}
-	serve(server, l)
 	s.logger.InfoContext(ctx, "serving", "address", l.Addr().String(), "version", buildVersion(), "models", s.engines())
 
 	select {
-	case <-front2.Done(): // told to stop, or a server failed
+	case <-frontDone.Done(): // told to stop, or a server failed
 	case <-work.Done(): // a worker failed
 	}
 	s.logger.InfoContext(ctx, "stopping")
@@ -165,8 +142,36 @@ func (s *service) Run(ctx context.Context, l net.Listener) error {
 	}
 	errs = append(errs, front.Wait())
 	stopWork()
-	errs = append(errs, workers.Wait())
+	if err := workers.Wait(); !errors.Is(err, context.Canceled) { // which is how workers that were told to stop may put it
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
+}
+
+// servers returns the server of the API and Slack's requests, which serves l, and that of the metrics, if it has an address of its own.
+func (s *service) servers(ctx context.Context, l net.Listener) ([]*http.Server, []net.Listener, error) {
+	handler := http.NewServeMux()
+	handler.Handle("/slack/", s.bot.Handler())
+	handler.Handle("/", s.api)
+	servers, listeners := []*http.Server{s.newServer(handler)}, []net.Listener{l} //nolint:contextcheck // outlives ctx: Shutdown ends it
+	if addr := s.cfg.Server.MetricsListen; addr != "" {
+		ml, err := listen(ctx, addr)
+		if err != nil {
+			return nil, nil, err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", s.metrics.handler())
+		servers, listeners = append(servers, s.newServer(mux)), append(listeners, ml) //nolint:contextcheck // outlives ctx: Shutdown ends it
+	}
+	return servers, listeners, nil
+}
+
+func (s *service) newServer(handler http.Handler) *http.Server {
+	server, cfg := ingest.NewServer("", handler), s.cfg.Server
+	server.ReadHeaderTimeout, server.ReadTimeout = cfg.ReadHeaderTimeout, cfg.ReadTimeout
+	server.WriteTimeout, server.IdleTimeout = cfg.WriteTimeout, cfg.IdleTimeout
+	server.ErrorLog = slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn)
+	return server
 }
 
 func (s *service) engines() map[string]string {

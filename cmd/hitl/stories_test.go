@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -225,15 +224,15 @@ func TestDuplicateWebhookAndConflict(t *testing.T) {
 		wg.Go(func() {
 			var again item
 			resp := w.request(http.MethodPost, "/v1/items", map[string]any{"id": "dup-1", "text": unsureText, "metadata": map[string]any{"order": "dup-1"}}, &again)
-			if resp.StatusCode != http.StatusAccepted || resp.Header.Get("Idempotent-Replayed") != "true" || again.ID != first.ID {
-				t.Errorf("replay: status %d, replayed %q, item %s, want %s", resp.StatusCode, resp.Header.Get("Idempotent-Replayed"), again.ID, first.ID)
+			if resp.status != http.StatusAccepted || resp.header.Get("Idempotent-Replayed") != "true" || again.ID != first.ID {
+				t.Errorf("replay: status %d, replayed %q, item %s, want %s", resp.status, resp.header.Get("Idempotent-Replayed"), again.ID, first.ID)
 			}
 		})
 	}
 	wg.Wait()
 	resp := w.request(http.MethodPost, "/v1/items", map[string]any{"id": "dup-1", "text": "another text"}, nil)
-	if resp.StatusCode != http.StatusConflict || resp.Header.Get("Content-Type") != "application/problem+json" {
-		t.Errorf("other body: status %d, %s", resp.StatusCode, resp.Header.Get("Content-Type"))
+	if resp.status != http.StatusConflict || resp.header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("other body: status %d, %s", resp.status, resp.header.Get("Content-Type"))
 	}
 	w.card(first)
 	if n := query[int](w, `SELECT count(*) FROM hitl.items`); n != 1 {
@@ -322,13 +321,12 @@ func TestHostileTexts(t *testing.T) {
 	}
 	// What JSON cannot say is refused, or read as the standard says, never a crash.
 	resp := w.request(http.MethodPost, "/v1/items", "{\"id\":\"bad\",\"text\":\"bad \xff\xfe utf-8 <!here>\"}", nil)
-	if resp.StatusCode >= 500 {
-		answer, _ := io.ReadAll(resp.Body)
-		t.Errorf("invalid UTF-8: status %d %s", resp.StatusCode, answer)
+	if resp.status >= 500 {
+		t.Errorf("invalid UTF-8: status %d %s", resp.status, resp.body)
 	}
 	resp = w.request(http.MethodPost, "/v1/items", map[string]any{"text": strings.Repeat("a", hitl.MaxTextBytes+1)}, nil)
-	if resp.StatusCode != http.StatusUnprocessableEntity && resp.StatusCode != http.StatusRequestEntityTooLarge {
-		t.Errorf("text over the limit: status %d", resp.StatusCode)
+	if resp.status != http.StatusUnprocessableEntity && resp.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("text over the limit: status %d", resp.status)
 	}
 }
 
@@ -471,15 +469,14 @@ func TestStatsEverywhere(t *testing.T) {
 	if !charts {
 		t.Error("/hitl stats shows no chart")
 	}
-	if resp := w.request(http.MethodGet, "/metrics", nil, nil); resp.StatusCode != http.StatusOK {
-		t.Errorf("metrics: status %d", resp.StatusCode)
+	if resp := w.request(http.MethodGet, "/metrics", nil, nil); resp.status != http.StatusOK {
+		t.Errorf("metrics: status %d", resp.status)
 	} else {
-		text, _ := io.ReadAll(resp.Body)
 		for _, want := range []string{
 			`hitl_items_total{source="shop",status="HUMAN_REVIEW"} 1`, `hitl_review_triggers_total{source="shop",trigger="low_confidence"} 1`,
 			`hitl_reviews_open{queue="support"} 0`, `hitl_decisions_total{ai_label="` + it.AILabel + `",queue="support",status="HUMAN_CORRECTED"} 1`,
 		} {
-			if !strings.Contains(string(text), want) {
+			if !strings.Contains(string(resp.body), want) {
 				t.Errorf("metrics lack %s", want)
 			}
 		}
@@ -499,10 +496,10 @@ func TestLongPollAndBacklog(t *testing.T) {
 	}()
 	w.eventually("the backlog to be full", func() bool {
 		resp := w.request(http.MethodPost, "/v1/items", map[string]any{"id": "over", "text": unsureText}, nil)
-		if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
+		if resp.status == http.StatusServiceUnavailable && resp.header.Get("Retry-After") == "" {
 			t.Error("503 without Retry-After")
 		}
-		return resp.StatusCode == http.StatusServiceUnavailable
+		return resp.status == http.StatusServiceUnavailable
 	})
 	w.click("U0ANA", card, "Accept")
 	if got := <-waited; got.Status != hitl.HumanAccepted {
