@@ -55,7 +55,7 @@ func TestPage(t *testing.T) {
 		}
 		return text
 	}
-	first := w.post("order-4711", "Nice lamp, arrived broken.", http.StatusAccepted)
+	first := w.post("order-4711", "Good phone, but the battery died after a day.", http.StatusAccepted)
 	w.click("U0BEN", w.card(first), "Accept")
 	w.shows(first, "U0BEN")
 	it := w.post("order-4712", unsureText, http.StatusAccepted)

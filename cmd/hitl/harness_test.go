@@ -208,6 +208,11 @@ type item struct {
 // request makes a request with the shop's key and decodes the answer into out, if the status is below 300.
 func (w *world) request(method, path string, body, out any) answer {
 	w.t.Helper()
+	return w.requestWith(method, path, body, out, map[string]string{"Authorization": "Bearer " + storyKey, "Content-Type": "application/json"})
+}
+
+func (w *world) requestWith(method, path string, body, out any, header map[string]string) answer {
+	w.t.Helper()
 	var r io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -224,8 +229,9 @@ func (w *world) request(method, path string, body, out any) answer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+storyKey)
-	req.Header.Set("Content-Type", "application/json")
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		w.t.Fatal(err)

@@ -13,14 +13,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/redis/go-redis/v9/logging"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once: the handler is gone after the first.
 	context.AfterFunc(ctx, stop)
+	logging.Disable() // of go-redis: its failures come back as errors, which are logged once and in our form
 	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv}
-	os.Exit(p.exitCode(p.run(ctx, os.Args[1:])))
+	os.Exit(p.exitCode(ctx, p.run(ctx, os.Args[1:])))
 }
 
 // program is what a command may touch of the world around it.
@@ -30,10 +33,11 @@ type program struct {
 	env            func(string) (string, bool)
 }
 
-// Exit codes: 0 done, 1 it went wrong, 2 the command line or the configuration is wrong.
+// Exit codes: 0 done, 1 it went wrong, 2 the command line or the configuration is wrong, 130 interrupted before it was done.
 const (
-	exitFailure = 1
-	exitUsage   = 2
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130
 )
 
 // usageError is an error that the caller mends by calling otherwise.
@@ -46,7 +50,7 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-func (p program) exitCode(err error) int {
+func (p program) exitCode(ctx context.Context, err error) int {
 	var code exitError
 	var usage usageError
 	switch {
@@ -54,6 +58,9 @@ func (p program) exitCode(err error) int {
 		return 0
 	case errors.As(err, &code):
 		return int(code)
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(p.stderr, "hitl: interrupted")
+		return exitInterrupted
 	case errors.As(err, &usage):
 		fmt.Fprintf(p.stderr, "hitl: %v\n", err)
 		return exitUsage

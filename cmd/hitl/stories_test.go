@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -240,6 +243,41 @@ func TestDuplicateWebhookAndConflict(t *testing.T) {
 	}
 	if n := len(w.sim.Messages(reviewChannel)); n != 1 {
 		t.Errorf("%d cards, want 1", n)
+	}
+}
+
+// GitHub delivers a hook, and delivers it again; somebody else tries without the secret.
+func TestSignedWebhook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	deliver := func(body, secret string) (answer, item) {
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(body))
+		var it item
+		a := w.requestWith(http.MethodPost, "/v1/hooks/github", body, &it, map[string]string{
+			"Content-Type": "application/json", "X-Hub-Signature-256": "sha256=" + hex.EncodeToString(mac.Sum(nil)),
+		})
+		return a, it
+	}
+	issue := `{"issue":{"id":4501234567890,"title":"Feedback","body":"` + unsureText + `"},"repository":{"name":"shop"}}`
+	first, it := deliver(issue, hookSecret)
+	if first.status != http.StatusAccepted || it.ExternalID != "4501234567890" {
+		t.Fatalf("status %d: %s", first.status, first.body)
+	}
+	again, same := deliver(issue, hookSecret)
+	if again.status != http.StatusAccepted || again.header.Get("Idempotent-Replayed") != "true" || same.ID != it.ID {
+		t.Errorf("delivered again: status %d, item %s, want %s", again.status, same.ID, it.ID)
+	}
+	if forged, _ := deliver(issue, "guess"); forged.status != http.StatusUnauthorized {
+		t.Errorf("forged: status %d", forged.status)
+	}
+	if odd, _ := deliver(`{"zen":"Keep it logically awesome."}`, hookSecret); odd.status != http.StatusUnprocessableEntity || !strings.Contains(string(odd.body), "no such key") {
+		t.Errorf("unmappable: status %d: %s", odd.status, odd.body)
+	}
+	w.click("U0ANA", w.card(it), "Accept")
+	w.shows(it, "U0ANA", "POSITIVE")
+	if n := query[int](w, `SELECT count(*) FROM hitl.items`); n != 1 {
+		t.Errorf("%d items, want 1", n)
 	}
 }
 

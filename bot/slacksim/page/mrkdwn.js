@@ -119,6 +119,7 @@ function dateText(seconds, format, fallback) {
   known.date_pretty = () => (d.toDateString() === new Date().toDateString() ? "today" : known.date());
   known.date_short_pretty = () => (d.toDateString() === new Date().toDateString() ? "today" : known.date_short());
   known.date_long_pretty = known.date_long;
+  known.ago = () => ago(Date.now() / 1000 - seconds);
   const text = format.replace(/\{(\w+)\}/g, (all, name) => (known[name] ? known[name]() : all));
   return /\{\w+\}/.test(text) && fallback ? fallback : text;
 }
@@ -127,4 +128,11 @@ function dateText(seconds, format, fallback) {
 export function link(url, label) {
   if (!/^(https?:\/\/|mailto:)/i.test(url)) return el("span", {}, label || url);
   return el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, label || url.replace(/^mailto:/i, ""));
+}
+
+// ago says how long ago something was, in the largest unit that fits.
+function ago(seconds) {
+  const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const [name, size] = units.find(([, size]) => seconds >= size) || units.at(-1);
+  return new Intl.RelativeTimeFormat("en").format(-Math.max(0, Math.floor(seconds / size)), name);
 }
