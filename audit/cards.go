@@ -181,6 +181,13 @@ func (s *Store) StaleIntents(ctx context.Context, before time.Time, limit int) (
 		SELECT `+cardColumns+` FROM hitl.cards c WHERE c.state = 'intent' AND c.begun_at < $1 ORDER BY c.begun_at, c.id LIMIT $2`, before, limit)
 }
 
+// PostedCards returns posted cards of open reviews by id, beginning after one ("" for the first), limit at most; fewer mean that there
+// are no more.
+func (s *Store) PostedCards(ctx context.Context, after string, limit int) ([]hitl.Card, error) {
+	return s.collectCards(ctx, `
+		SELECT `+cardColumns+` FROM hitl.cards c WHERE c.live AND c.state = 'posted' AND c.id > $1 ORDER BY c.id LIMIT $2`, after, limit)
+}
+
 // OpenCards returns how many cards of open reviews stand in a channel, intents included.
 func (s *Store) OpenCards(ctx context.Context, channel string) (int, error) {
 	var n int

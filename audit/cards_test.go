@@ -55,11 +55,21 @@ func TestCardLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "cards", cards, []hitl.Card{want})
+	standing := func(after string) []hitl.Card {
+		cards, err := s.PostedCards(t.Context(), after, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cards
+	}
+	equal(t, "standing", standing(""), []hitl.Card{want})
+	equal(t, "standing after it", standing(card.ID), []hitl.Card{})
 	if _, err := s.BeginCard(t.Context(), rec.Review.ID, "T1", "C1", 5); !errors.Is(err, hitl.ErrPosted) {
 		t.Errorf("posted card begun: %v", err)
 	}
 	equal(t, "no jobs yet", scalar[int](t, owner, "SELECT count(*) FROM hitl_jobs.river_job"), 0)
 	mustDecide(t, s, corrected(rec, "U1"), nil)
+	equal(t, "standing, decided", standing(""), []hitl.Card{})
 	equal(t, "refresh", scalar[string](t, owner, "SELECT kind || (args->>'review_id') FROM hitl_jobs.river_job"), "card_refresh"+rec.Review.ID)
 	if _, err := s.BeginCard(t.Context(), rec.Review.ID, "T1", "C1", 5); !errors.Is(err, hitl.ErrAlreadyDecided) {
 		t.Errorf("closed review begun: %v", err)

@@ -54,6 +54,7 @@ func (b *Bot) Run(ctx context.Context) error {
 		loops.Go(func() { b.fill(ctx, name) })
 	}
 	loops.Go(func() { b.sweep(ctx) })
+	loops.Go(func() { b.watch(ctx) })
 	loops.Wait()
 	return nil
 }

@@ -30,6 +30,9 @@ type Cards interface {
 	Cards(ctx context.Context, reviewID string) ([]hitl.Card, error)
 	// StaleIntents returns intents last begun before a time, the oldest first, limit at most.
 	StaleIntents(ctx context.Context, before time.Time, limit int) ([]hitl.Card, error)
+	// PostedCards returns posted cards of open reviews by id, beginning after one ("" for the first), limit at most; fewer mean that there
+	// are no more.
+	PostedCards(ctx context.Context, after string, limit int) ([]hitl.Card, error)
 }
 
 // Waiting is the index of reviews that wait for a card. It is safe for concurrent use.
@@ -125,6 +128,9 @@ type Config struct {
 	// SweepEvery is how often cards are looked for whose posting was cut short, and StaleAfter how old such an intent must be. Default:
 	// 1 min and 2 min; StaleAfter must be longer than a post can take.
 	SweepEvery, StaleAfter time.Duration
+	// WatchEvery is how often it is made sure that the cards of open reviews still stand in their channels; the first time is at the
+	// start. It takes one call of conversations.history per card. Default: 10 min.
+	WatchEvery time.Duration
 	// PostRate paces chat.postMessage in each channel. Default: one a second, a burst of 3.
 	PostRate Rate
 	// UpdateRate and HistoryRate pace chat.update and conversations.history in the workspace. Default: 50 a minute, a burst of 10.
@@ -147,6 +153,7 @@ func (c Config) withDefaults() Config {
 	or(&c.RetryMost, time.Minute)
 	or(&c.SweepEvery, time.Minute)
 	or(&c.StaleAfter, 2*time.Minute)
+	or(&c.WatchEvery, 10*time.Minute)
 	or(&c.PostRate.Every, time.Second)
 	or(&c.PostRate.Burst, 3)
 	for _, r := range []*Rate{&c.UpdateRate, &c.HistoryRate} {

@@ -8,8 +8,8 @@
 //
 //   - [Bot.Handler] takes Slack's requests over HTTP: clicks, modals, type-ahead, slash commands. The work behind it
 //     (interaction.go, command.go) knows nothing of HTTP, so that another transport can feed the same payloads.
-//   - [Bot.Run] keeps the channels filled: one poster per queue takes waiting reviews and posts their cards as room allows, and a
-//     sweep finds cards whose posting was cut short by a crash.
+//   - [Bot.Run] keeps the channels filled: one poster per queue takes waiting reviews and posts their cards as room allows, a
+//     sweep finds cards whose posting was cut short by a crash, and a watch posts those anew whose message is gone.
 //   - [Bot.RefreshCard] redraws the cards of a review after its state changed. It is the handler of an effect: it may be called any
 //     number of times.
 //

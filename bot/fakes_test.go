@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -182,6 +183,19 @@ func (s *store) StaleIntents(ctx context.Context, before time.Time, limit int) (
 	}
 	defer s.mu.Unlock()
 	all := s.list(func(c *hitl.Card) bool { return c.State == hitl.CardIntent && c.BegunAt.Before(before) })
+	return all[:min(limit, len(all))], nil
+}
+
+func (s *store) PostedCards(ctx context.Context, after string, limit int) ([]hitl.Card, error) {
+	if err := s.begin(ctx, "PostedCards"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	all := s.list(func(c *hitl.Card) bool {
+		rec, err := s.record(c.ReviewID)
+		return c.State == hitl.CardPosted && c.ID > after && err == nil && open(rec)
+	})
+	slices.SortFunc(all, func(a, b hitl.Card) int { return strings.Compare(a.ID, b.ID) })
 	return all[:min(limit, len(all))], nil
 }
 

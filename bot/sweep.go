@@ -48,12 +48,7 @@ func (b *Bot) finish(ctx context.Context, c hitl.Card) error {
 		if _, ours := b.cfg.Queues[queue]; !ours {
 			return nil
 		}
-		what, _, err := b.show(ctx, queue, c.ReviewID, c.Attempt+1)
-		b.cfg.Observer.Posted(queue, string(what))
-		if err == nil && what != full && what != busy {
-			b.done(ctx, queue, c.ReviewID)
-		}
-		return err
+		return b.showAgain(ctx, queue, c.ReviewID, c.Attempt+1)
 	}
 	ts, found, err := b.find(ctx, c)
 	switch {
@@ -63,4 +58,14 @@ func (b *Bot) finish(ctx context.Context, c hitl.Card) error {
 		return b.settle(ctx, c, c.Channel, ts)
 	}
 	return b.cfg.Cards.CardGone(ctx, c.ID)
+}
+
+// showAgain gives a review its card beside the poster; attempt as in show.
+func (b *Bot) showAgain(ctx context.Context, queue, reviewID string, attempt int) error {
+	what, _, err := b.show(ctx, queue, reviewID, attempt)
+	b.cfg.Observer.Posted(queue, string(what))
+	if err == nil && what != full && what != busy {
+		b.done(ctx, queue, reviewID)
+	}
+	return err
 }
