@@ -185,3 +185,11 @@ func FuzzUnpack(f *testing.F) {
 		}
 	})
 }
+
+func TestRepositoryIsKnown(t *testing.T) {
+	t.Parallel()
+	address, err := repository()
+	if err != nil || !strings.HasPrefix(address, "https://") {
+		t.Errorf("repository is %q, %v", address, err)
+	}
+}
