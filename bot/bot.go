@@ -70,7 +70,11 @@ func (b *Bot) introduce(ctx context.Context) bool {
 			return true
 		}
 		b.hinder("identity", err)
-		b.log.ErrorContext(ctx, "slack does not accept the bot", "error", err, "advice", advice(refusal(err)))
+		what := "slack does not accept the bot, will try again"
+		if refusal(err) == "" {
+			what = "slack does not answer the bot, will try again"
+		}
+		b.log.ErrorContext(ctx, what, "error", err, "advice", b.advice(err))
 		if sleep(ctx, max(pause(), rateLimited(err))) != nil {
 			return false
 		}
