@@ -9,6 +9,7 @@ import (
 	"log/slog"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -148,11 +149,20 @@ func jobsMigrator(pool *pgxpool.Pool) (*rivermigrate.Migrator[pgx.Tx], error) {
 // ErrOldSchema says that the database needs `hitl migrate` before this binary can use it.
 var ErrOldSchema = errors.New("database schema is older than this binary: run `hitl migrate`")
 
+// connectError says of a first query's error what an operator can do about it.
+func connectError(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.Code == "28P01" || pg.Code == "28000") { // invalid password, invalid authorization
+		return fmt.Errorf("log in to database: %w (`hitl migrate` makes the service's role and sets its password)", err)
+	}
+	return fmt.Errorf("connect to database: %w", err)
+}
+
 // checkSchema refuses a schema that lacks a migration of ours. One that is ahead is fine: migrations keep older binaries working.
 func checkSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	var exists bool
 	if err := pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, versionTable).Scan(&exists); err != nil {
-		return fmt.Errorf("look for schema: %w", err)
+		return connectError(err)
 	}
 	if !exists {
 		return fmt.Errorf("%w (there is no schema yet)", ErrOldSchema)

@@ -106,6 +106,25 @@ func TestOpenRefusesOlderTakesNewer(t *testing.T) {
 	}
 }
 
+// Serving before migrating is the first thing that goes wrong; Postgres itself only speaks of a wrong password.
+func TestOpenAsARoleThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	dsn := localtest.Database(t)
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("hitl_nobody", "x")
+	s, err := audit.Open(t.Context(), audit.Config{DSN: u.String()})
+	if err == nil {
+		s.Close()
+		t.Fatal("opened")
+	}
+	if !strings.Contains(err.Error(), "hitl migrate") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func refused(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "42501" // insufficient privilege
