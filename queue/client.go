@@ -2,9 +2,11 @@ package queue
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -32,18 +34,47 @@ type Client struct {
 	rdb redis.UniversalClient
 }
 
-// Open connects to Redis. It returns an error when cfg is wrong or Redis does
-// not answer.
+// openPatience is how long Open waits for Redis to answer.
+const openPatience = 5 * time.Second
+
+// Open connects to Redis. It returns an error when cfg is wrong or Redis
+// refuses it. A Redis that does not answer is logged and no error: reviews
+// wait in Postgres meanwhile, and every call tries to connect again.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("configure queue: %w", err)
 	}
 	c := &Client{cfg: cfg, rdb: redis.NewUniversalClient(cfg.options())}
-	if err := c.Ready(ctx); err != nil {
+	patient, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	err := c.Ready(patient)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil || refused(err):
 		return nil, errors.Join(err, c.Close())
+	default:
+		c.cfg.Logger.WarnContext(ctx, "redis does not answer yet", "addresses", c.cfg.Addrs, "error", err)
 	}
 	return c, nil
+}
+
+// refused says whether waiting will not help: Redis answered, and not that it
+// is loading its data or has lost its master, or it is not the server that we
+// want.
+func refused(err error) bool {
+	var reply redis.Error
+	if errors.As(err, &reply) {
+		for _, passing := range []string{"LOADING ", "CLUSTERDOWN ", "MASTERDOWN ", "TRYAGAIN ", "BUSY "} {
+			if redis.HasErrorPrefix(err, passing) {
+				return false
+			}
+		}
+		return true
+	}
+	var cert *tls.CertificateVerificationError
+	var header tls.RecordHeaderError
+	return errors.As(err, &cert) || errors.As(err, &header)
 }
 
 // Close gives the connections up. Calls under way fail.

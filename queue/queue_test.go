@@ -307,3 +307,22 @@ func TestRedisRestarts(t *testing.T) {
 		want(t, "scripts are known again", names(next(t, c, "a", 1)), "r1")
 	})
 }
+
+// A service that starts while Redis is away serves, and finds it later; a wrong password is the operator's to mend.
+func TestOpenWithoutRedis(t *testing.T) {
+	onPrivate(t, func(t *testing.T, server *local.Redis) {
+		cfg := Config{Addrs: []string{server.Addr()}, Password: server.Password() + "x"}
+		if _, err := Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "WRONGPASS") {
+			t.Errorf("wrong password: %v", err)
+		}
+		cfg.Password = server.Password()
+		must(t, server.Kill())
+		c := open(t, cfg)
+		if err := c.Ready(t.Context()); err == nil {
+			t.Error("ready without redis")
+		}
+		must(t, server.Restart(t.Context()))
+		add(t, c, hitl.PriorityNormal, "a")
+		want(t, "added later", names(next(t, c, "me", 1)), "a")
+	})
+}
