@@ -1,0 +1,55 @@
+package verify
+
+import (
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Kind is a kind of problem.
+type Kind string
+
+// The kinds of problems.
+const (
+	Altered  Kind = "altered"    // an entry is not what the tree holds
+	Missing  Kind = "missing"    // an entry of the tree is gone
+	Added    Kind = "added"      // an entry stands in the log, and the tree does not have it
+	Hash     Kind = "hash"       // a kept hash or tile is wrong, the entry is right
+	Unsigned Kind = "checkpoint" // a checkpoint is not signed by the key, or unreadable
+	Forked   Kind = "forked"     // the log is not the one of a checkpoint; which entry differs, no copy of the hashes can tell
+	Cut      Kind = "cut"        // the log is shorter than a checkpoint says it was
+)
+
+// Problem is one thing that is wrong with a log.
+type Problem struct {
+	Kind     Kind   `json:"kind"`
+	Position int64  `json:"position"` // -1 when it has none
+	Entry    int64  `json:"entry,omitempty"`
+	Text     string `json:"text"`
+}
+
+// maxProblems bounds how many problems a report lists.
+const maxProblems = 1000
+
+// Report is what a verification found.
+type Report struct {
+	Entries     int64     `json:"entries"`     // in the tree
+	Pending     int64     `json:"pending"`     // not yet in the tree
+	Checkpoints int       `json:"checkpoints"` // signed, and true
+	Signed      int64     `json:"signed"`      // how many entries the last true checkpoint covers
+	Root        tlog.Hash `json:"root"`
+	Latest      string    `json:"-"` // the last true checkpoint, as a note
+	Problems    []Problem `json:"problems,omitempty"`
+	More        int       `json:"more,omitempty"` // problems that are not listed
+}
+
+// OK says whether nothing was wrong.
+func (r *Report) OK() bool { return len(r.Problems) == 0 }
+
+func (r *Report) add(kind Kind, position, entry int64, format string, args ...any) {
+	if len(r.Problems) >= maxProblems {
+		r.More++
+		return
+	}
+	r.Problems = append(r.Problems, Problem{kind, position, entry, fmt.Sprintf(format, args...)})
+}
