@@ -220,6 +220,7 @@ func TestPostgresCancelled(t *testing.T) {
 // and the next owner of the folders finds what was committed.
 func TestOwnerKilled(t *testing.T) {
 	t.Parallel()
+	skipWithoutRedis(t)
 	dir := t.TempDir()
 	owner := exec.CommandContext(t.Context(), os.Args[0])
 	owner.Env = append(os.Environ(), "HITL_LOCAL_TEST_OWNER="+dir)

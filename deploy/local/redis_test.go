@@ -12,8 +12,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// skipWithoutRedis leaves a test out where it needs a redis-server and there
+// is none, and says so; with CI=true or HITL_REQUIRE_SERVERS=1 the test fails
+// instead.
+func skipWithoutRedis(t *testing.T) {
+	t.Helper()
+	if program, _ := findRedis(t.Context()); program == "" && os.Getenv("CI")+os.Getenv("HITL_REQUIRE_SERVERS") == "" {
+		t.Skipf("NOT TESTED: %v", ErrNoRedis)
+	}
+}
+
 func startRedis(t *testing.T, opts RedisOptions) *Redis {
 	t.Helper()
+	if opts.NoStandIn {
+		skipWithoutRedis(t)
+	}
 	r, err := StartRedis(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)

@@ -14,10 +14,11 @@
 //	dsn := localtest.DatabaseFrom(t, "audit", audit.Migrate) // migrated
 //	addr, prefix := localtest.Redis(t), localtest.Prefix(t)
 //
-// Nothing here skips a test: what cannot be had fails it and says what to
-// install. Where Redis matters to the result, that is with CI=true or
-// HITL_REQUIRE_SERVERS=1 in the environment, Redis is a redis-server, never
-// the stand-in.
+// Postgres that is not installed is fetched; Redis that is not installed is
+// replaced by an in-process stand-in. The few tests that neither can serve,
+// and those of pages in a browser that is not there, are left out and say
+// what to install. With CI=true or HITL_REQUIRE_SERVERS=1 in the environment
+// nothing is replaced or left out: what is missing fails the test.
 package localtest
 
 import (
