@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"time"
+)
+
+// Report is what a run found. Counts of what must not be are 0 in a good one, DuplicateCards aside, which has a bound.
+type Report struct {
+	Seed     uint64  `json:"seed"`
+	Seconds  float64 `json:"seconds"` // how long things went wrong
+	Replicas int     `json:"replicas"`
+
+	Acknowledged int `json:"acknowledged"`  // items answered with 2xx
+	Clicks       int `json:"ticked_clicks"` // answered with success; more than there are decisions, since reviewers race
+
+	Lost             int `json:"lost"` // acknowledged items, entries and clicks that are not there
+	Undecided        int `json:"undecided"`
+	DoubleDecisions  int `json:"double_decisions"`
+	DuplicateCards   int `json:"duplicate_cards"`       // posted beyond the first of their review
+	DuplicateBound   int `json:"duplicate_cards_bound"` // posts whose answer was lost while the history was late
+	DeadCards        int `json:"dead_cards"`            // that don't say what their review's row says
+	MissingCallbacks int `json:"missing_callbacks"`
+	ChangedCallbacks int `json:"changed_callbacks"` // more than one id or body
+	NotLinearizable  int `json:"not_linearizable"`  // items
+	Panics           int `json:"panics"`
+
+	Faults        map[string]int       `json:"faults"`
+	ClickToCommit quantiles            `json:"click_to_commit_ms"` // from a click to its tick, which is sent after the commit
+	Recovery      map[string]quantiles `json:"recovery_ms"`        // from the end of a fault until a new item has gone its whole way
+	SettledIn     float64              `json:"settled_in_seconds"`
+	Restarts      int                  `json:"restarts_by_itself"` // replicas that ended unasked, for instance since Postgres was away at their start
+	SlackRefused  int                  `json:"slack_refused"`      // calls that Slack would call wrong
+
+	Problems []string `json:"problems"` // at most 50, in words
+}
+
+type quantiles struct {
+	N   int     `json:"n"`
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+}
+
+// quantilesOf are nearest-rank quantiles in milliseconds.
+func quantilesOf(took []time.Duration) quantiles {
+	if len(took) == 0 {
+		return quantiles{}
+	}
+	sorted := slices.Sorted(slices.Values(took))
+	at := func(q float64) float64 {
+		i := int(math.Ceil(q*float64(len(sorted)))) - 1
+		return math.Round(float64(sorted[max(i, 0)])/float64(time.Millisecond)*10) / 10
+	}
+	return quantiles{N: len(sorted), P50: at(0.5), P99: at(0.99)}
+}
+
+const maxProblems = 50
+
+func (r *Report) problem(format string, args ...any) {
+	if len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+func (r *Report) lose(format string, args ...any) {
+	r.Lost++
+	r.problem("lost: "+format, args...)
+}
+
+func (r *Report) dead(format string, args ...any) {
+	r.DeadCards++
+	r.problem("dead: "+format, args...)
+}
+
+// bad says whether anything is there that must not be.
+func (r *Report) bad() bool {
+	return len(r.Problems) > 0 || r.Lost+r.Undecided+r.DoubleDecisions+r.DeadCards+r.MissingCallbacks+r.ChangedCallbacks+r.NotLinearizable+r.Panics > 0 ||
+		r.DuplicateCards > r.DuplicateBound
+}
+
+func (r *Report) write(w io.Writer) error {
+	if r.Problems == nil {
+		r.Problems = []string{}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(r)
+}

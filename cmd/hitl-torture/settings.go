@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"text/template"
+)
+
+// feed is a source of items with the queue and the channel of its reviews.
+type feed struct {
+	Name    string
+	Channel string
+	Key     string // bearer key
+}
+
+// KeyHash is how the configuration holds the bearer key.
+func (f feed) KeyHash() string {
+	sum := sha256.Sum256([]byte(f.Key))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// probeFeed is the source of the items by which recovery is timed; it has a channel of its own, so that no backlog is before them.
+const probeFeed = "probe"
+
+// feeds are all sources. Each posts in its own way: see sources.go.
+func feeds() []feed {
+	return []feed{
+		{"shop", "C0SHOP", rand.Text()},
+		{"desk", "C0DESK", rand.Text()},
+		{"hooks", "C0HOOKS", rand.Text()},
+		{probeFeed, "C0PROBE", rand.Text()},
+	}
+}
+
+func newWebhookSecret() string {
+	key := make([]byte, 24)
+	_, _ = rand.Read(key) // never fails
+	return "whsec_" + base64.StdEncoding.EncodeToString(key)
+}
+
+// settings are what a replica's configuration file says.
+type settings struct {
+	Listen                           string
+	PostgresURL, MigrateURL          string
+	RedisAddr, RedisPassword         string
+	SlackAPI, BotToken, Signing      string
+	CallbackURL, CallbackSecret      string
+	Feeds                            []feed
+	FirstReviewer, ReviewerGroupName string
+}
+
+// Callbacks are tried every second for longer than any run takes: the schedule of production would outlast us.
+var configFile = template.Must(template.New("hitl.yaml").Parse(`# written by hitl-torture
+server: {listen: {{.Listen | printf "%q"}}, shutdown_timeout: 20s}
+log: {level: info}
+postgres: {url: {{.PostgresURL | printf "%q"}}, migrate_url: {{.MigrateURL | printf "%q"}}}
+redis: {addrs: [{{.RedisAddr | printf "%q"}}], password: {{.RedisPassword | printf "%q"}}}
+slack: {bot_token: {{.BotToken | printf "%q"}}, signing_secret: {{.Signing | printf "%q"}}, api_url: {{.SlackAPI | printf "%q"}}}
+callbacks:
+  allow_http: true
+  allow_private: true
+  timeout: 2s
+  schedule: [{{range $i, $_ := .Schedule}}{{if $i}}, {{end}}1s{{end}}]
+classifiers:
+  sentiment: {model: starter, onnxruntime: "off"}
+policies:
+{{- range .Feeds}}
+  {{.Name}}: {threshold: 0.9, queue: {{.Name}}{{if eq .Name "probe"}}, always_review: [POSITIVE, NEGATIVE]{{end}}}
+{{- end}}
+queues:
+{{- range .Feeds}}
+  {{.Name}}: {channel: {{.Channel}}, open_limit: 15, reviewers: {users: [{{$.FirstReviewer}}], groups: [{{$.ReviewerGroupName}}]}}
+{{- end}}
+sources:
+{{- range .Feeds}}
+  {{.Name}}:
+    classifier: sentiment
+    policy: {{.Name}}
+    stats: true
+    auth: {bearer: [{{.KeyHash | printf "%q"}}]}
+    callback: {url: {{$.CallbackURL | printf "%q"}}, secret: {{$.CallbackSecret | printf "%q"}}}
+{{- if eq .Name "hooks"}}
+    mapping: {id: string(body.ticket.id), text: body.ticket.message}
+{{- end}}
+{{- end}}
+`))
+
+// Schedule has one entry for each second attempt and later ones.
+func (s settings) Schedule() []struct{} { return make([]struct{}, 5000) }
+
+func (s settings) write(file string) error {
+	var b bytes.Buffer
+	if err := configFile.Execute(&b, s); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return os.WriteFile(file, b.Bytes(), 0o600)
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// unsettled counts what is not yet as it should be.
+type unsettled struct{ undecided, dead, uncalled int }
+
+func (u unsettled) none() bool { return u == unsettled{} }
+
+// settle waits until every acknowledged item has its answer, every card says so, and every callback arrived, while reviewers go on
+// clicking; or until ctx ends.
+func (w *world) settle(ctx context.Context, say func(string, ...any)) unsettled {
+	final := map[key]state{}
+	var last unsettled
+	for tick := 0; ; tick++ {
+		w.refresh(ctx, final)
+		now := w.unsettled(final)
+		if now.none() {
+			return now
+		}
+		if now != last || tick%10 == 0 {
+			say("settling: %d undecided, %d dead cards, %d not called back", now.undecided, now.dead, now.uncalled)
+		}
+		last = now
+		if sleep(ctx, time.Second) != nil {
+			return now
+		}
+	}
+}
+
+// refresh asks the service for the state of those items that were not final when last asked.
+func (w *world) refresh(ctx context.Context, final map[key]state) {
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	room := make(chan struct{}, 8)
+	for _, it := range w.hist.acked() {
+		mu.Lock()
+		_, done := final[it.key]
+		mu.Unlock()
+		if done {
+			continue
+		}
+		room <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-room }()
+			v, status, err := w.upstreams[it.source].look(ctx, it.ids[0])
+			if err != nil || status != http.StatusOK || v.state() == pending {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			final[it.key] = v.state()
+		})
+	}
+	asking.Wait()
+}
+
+func (w *world) unsettled(final map[key]state) unsettled {
+	var u unsettled
+	byReview := map[string]state{}
+	for _, it := range w.hist.acked() {
+		s, done := final[it.key]
+		if !done {
+			u.undecided++
+			continue
+		}
+		byReview[it.review] = s
+		if w.sink.of(it.ids[0]) == 0 {
+			u.uncalled++
+		}
+	}
+	for _, f := range w.feeds {
+		for _, c := range w.slack.cards(f.Channel) {
+			if s := byReview[c.review]; s.isDecided() && !c.says(s) {
+				u.dead++
+			}
+		}
+	}
+	return u
+}
