@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -518,6 +520,46 @@ func TestStatsEverywhere(t *testing.T) {
 				t.Errorf("metrics lack %s", want)
 			}
 		}
+	}
+}
+
+// What an operator asks beside the running service.
+func TestOperatorCommands(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *storySettings) { s.OpenLimit = 1 })
+	first := w.post("op-1", unsureText, http.StatusAccepted)
+	w.card(first)
+	second := w.post("op-2", unsureText, http.StatusAccepted)
+	var listings []queueListing
+	w.eventually("the second review to wait", func() bool {
+		if err := json.Unmarshal([]byte(w.mustHitl("queue", "list", "--json")), &listings); err != nil {
+			t.Fatal(err)
+		}
+		return len(listings) == 1 && listings[0].Open == 2 && listings[0].OnCards == 1 && listings[0].Waiting == 1
+	})
+	if out := w.mustHitl("queue", "list", "support"); !strings.Contains(out, second.Review.ID) || strings.Contains(out, first.Review.ID) {
+		t.Errorf("queue list printed %s", out)
+	}
+	if _, err := w.hitl("queue", "list", "nothing"); err == nil || !strings.Contains(err.Error(), "not configured") {
+		t.Errorf("unknown queue: %v", err)
+	}
+	version := query[string](w, `SELECT policy FROM hitl.items LIMIT 1`)
+	if out := w.mustHitl("policy", "history"); !strings.Contains(out, version) {
+		t.Errorf("policy history lacks %s: %s", version, out)
+	}
+	if out := w.mustHitl("policy", "history", "sentiment", "--text"); !strings.Contains(out, `item.text.contains(\"refund\")`) {
+		t.Errorf("policy history lacks the rule: %s", out)
+	}
+	if out := w.mustHitl("callbacks", "list"); out != "no dead callbacks\n" {
+		t.Errorf("callbacks list printed %q", out)
+	}
+	file := filepath.Join(w.dir, "items.csv")
+	w.mustHitl("export", "items", "--output", file)
+	if data, err := os.ReadFile(file); err != nil || strings.Count(string(data), unsureText) != 2 {
+		t.Errorf("export wrote %q, %v", data, err)
+	}
+	if out := w.mustHitl("migrate"); !strings.Contains(out, "schema is up to date") {
+		t.Errorf("migrate printed %q", out)
 	}
 }
 
