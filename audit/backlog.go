@@ -30,7 +30,7 @@ func (b *backlog) add(queue string, n int) {
 }
 
 // Backlog returns how many reviews of a queue are open. What other processes did is seen within about two seconds. Only the first
-// call, and one call each two seconds, wait for Postgres.
+// call, and one call each two seconds, wait for Postgres; hitl.ErrUnavailable says that it is out of reach.
 func (s *Store) Backlog(ctx context.Context, queue string) (int, error) {
 	b := &s.backlog
 	for {
@@ -83,13 +83,13 @@ func (s *Store) count(ctx context.Context) error {
 func (s *Store) countOpen(ctx context.Context) (map[string]int, error) {
 	rows, err := s.pool.Query(ctx, `SELECT queue, count(*) FROM hitl.reviews WHERE state = 'open' GROUP BY queue`)
 	if err != nil {
-		return nil, fmt.Errorf("count open reviews: %w", err)
+		return nil, readError("count open reviews", err)
 	}
 	counted := map[string]int{}
 	var queue string
 	var n int
 	if _, err := pgx.ForEachRow(rows, []any{&queue, &n}, func() error { counted[queue] = n; return nil }); err != nil {
-		return nil, fmt.Errorf("count open reviews: %w", err)
+		return nil, readError("count open reviews", err)
 	}
 	return counted, nil
 }

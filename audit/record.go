@@ -106,18 +106,19 @@ func (d decisionColumns) decision(reviewID string, round int) (hitl.Decision, er
 	return dec, nil
 }
 
-// one returns the record that a condition on recordSelect finds, or hitl.ErrNotFound.
+// one returns the record that a condition on recordSelect finds, or hitl.ErrNotFound. When Postgres is out of reach, the error is
+// hitl.ErrUnavailable.
 func (s *Store) one(ctx context.Context, where string, args ...any) (hitl.Record, error) {
 	rows, err := s.pool.Query(ctx, recordSelect+where, args...)
 	if err != nil {
-		return hitl.Record{}, fmt.Errorf("query record: %w", err)
+		return hitl.Record{}, readError("query record", err)
 	}
 	rec, err := pgx.CollectExactlyOneRow(rows, scanRecord)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return hitl.Record{}, hitl.ErrNotFound
 	}
 	if err != nil {
-		return hitl.Record{}, fmt.Errorf("query record: %w", err)
+		return hitl.Record{}, readError("query record", err)
 	}
 	return rec, nil
 }
@@ -160,17 +161,17 @@ func (s *Store) findKeys(ctx context.Context, keys []key) (map[key]hitl.Record, 
 	return found, nil
 }
 
-// Log returns an item's log entries, the oldest first, or hitl.ErrNotFound.
+// Log returns an item's log entries, the oldest first, or hitl.ErrNotFound, or hitl.ErrUnavailable.
 func (s *Store) Log(ctx context.Context, itemID string) ([]hitl.Entry, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT id, item_id, at, status, text_ref, ai_label, confidence, label, reviewer, model, policy, context
 		FROM hitl.log WHERE item_id = $1 ORDER BY id`, itemID)
 	if err != nil {
-		return nil, fmt.Errorf("read log: %w", err)
+		return nil, readError("read log", err)
 	}
 	entries, err := pgx.CollectRows(rows, scanEntry)
 	if err != nil {
-		return nil, fmt.Errorf("read log: %w", err)
+		return nil, readError("read log", err)
 	}
 	if len(entries) == 0 {
 		return nil, hitl.ErrNotFound // every item has an entry

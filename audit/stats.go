@@ -17,7 +17,7 @@ import (
 // the review rate is the share of items that came to this queue. Times to decide are those of people: expired reviews do
 // not count. Percentiles interpolate (SQL's percentile_cont). Open and OldestAge tell of now, not of the period.
 //
-// Error: *hitl.InvalidError for a period that is empty.
+// Errors: *hitl.InvalidError for a period that is empty, hitl.ErrUnavailable when Postgres is out of reach.
 func (s *Store) Stats(ctx context.Context, q hitl.StatsQuery) (hitl.Stats, error) {
 	since, until := q.Since.UTC().Truncate(time.Microsecond), q.Until.UTC().Truncate(time.Microsecond)
 	if !since.Before(until) {
@@ -46,7 +46,7 @@ func (s *Store) Stats(ctx context.Context, q hitl.StatsQuery) (hitl.Stats, error
 		return tx.SendBatch(ctx, b).Close()
 	})
 	if err != nil {
-		return hitl.Stats{}, fmt.Errorf("query statistics: %w", err)
+		return hitl.Stats{}, readError("query statistics", err)
 	}
 	st.ReviewRate = share(st.Reviewed, st.Items)
 	st.AcceptanceRate = share(st.Accepted, st.Accepted+st.Corrected)

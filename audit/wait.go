@@ -104,6 +104,7 @@ func (s *Store) pollWaits(ctx context.Context) {
 			return
 		}
 		tick := time.NewTicker(waitPoll)
+		failing := false
 		for items := s.waits.items(); len(items) > 0; items = s.waits.items() {
 			select {
 			case <-tick.C:
@@ -111,9 +112,11 @@ func (s *Store) pollWaits(ctx context.Context) {
 				tick.Stop()
 				return
 			}
-			if err := s.wakeFinal(ctx, items); err != nil {
-				s.cfg.Logger.WarnContext(ctx, "could not look for decisions that callers wait for", "error", err)
+			err := s.wakeFinal(ctx, items)
+			if err != nil && !failing {
+				s.cfg.Logger.WarnContext(ctx, "could not look for decisions that callers wait for, will try again", "error", err)
 			}
+			failing = err != nil
 		}
 		tick.Stop()
 	}
