@@ -163,7 +163,7 @@ func (b *Bot) reportStats(ctx context.Context, c slack.SlashCommand, req request
 type queueLine struct {
 	name    string
 	channel string
-	waiting int64
+	waiting int64 // for a card; -1 when the queue does not answer
 	open    int
 	oldest  time.Duration
 }
@@ -174,7 +174,8 @@ func (b *Bot) reportQueues(ctx context.Context, c slack.SlashCommand) error {
 	for _, name := range slices.Sorted(maps.Keys(b.cfg.Queues)) {
 		waiting, err := b.cfg.Waiting.Len(ctx, name)
 		if err != nil {
-			return fmt.Errorf("count waiting reviews: %w", err)
+			b.log.WarnContext(ctx, "queue figures without what waits for a card", "queue", name, "error", err)
+			waiting = -1 // the system of record still knows what is open
 		}
 		s, err := b.cfg.Stats.Stats(ctx, hitl.StatsQuery{Since: now.Add(-time.Hour), Until: now, Queue: name})
 		if err != nil {
@@ -195,6 +196,9 @@ func queuesMessage(rows []queueLine) message {
 		s := fmt.Sprintf("%s in <#%s>: %s open", code(q.name, maxNameUnits), q.channel, count(q.open, "review"))
 		if q.open > 0 {
 			s += ", the oldest for " + duration(q.oldest)
+		}
+		if q.waiting < 0 {
+			return s + "; how many wait for a card is not known right now"
 		}
 		return s + fmt.Sprintf("; %s waiting for a card", thousands(int(q.waiting)))
 	})

@@ -146,6 +146,13 @@ func TestQueueAndHelpCommands(t *testing.T) {
 	if words := w.whispered(chloe); !strings.Contains(words, "`support` in <#C0REVIEW>: 5 reviews open, the oldest for 1 h 30 min; 1 waiting") {
 		t.Errorf("told %q", words)
 	}
+	w.queue.mu.Lock()
+	w.queue.away = errors.New("redis is away")
+	w.queue.mu.Unlock()
+	w.command(chloe, "queue")
+	if words := w.whispered(chloe); !strings.Contains(words, "5 reviews open, the oldest for 1 h 30 min; how many wait for a card is not known") {
+		t.Errorf("told %q", words)
+	}
 	w.command(chloe, "help")
 	if words := w.whispered(chloe); !strings.Contains(words, "/hitl stats [queue]") {
 		t.Errorf("told %q", words)

@@ -238,6 +238,7 @@ type waiting struct {
 	ready  map[string][]string
 	held   map[string]string // by review: its queue
 	errs   []error
+	away   error // what Len answers, if set
 	signal chan struct{}
 }
 
@@ -311,6 +312,9 @@ func (q *waiting) Release(_ context.Context, queue string, ids ...string) error 
 func (q *waiting) Len(_ context.Context, queue string) (int64, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.away != nil {
+		return 0, q.away
+	}
 	n := len(q.ready[queue])
 	for _, in := range q.held {
 		if in == queue {
