@@ -66,11 +66,15 @@ type history struct {
 	items  map[key]*item
 	order  []*item
 	clicks []click
-	took   []time.Duration // of ticked clicks, from click to answer
-	wrong  []string        // what must not happen, seen while it happened
+	took   []time.Duration      // of ticked clicks, from click to answer
+	ticked map[string]time.Time // by review: the first tick
+	slow   int                  // clicks that were not answered within Slack's three seconds
+	wrong  []string             // what must not happen, seen while it happened
 }
 
-func newHistory() *history { return &history{start: time.Now(), items: map[key]*item{}} }
+func newHistory() *history {
+	return &history{start: time.Now(), items: map[key]*item{}, ticked: map[string]time.Time{}}
+}
 
 func (h *history) now() int64 { return int64(time.Since(h.start)) }
 
@@ -128,6 +132,22 @@ func (h *history) told(source, id string, s state) {
 	h.saw(key{source, id}, h.now(), s)
 }
 
+// isDone says whether a review was decided long enough ago for every reviewer to know: nobody clicks on it any more. A click would
+// bring a card up to date that was left behind.
+func (h *history) isDone(review string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at, ok := h.ticked[review]
+	return ok && time.Since(at) > 200*time.Millisecond
+}
+
+// timedOut counts a click that was not answered in time.
+func (h *history) timedOut() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.slow++
+}
+
 // clickedOn notes a click. Only a ticked one is known to have had its effect, or to have come second.
 func (h *history) clickedOn(review string, call int64, want state, ticked bool, took time.Duration) {
 	op := operation{do: clicked, want: want, known: ticked, call: call, end: never}
@@ -136,6 +156,9 @@ func (h *history) clickedOn(review string, call int64, want state, ticked bool, 
 	if ticked {
 		op.end = h.now()
 		h.took = append(h.took, took)
+		if h.ticked[review].IsZero() {
+			h.ticked[review] = time.Now()
+		}
 	}
 	h.clicks = append(h.clicks, click{review, op})
 }

@@ -33,6 +33,7 @@ type Report struct {
 	ClickToCommit quantiles            `json:"click_to_commit_ms"` // from a click to its tick, which is sent after the commit
 	Recovery      map[string]quantiles `json:"recovery_ms"`        // from the end of a fault until a new item has gone its whole way
 	SettledIn     float64              `json:"settled_in_seconds"`
+	ClickTimeouts int                  `json:"click_timeouts"`     // clicks that nobody answered within Slack's 3 s
 	Restarts      int                  `json:"restarts_by_itself"` // replicas that ended unasked, for instance since Postgres was away at their start
 	SlackRefused  int                  `json:"slack_refused"`      // calls that Slack would call wrong
 

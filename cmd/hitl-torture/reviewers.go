@@ -42,7 +42,7 @@ func (t *team) run(ctx context.Context, rng *rand.Rand) {
 	}
 }
 
-// choose finds one of the oldest cards that can be clicked; cards of probes are clicked by those who wait for them.
+// choose finds a card that can be clicked, one of the oldest or any; cards of probes are clicked by those who wait for them.
 func (t *team) choose(rng *rand.Rand) (shownCard, bool) {
 	f := t.feeds[rng.IntN(len(t.feeds))]
 	if f.Name == probeFeed {
@@ -50,14 +50,17 @@ func (t *team) choose(rng *rand.Rand) (shownCard, bool) {
 	}
 	var open []shownCard
 	for _, c := range t.slack.cards(f.Channel) {
-		if len(c.buttons) > 0 {
+		if len(c.buttons) > 0 && !t.hist.isDone(c.review) {
 			open = append(open, c)
 		}
 	}
 	if len(open) == 0 {
 		return shownCard{}, false
 	}
-	return open[rng.IntN(min(len(open), 4))], true
+	if rng.IntN(2) == 0 {
+		return open[rng.IntN(len(open))], true
+	}
+	return open[rng.IntN(min(len(open), 3))], true
 }
 
 // click presses a button and records what the reviewer saw. Ticked is a click that was answered, in time, with success.
@@ -69,5 +72,8 @@ func (t *team) click(ctx context.Context, c shownCard, user string, button slack
 	}
 	ticked := out.Status == http.StatusOK && out.Error == ""
 	want := decided(label(button), t.slack.sim.Team().ID+"/"+user)
+	if out.Error == slacksim.TimedOut {
+		t.hist.timedOut()
+	}
 	t.hist.clickedOn(c.review, call, want, ticked, out.Took)
 }

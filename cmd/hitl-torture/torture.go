@@ -120,6 +120,7 @@ func (w *world) fill(s *storm, r *Report) {
 		r.Recovery[kind] = quantilesOf(took)
 	}
 	r.ClickToCommit = quantilesOf(w.hist.took)
+	r.ClickTimeouts = w.hist.slow
 	for _, replica := range w.replicas {
 		r.Restarts += replica.exits
 		r.Panics += replica.panics
