@@ -30,8 +30,11 @@ type cli struct {
 
 const description = `A human in the loop, in Slack: classify items, accept what the model is sure of, ask people about the rest.
 
-Try it:  hitl demo
-Set up:  hitl config example > hitl.yaml; hitl config check; hitl migrate; hitl serve`
+    hitl demo                           try it, on this machine
+    hitl config example > hitl.yaml     set it up: every key with its meaning
+    hitl config check
+    hitl migrate
+    hitl serve`
 
 // kongExit carries the exit code that kong asks for (after --help) out of its callback.
 type kongExit int

@@ -21,11 +21,11 @@ import (
 )
 
 type demoCmd struct {
-	Listen      string  `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the service listens; port 0 picks a free one."`
-	SlackListen string  `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where the local Slack and its page listen."`
+	Listen      string  `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the service listens; port 0 picks a free one (default ${default})."`
+	SlackListen string  `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where the local Slack and its page listen (default ${default})."`
 	Data        string  `placeholder:"DIR" help:"Keep the data here between runs. Default: a temporary folder, removed at the end."`
-	Feed        int     `default:"12" placeholder:"N" help:"Sample items per minute; 0 for none."`
-	Threshold   float64 `default:"0.85" help:"Confidence below which an item goes to a reviewer."`
+	Feed        int     `default:"12" placeholder:"N" help:"Sample items per minute; 0 for none (default ${default})."`
+	Threshold   float64 `default:"0.85" placeholder:"SHARE" help:"Confidence below which an item goes to a reviewer (default ${default})."`
 	Verbose     bool    `short:"v" help:"Log what the service does."`
 }
 
