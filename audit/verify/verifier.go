@@ -37,6 +37,10 @@ const (
 // The trees over the rows and over each copy of their hashes are the same as long as nothing was touched. From the first difference on
 // it grows one tree of each, until a checkpoint tells which of them is the log: that one names what was altered in the others.
 type Verifier struct {
+	// Tiles, if set, is told the tiles above the lowest level as they should be, as long as nothing was wrong: complete ones when they
+	// are complete, the others by Edge.
+	Tiles func(level int, n int64, hashes []tlog.Hash)
+
 	key    note.Verifier
 	seen   []Seen
 	report Report
@@ -99,7 +103,7 @@ func (v *Verifier) Line(l Line) {
 		hashes[fromRow] = *known
 	}
 	if v.tree != nil && hashes[fromCopy] == hashes[fromTile] && hashes[fromTile] == hashes[fromRow] {
-		v.tree.Append(hashes[fromRow], nil)
+		v.tree.Append(hashes[fromRow], v.upper)
 	} else {
 		if v.tree != nil {
 			v.forks = [candidates]*Tree{v.tree, v.tree.Clone(), v.tree.Clone()}
@@ -159,6 +163,19 @@ func (v *Verifier) Finish() Report {
 	}
 	v.report.Entries, v.report.Root = v.tree.Size(), v.tree.Root()
 	return v.report
+}
+
+// Edge tells Tiles of the incomplete tiles: the log has ended.
+func (v *Verifier) Edge() {
+	if v.tree != nil {
+		v.tree.Edge(v.upper)
+	}
+}
+
+func (v *Verifier) upper(level int, n int64, hashes []tlog.Hash) {
+	if v.Tiles != nil && level > 0 && v.report.OK() {
+		v.Tiles(level, n, hashes)
+	}
 }
 
 func (v *Verifier) cut(c Checkpoint, what string) {

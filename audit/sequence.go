@@ -1,0 +1,254 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"hitl/audit/verify"
+)
+
+// sequenceLock is the advisory lock of the one who extends the tree: "hitltree" in ASCII. It is held by a transaction, not by a session, so
+// that connection poolers are fine; it only saves two sequencers from doing the same work, see errLostTree.
+const sequenceLock = 0x6869746c74726565
+
+// sequenceBatch is the most entries that get their positions in one transaction.
+const sequenceBatch = 4096
+
+// SequenceConfig says how Sequence works. The zero value sequences without signing.
+type SequenceConfig struct {
+	// Key signs the checkpoints: an Ed25519 key in the note format, "PRIVATE+KEY+ORIGIN+…". Empty: nothing is signed.
+	Key string
+	// Every is how long Sequence waits between two looks for new entries. Default 1 s.
+	Every time.Duration
+	// CheckpointEvery is the least time between two checkpoints. Default 1 minute.
+	CheckpointEvery time.Duration
+	// Anchors are told of each new checkpoint, by the process that signed it. One that fails is logged, and told of the next.
+	Anchors []Anchor
+}
+
+// Anchor keeps a checkpoint where the database's owner cannot change it.
+type Anchor interface {
+	// Name says which anchor it is, in logs.
+	Name() string
+	// Keep is given a signed checkpoint. It must return when ctx ends.
+	Keep(ctx context.Context, signed string) error
+}
+
+// Sequence gives the log's committed entries their positions in the Merkle tree and signs checkpoints of it, until ctx ends. Any number
+// of processes may run it: at each moment one of them does the work. Writers of the log never wait for it.
+//
+// An entry gets its position once every transaction that is older than its own has ended, which is when nothing can become visible
+// before it any more: the order of positions is one that a reader of the log could have seen, and no entry is skipped.
+func (s *Store) Sequence(ctx context.Context, cfg SequenceConfig) error {
+	cfg.Every = cmp.Or(cfg.Every, time.Second)
+	cfg.CheckpointEvery = cmp.Or(cfg.CheckpointEvery, time.Minute)
+	var sign *checkpointer
+	if cfg.Key == "" {
+		s.cfg.Logger.WarnContext(ctx, "the log has no key: its tree grows, but no checkpoint is signed")
+	} else {
+		var err error
+		if sign, err = newCheckpointer(cfg); err != nil {
+			return err
+		}
+	}
+	tick := time.NewTicker(cfg.Every)
+	defer tick.Stop()
+	for {
+		err := s.sequenceAll(ctx)
+		if err == nil && sign != nil {
+			_, err = s.checkpoint(ctx, sign, cfg.CheckpointEvery)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Logger.WarnContext(ctx, "could not extend the log's tree", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Checkpoint gives every committed entry that it can its position and signs a checkpoint of the tree now, which it returns as a note.
+// When nothing was added since the last one, that is the last one.
+func (s *Store) Checkpoint(ctx context.Context, key string) (string, error) {
+	sign, err := newCheckpointer(SequenceConfig{Key: key})
+	if err != nil {
+		return "", err
+	}
+	if err := s.sequenceAll(ctx); err != nil {
+		return "", err
+	}
+	return s.checkpoint(ctx, sign, 0)
+}
+
+func (s *Store) sequenceAll(ctx context.Context) error {
+	for ctx.Err() == nil {
+		n, err := s.sequenceOnce(ctx, true)
+		if err != nil {
+			return fmt.Errorf("sequence log: %w", err)
+		}
+		if n < sequenceBatch {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// errLostTree says that someone else extended the tree at the same time. Nothing of ours was committed.
+var errLostTree = errors.New("the tree was extended by another process")
+
+// sequenceOnce positions one batch, unless it should lead and another process does. It returns how many entries it took.
+func (s *Store) sequenceOnce(ctx context.Context, lead bool) (int, error) {
+	var taken int
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if lead {
+			if ok, err := tryLead(ctx, tx); err != nil || !ok {
+				return err
+			}
+		}
+		from, err := readTree(ctx, tx)
+		if err != nil {
+			return err
+		}
+		entries, err := pendingEntries(ctx, tx, from)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			return from.settle(ctx, tx)
+		}
+		if err := extendTree(ctx, tx, from, entries); err != nil {
+			return err
+		}
+		taken = len(entries)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return taken, nil
+}
+
+func tryLead(ctx context.Context, tx pgx.Tx) (bool, error) {
+	var ok bool
+	if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(sequenceLock)).Scan(&ok); err != nil {
+		return false, fmt.Errorf("try to lead: %w", err)
+	}
+	return ok, nil
+}
+
+// treeState is what stands in log_tree, and which transactions have ended.
+type treeState struct {
+	size       int64
+	horizon    uint64 // every entry of an older transaction has its position
+	xmin, xmax uint64 // every transaction older than xmin has ended, none from xmax on has begun
+}
+
+func readTree(ctx context.Context, tx pgx.Tx) (treeState, error) {
+	var t treeState
+	err := tx.QueryRow(ctx, `
+		SELECT size, horizon, pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmax(pg_current_snapshot()) FROM hitl.log_tree`,
+	).Scan(&t.size, &t.horizon, &t.xmin, &t.xmax)
+	if err != nil {
+		return t, fmt.Errorf("read tree: %w", err)
+	}
+	return t, nil
+}
+
+// foreign says whether the horizon is another server's: see pendingEntries.
+func (t treeState) foreign() bool { return t.horizon > t.xmax }
+
+// settle notes that all is positioned, once a restored log was looked through. Otherwise the horizon moves with the next batch: until then there
+// is nothing behind it.
+func (t treeState) settle(ctx context.Context, tx pgx.Tx) error {
+	if !t.foreign() {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `UPDATE hitl.log_tree SET horizon = $2 WHERE size = $1`, t.size, t.xmin); err != nil {
+		return fmt.Errorf("set horizon: %w", err)
+	}
+	return nil
+}
+
+// entryColumns are a log row's columns as scanRow takes them.
+const entryColumns = `l.id, l.item_id, l.at, l.status, l.text_ref, l.ai_label, l.confidence, l.label, l.reviewer, l.model, l.policy, l.context::text, l.tx`
+
+// pendingEntries returns the next batch of entries that may have their positions, in order: that of their transactions' numbers. An entry
+// that depends on another was written by a transaction that began to write after the other's commit, so it has the greater number.
+//
+// A number beyond those that the server has given comes from another server, whose dump was restored into this one, where counting
+// began anew. Then every entry is looked at once.
+func pendingEntries(ctx context.Context, tx pgx.Tx, t treeState) ([]verify.Entry, error) {
+	where, args := `l.tx >= $1 AND l.tx < $2`, []any{t.horizon, t.xmin, sequenceBatch}
+	if t.foreign() {
+		where, args = `(l.tx >= $1 OR l.tx < $2)`, []any{t.xmax, t.xmin, sequenceBatch}
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+			return nil, fmt.Errorf("look at all entries: %w", err)
+		}
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT `+entryColumns+` FROM hitl.log l
+		WHERE `+where+` AND NOT EXISTS (SELECT FROM hitl.log_positions p WHERE p.log_id = l.id)
+		ORDER BY l.tx, l.id LIMIT $3`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read pending entries: %w", err)
+	}
+	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (verify.Entry, error) {
+		var r logRow
+		err := row.Scan(r.into()...)
+		return r.entry(), err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read pending entries: %w", err)
+	}
+	return entries, nil
+}
+
+// extendTree appends a batch to the tree as it was. It fails with errLostTree, or with a unique violation, when it is not so any more.
+func extendTree(ctx context.Context, tx pgx.Tx, from treeState, entries []verify.Entry) error {
+	tree, err := loadTree(ctx, tx, from.size)
+	if err != nil {
+		return err
+	}
+	changed := tileSet{}
+	ids, hashes := make([]int64, len(entries)), make([][]byte, len(entries))
+	var leaf []byte
+	for i, e := range entries {
+		leaf = e.AppendLeaf(leaf[:0])
+		h := tlog.RecordHash(leaf)
+		ids[i], hashes[i] = e.ID, h[:]
+		tree.Append(h, changed.put)
+	}
+	tree.Edge(func(level int, n int64, hashes []tlog.Hash) {
+		if shift := verify.TileHeight * level; from.size>>shift != tree.Size()>>shift {
+			changed.put(level, n, hashes)
+		}
+	})
+	horizon := from.xmin
+	if len(entries) == sequenceBatch { // there may be more of the last one's transaction
+		horizon = entries[len(entries)-1].Tx
+		if from.foreign() {
+			horizon = from.horizon
+		}
+	}
+	tag, err := tx.Exec(ctx, `UPDATE hitl.log_tree SET size = $2, horizon = $3 WHERE size = $1`, from.size, tree.Size(), horizon)
+	if err != nil {
+		return fmt.Errorf("extend tree: %w", err)
+	}
+	if tag.RowsAffected() != 1 {
+		return errLostTree
+	}
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO hitl.log_positions (position, log_id, leaf_hash)
+		SELECT $1 + i - 1, id, hash FROM unnest($2::bigint[], $3::bytea[]) WITH ORDINALITY AS t (id, hash, i)`, from.size, ids, hashes); err != nil {
+		return fmt.Errorf("insert positions: %w", err)
+	}
+	return changed.write(ctx, tx)
+}
