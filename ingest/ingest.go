@@ -56,7 +56,7 @@ type Config struct {
 
 	MaxBody      int64 // most bytes of one item's or hook's body; default 4 MiB, room for a text of 1 MiB however it is escaped
 	MaxBatchBody int64 // most bytes of a batch's body; default 32 MiB
-	BatchWorkers int   // how many items of a batch are submitted at a time; default 16
+	BatchWorkers int   // how many items of a batch are submitted at a time; default 64, so that the model and Postgres get full batches
 	MaxWaits     int   // how many requests may wait for an answer at a time; more are answered at once; default 1000
 
 	Now func() time.Time // default time.Now
@@ -70,7 +70,7 @@ func (c Config) withDefaults() Config {
 		c.MaxBatchBody = 32 << 20
 	}
 	if c.BatchWorkers == 0 {
-		c.BatchWorkers = 16
+		c.BatchWorkers = 64
 	}
 	if c.MaxWaits == 0 {
 		c.MaxWaits = 1000
