@@ -132,6 +132,14 @@ func (a *api) update(ctx context.Context, channel, ts string, m message) error {
 	})
 }
 
+// remove deletes a message of ours.
+func (a *api) remove(ctx context.Context, channel, ts string) error {
+	return a.call(ctx, "chat.delete", 0, func(ctx context.Context) error {
+		_, _, err := a.client.DeleteMessageContext(ctx, channel, ts)
+		return err
+	})
+}
+
 func (a *api) history(ctx context.Context, p *slack.GetConversationHistoryParameters) (res *slack.GetConversationHistoryResponse, err error) {
 	err = a.call(ctx, readHistory, historyPatience, func(ctx context.Context) (err error) {
 		res, err = a.client.GetConversationHistoryContext(ctx, p)

@@ -131,6 +131,9 @@ type Config struct {
 	// WatchEvery is how often it is made sure that the cards of open reviews still stand in their channels; the first time is at the
 	// start. It takes one call of conversations.history per card. Default: 10 min.
 	WatchEvery time.Duration
+	// LookAgain is how much later a card that the channel's history does not hold is looked for a second time, before it is posted
+	// again: the history may be late. Default: 10 s.
+	LookAgain time.Duration
 	// PostRate paces chat.postMessage in each channel. Default: one a second, a burst of 3.
 	PostRate Rate
 	// UpdateRate and HistoryRate pace chat.update and conversations.history in the workspace. Default: 50 a minute, a burst of 10.
@@ -154,6 +157,7 @@ func (c Config) withDefaults() Config {
 	or(&c.SweepEvery, time.Minute)
 	or(&c.StaleAfter, 2*time.Minute)
 	or(&c.WatchEvery, 10*time.Minute)
+	or(&c.LookAgain, 10*time.Second)
 	or(&c.PostRate.Every, time.Second)
 	or(&c.PostRate.Burst, 3)
 	for _, r := range []*Rate{&c.UpdateRate, &c.HistoryRate} {

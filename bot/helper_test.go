@@ -57,7 +57,7 @@ func newWorld(t *testing.T, change ...func(*setup)) *world {
 			Desk:  &hitl.Desk{Decisions: w.store, Logger: slog.New(slog.DiscardHandler), Now: time.Now},
 			Cards: w.store, Waiting: w.queue, Stats: w.stats, Observer: w.seen, Consumer: "test",
 			Poll: 20 * time.Millisecond, RetryFirst: 5 * time.Millisecond, RetryMost: 20 * time.Millisecond,
-			SweepEvery: 10 * time.Millisecond, StaleAfter: time.Hour, AnswerWithin: 2500 * time.Millisecond,
+			SweepEvery: 10 * time.Millisecond, StaleAfter: time.Hour, LookAgain: time.Millisecond, AnswerWithin: 2500 * time.Millisecond,
 			PostRate: Rate{Every: -1}, UpdateRate: Rate{Every: -1}, HistoryRate: Rate{Every: -1},
 		},
 	}
@@ -131,7 +131,7 @@ func (w *world) add(change ...func(*hitl.Record)) hitl.Record {
 func (w *world) posted(change ...func(*hitl.Record)) (hitl.Record, slacksim.Message) {
 	w.t.Helper()
 	rec := w.add(change...)
-	if what, _, err := w.bot.show(w.t.Context(), rec.Review.Queue, rec.Review.ID, 0); err != nil || what != posted {
+	if what, _, err := w.bot.show(w.t.Context(), rec.Review.Queue, rec.Review.ID, 0, true); err != nil || what != posted {
 		w.t.Fatalf("show: %v %v", what, err)
 	}
 	cards := w.store.of(rec.Review.ID)

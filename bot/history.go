@@ -21,9 +21,25 @@ const (
 // find looks for a card's message in its channel's history, by the metadata that every card carries. An error means that the question
 // is still open.
 func (b *Bot) find(ctx context.Context, c hitl.Card) (ts string, found bool, err error) {
+	whole, err := b.ours(ctx, c, func(m slack.Message) bool {
+		if m.Metadata.EventPayload["card"] == c.ID {
+			ts, found = m.Timestamp, true
+		}
+		return !found
+	})
+	if err == nil && !whole && !found {
+		// A second card is a nuisance, a review that nobody sees is a loss.
+		b.log.WarnContext(ctx, "gave up looking for a card in a very busy channel; it may be posted twice", "card", c.ID, "channel", c.Channel)
+	}
+	return ts, found, err
+}
+
+// ours calls each for our cards in the history of a card's channel from the card's time on, the newest first, until it returns false.
+// Whole says whether all of them were seen.
+func (b *Bot) ours(ctx context.Context, c hitl.Card, each func(slack.Message) bool) (whole bool, err error) {
 	self, err := b.rights.self(ctx)
 	if err != nil {
-		return "", false, fmt.Errorf("learn who we are: %w", err)
+		return false, fmt.Errorf("learn who we are: %w", err)
 	}
 	p := slack.GetConversationHistoryParameters{
 		ChannelID: c.Channel, Limit: historyPage, IncludeAllMetadata: true, Inclusive: true,
@@ -32,19 +48,17 @@ func (b *Bot) find(ctx context.Context, c hitl.Card) (ts string, found bool, err
 	for range historyPages {
 		res, err := b.api.history(ctx, &p)
 		if err != nil {
-			return "", false, err
+			return false, err
 		}
 		for _, m := range res.Messages {
 			// Other apps can copy our metadata, but they cannot write in our name.
-			if m.Metadata.EventType == metadataType && m.Metadata.EventPayload["card"] == c.ID && (m.User == self.UserID || m.BotID == self.BotID) {
-				return m.Timestamp, true, nil
+			if m.Metadata.EventType == metadataType && (m.User == self.UserID || m.BotID == self.BotID) && !each(m) {
+				return false, nil
 			}
 		}
 		if p.Cursor = res.ResponseMetaData.NextCursor; p.Cursor == "" || !res.HasMore {
-			return "", false, nil
+			return true, nil
 		}
 	}
-	// A second card is a nuisance, a review that nobody sees is a loss.
-	b.log.WarnContext(ctx, "gave up looking for a card in a very busy channel; it may be posted twice", "card", c.ID, "channel", c.Channel)
-	return "", false, nil
+	return false, nil
 }

@@ -46,13 +46,13 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 // deliver gives one review its card, trying until it succeeds. Without room or time for that it gives the review back.
 func (b *Bot) deliver(ctx context.Context, queue, reviewID string) {
 	pause := b.backoff()
-	attempt := 0
+	attempt, doubt := 0, true // somebody else may have tried before us
 	for ctx.Err() == nil {
-		what, last, err := b.show(ctx, queue, reviewID, attempt)
+		what, last, err := b.show(ctx, queue, reviewID, attempt, doubt)
 		b.cfg.Observer.Posted(queue, string(what))
 		attempt = 0
 		if last > 0 {
-			attempt = last + 1
+			attempt, doubt = last+1, inDoubt(err)
 		}
 		switch {
 		case err == nil && what == busy:
@@ -128,11 +128,12 @@ func (b *Bot) release(ctx context.Context, queue, reviewID string) {
 }
 
 // show makes sure that an open review has its card. It may be called any number of times, by any number of processes. attempt is the one
-// that this must be, 0 for any: when it is another, somebody else is at it. last is the attempt that this was, 0 for none.
+// that this must be, 0 for any: when it is another, somebody else is at it. doubt says that an earlier attempt may have brought a message
+// about. last is the attempt that this was, 0 for none.
 //
 // The order is what keeps cards single: first the turn to post, which may take long; then the intent; then the look into the history if
-// there was an intent before; then the post, at once.
-func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int) (what shown, last int, err error) {
+// there was an intent before, and a second one if that leaves doubt; then the post, at once.
+func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int, doubt bool) (what shown, last int, err error) {
 	q := b.cfg.Queues[queue]
 	rec, err := b.state(ctx, reviewID)
 	if errors.Is(err, hitl.ErrNotFound) || (err == nil && !open(rec)) {
@@ -170,6 +171,19 @@ func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int) (wh
 		}
 		if err != nil {
 			return failed, c.Attempt, errors.Join(fmt.Errorf("look for card: %w", err), b.abandon(ctx, c, q.Channel, err))
+		}
+		if !found && doubt {
+			what, ts, err = b.missing(ctx, c)
+			if what != posted {
+				giveBack()
+			}
+			if what == busy {
+				return busy, 0, nil
+			}
+			if err != nil {
+				return failed, c.Attempt, err
+			}
+			found = what == adopted
 		}
 		if found {
 			return adopted, c.Attempt, b.settle(ctx, c, c.Channel, ts)

@@ -212,7 +212,7 @@ func TestDecidedWhilePosting(t *testing.T) {
 		w.store.expire(rec.Review.ID)
 		return w.bot.RefreshCard(ctx, rec.Review.ID)
 	})
-	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, 0); what != posted || err != nil {
+	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, 0, true); what != posted || err != nil {
 		t.Fatal(what, err)
 	}
 	if m := w.sim.Messages(channel)[0]; len(m.Elements()) != 0 {
@@ -432,13 +432,13 @@ func TestBusy(t *testing.T) {
 	if _, err := w.store.BeginCard(t.Context(), rec.Review.ID, "T0SLACKSIM", channel, 10); err != nil { // the other one
 		t.Fatal(err)
 	}
-	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, first.Attempt+1); what != busy || err != nil {
+	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, first.Attempt+1, true); what != busy || err != nil {
 		t.Errorf("%s %v", what, err)
 	}
 	if w.cards() != 0 {
 		t.Error("posted")
 	}
-	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, 0); what != posted || err != nil {
+	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, 0, true); what != posted || err != nil {
 		t.Errorf("%s %v", what, err)
 	}
 	w.clean()
@@ -450,7 +450,7 @@ func TestSecondCardIsRetired(t *testing.T) {
 	w := newWorld(t)
 	rec := w.add()
 	w.store.failing("CardPosted", func(context.Context) error { return fmt.Errorf("change card: %w", hitl.ErrPosted) })
-	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, 0); what != posted || err != nil {
+	if what, _, err := w.bot.show(t.Context(), "support", rec.Review.ID, 0, true); what != posted || err != nil {
 		t.Fatal(what, err)
 	}
 	if m := w.sim.Messages(channel)[0]; len(m.Elements()) != 0 || !strings.Contains(m.Text, "another card") {

@@ -8,7 +8,8 @@ import (
 	"hitl"
 )
 
-// RefreshCard redraws every posted card of a review in the review's present state. It is the handler of an effect: it may be called again
+// RefreshCard redraws every posted card of a review in the review's present state, and deletes what other messages show the review once it
+// is closed. It is the handler of an effect: it may be called again
 // at any time, by any process.
 //
 // Errors: *hitl.RetryError when Slack wants to be left alone for a while; an error that is hitl.ErrPermanent when there is no such
@@ -35,7 +36,10 @@ func (b *Bot) RefreshCard(ctx context.Context, reviewID string) error {
 			errs = append(errs, b.redraw(ctx, c, rec, m))
 		}
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil || open(rec) {
+		return err
+	}
+	return b.withdraw(ctx, reviewID, cards)
 }
 
 func (b *Bot) redraw(ctx context.Context, c hitl.Card, rec hitl.Record, m message) error {

@@ -62,7 +62,7 @@ func (b *Bot) finish(ctx context.Context, c hitl.Card) error {
 
 // showAgain gives a review its card beside the poster; attempt as in show.
 func (b *Bot) showAgain(ctx context.Context, queue, reviewID string, attempt int) error {
-	what, _, err := b.show(ctx, queue, reviewID, attempt)
+	what, _, err := b.show(ctx, queue, reviewID, attempt, true)
 	b.cfg.Observer.Posted(queue, string(what))
 	if err == nil && what != full && what != busy {
 		b.done(ctx, queue, reviewID)
