@@ -11,6 +11,7 @@ type Config struct {
 	Server    Server    `yaml:"server"`
 	Log       Log       `yaml:"log"`
 	Postgres  Postgres  `yaml:"postgres"`
+	Audit     Audit     `yaml:"audit"`
 	Redis     Redis     `yaml:"redis"`
 	Slack     Slack     `yaml:"slack"`
 	Callbacks Callbacks `yaml:"callbacks"`
