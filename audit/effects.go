@@ -82,23 +82,9 @@ func (s *Store) riverConfig(queues map[string]river.QueueConfig, workers *river.
 		CompletedJobRetentionPeriod: time.Hour,
 		// Reindexing takes the owner's rights, which the service lacks on purpose.
 		ReindexerIndexNames: []string{},
-		Logger:              slog.New(quiet{s.cfg.Logger.Handler()}),
+		Logger:              slog.New(newQuiet(s.cfg.Logger.Handler())),
 	}
 }
-
-// quiet drops what River says below warnings: it speaks of every start and stop of its parts.
-type quiet struct{ slog.Handler }
-
-// Enabled implements slog.Handler.
-func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn && q.Handler.Enabled(ctx, level)
-}
-
-// WithAttrs implements slog.Handler.
-func (q quiet) WithAttrs(attrs []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(attrs)} }
-
-// WithGroup implements slog.Handler.
-func (q quiet) WithGroup(name string) slog.Handler { return quiet{q.Handler.WithGroup(name)} }
 
 // contain makes a panic an error: it fails one attempt, nothing else.
 func contain(f func() error) (err error) {
