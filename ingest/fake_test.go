@@ -134,6 +134,19 @@ func (s *store) Log(_ context.Context, id string) ([]hitl.Entry, error) {
 	return []hitl.Entry{{ID: 1, ItemID: id, At: r.Item.ReceivedAt, Status: r.Route.Status, Context: map[string]any{"source": r.Item.Source}}}, s.fail
 }
 
+func (s *store) Prove(_ context.Context, id string) (hitl.LogProof, error) {
+	return hitl.LogProof{Checkpoint: "note of " + id, Proofs: []hitl.EntryProof{{Entry: 1, Position: 5, Leaf: []byte("leaf"), Hashes: [][]byte{{1, 2}}}}}, s.fail
+}
+
+func (s *store) LatestCheckpoint(context.Context) (string, error) { return "log\n1\nroot\n", s.fail }
+
+func (s *store) Tile(_ context.Context, path string) ([]byte, error) {
+	if path != "8/0/x001/234.p/2" {
+		return nil, hitl.ErrNotFound
+	}
+	return []byte("tile"), s.fail
+}
+
 func (s *store) Stats(_ context.Context, q hitl.StatsQuery) (hitl.Stats, error) {
 	return hitl.Stats{Since: q.Since, Until: q.Until, Queue: q.Queue, Items: 7}, s.fail
 }

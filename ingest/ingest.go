@@ -21,6 +21,12 @@ type Records interface {
 	Wait(ctx context.Context, id string) (hitl.Record, error)
 	// Log returns what the log holds of an item, oldest first.
 	Log(ctx context.Context, itemID string) ([]hitl.Entry, error)
+	// Prove returns the proofs that those entries are in the log of the latest checkpoint.
+	Prove(ctx context.Context, itemID string) (hitl.LogProof, error)
+	// LatestCheckpoint returns the last signed checkpoint of the log, or hitl.ErrNotFound.
+	LatestCheckpoint(ctx context.Context) (string, error)
+	// Tile returns the data of a tile of the log's tree, by its path, or hitl.ErrNotFound.
+	Tile(ctx context.Context, path string) ([]byte, error)
 	// Stats returns the figures of a period.
 	Stats(ctx context.Context, query hitl.StatsQuery) (hitl.Stats, error)
 }

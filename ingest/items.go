@@ -243,7 +243,8 @@ type logOutput struct {
 
 // itemLog is what the log holds of one item.
 type itemLog struct {
-	Entries []hitl.Entry `json:"entries" nullable:"false" doc:"Oldest first."`
+	Entries []hitl.Entry  `json:"entries" nullable:"false" doc:"Oldest first."`
+	Proof   hitl.LogProof `json:"proof" doc:"That they are in the log of a signed checkpoint. The newest entries may have to wait for the next one; hitl verify --proof checks it."`
 }
 
 // getLog is GET /v1/items/{id}/log.
@@ -258,5 +259,9 @@ func (a *api) getLog(ctx context.Context, in *getLogInput) (*logOutput, error) {
 	if entries == nil {
 		entries = []hitl.Entry{}
 	}
-	return &logOutput{itemLog{entries}}, nil
+	proof, err := a.Records.Prove(ctx, in.ID)
+	if err != nil {
+		return nil, a.readError(ctx, err)
+	}
+	return &logOutput{itemLog{entries, proof}}, nil
 }

@@ -43,6 +43,7 @@ func (a *api) routes(mux *http.ServeMux) error {
 	})
 	a.itemRoutes(h)
 	a.otherRoutes(h)
+	a.treeRoutes(h)
 	doc := h.OpenAPI()
 	documentBodies(doc)
 	spec, err := json.MarshalIndent(doc, "", "  ")

@@ -2,7 +2,9 @@ package verify
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -59,3 +61,35 @@ func (e Entry) AppendLeaf(b []byte) []byte {
 
 // Hash is the hash of the entry's leaf.
 func (e Entry) Hash() tlog.Hash { return tlog.RecordHash(e.Leaf()) }
+
+// ParseLeaf returns the entry of a leaf. It takes no byte more or less than Leaf writes.
+func ParseLeaf(leaf []byte) (Entry, error) {
+	bad := errors.New("it is no leaf of a log entry")
+	rest, ok := strings.CutPrefix(string(leaf), leafHeader)
+	if !ok || len(rest) < 4*8 {
+		return Entry{}, bad
+	}
+	number := func() uint64 {
+		n := binary.BigEndian.Uint64([]byte(rest[:8]))
+		rest = rest[8:]
+		return n
+	}
+	e := Entry{ID: int64(number()), At: int64(number()), Confidence: math.Float64frombits(number()), Tx: number()}
+	var textRef string
+	for _, field := range [...]*string{&e.ItemID, &e.Status, &textRef, &e.AILabel, &e.Label, &e.Reviewer, &e.Model, &e.Policy, &e.Context} {
+		if len(rest) < 4 {
+			return Entry{}, bad
+		}
+		n := int64(binary.BigEndian.Uint32([]byte(rest[:4])))
+		rest = rest[4:]
+		if int64(len(rest)) < n {
+			return Entry{}, bad
+		}
+		*field, rest = rest[:n], rest[n:]
+	}
+	e.TextRef = []byte(textRef)
+	if rest != "" || string(e.Leaf()) != string(leaf) {
+		return Entry{}, bad
+	}
+	return e, nil
+}

@@ -198,6 +198,12 @@ func TestLeafTellsEveryColumn(t *testing.T) {
 		}
 		seen[leaf] = typ.Field(i).Name
 	}
+	if e, err := verify.ParseLeaf(base.Leaf()); err != nil || !reflect.DeepEqual(e, base) {
+		t.Errorf("read back %+v, %v", e, err)
+	}
+	if _, err := verify.ParseLeaf(append(base.Leaf(), 0)); err == nil {
+		t.Error("a leaf with a byte more was taken")
+	}
 	if a, b := math.Float64frombits(0x7ff8000000000001), math.Float64frombits(0x7ff8000000000002); (verify.Entry{Confidence: a}).Hash() != (verify.Entry{Confidence: b}).Hash() {
 		t.Error("two NaNs differ")
 	}
@@ -456,6 +462,16 @@ func mustOpen(t testing.TB, signed string, k key) verify.Checkpoint {
 		t.Fatal(err)
 	}
 	return c
+}
+
+func FuzzParseLeaf(f *testing.F) {
+	f.Add(entry(3).Leaf())
+	f.Add(verify.Entry{}.Leaf())
+	f.Fuzz(func(t *testing.T, leaf []byte) {
+		if e, err := verify.ParseLeaf(leaf); err == nil && !bytes.Equal(e.Leaf(), leaf) {
+			t.Errorf("%q reads as %+v", leaf, e)
+		}
+	})
 }
 
 func FuzzReadWitness(f *testing.F) {

@@ -24,6 +24,7 @@ type demoSecrets struct {
 	Callback string `json:"callback"` // whsec_… of the callbacks
 	Role     string `json:"role"`     // password of the service's Postgres role
 	Sample   string `json:"sample"`   // HMAC key of the quality sample
+	Log      string `json:"log"`      // private key of the log's checkpoints
 }
 
 func loadDemoSecrets(dir string) (demoSecrets, error) {
@@ -35,7 +36,13 @@ func loadDemoSecrets(dir string) (demoSecrets, error) {
 		if err := json.Unmarshal(data, &s); err != nil {
 			return s, fmt.Errorf("read %s: %w", path, err)
 		}
-		return s, nil
+		if s.Log != "" {
+			return s, nil
+		}
+		if s.Log, _, err = newLogKey("demo.hitl.local"); err != nil { // kept by a demo that signed nothing yet
+			return s, err
+		}
+		return s, s.save(path)
 	case !errors.Is(err, fs.ErrNotExist):
 		return s, err
 	}
@@ -45,10 +52,18 @@ func loadDemoSecrets(dir string) (demoSecrets, error) {
 		Key: "demo", Signing: rand.Text(), Callback: "whsec_" + base64.StdEncoding.EncodeToString(whsec),
 		Role: rand.Text(), Sample: rand.Text(),
 	}
-	if data, err = json.Marshal(s); err != nil {
+	if s.Log, _, err = newLogKey("demo.hitl.local"); err != nil {
 		return s, err
 	}
-	return s, os.WriteFile(path, data, 0o600)
+	return s, s.save(path)
+}
+
+func (s demoSecrets) save(path string) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o600)
 }
 
 // KeyHash is how the configuration holds the bearer key.
@@ -75,6 +90,8 @@ server:
 postgres:
   url: {{q .PostgresURL}}
   migrate_url: {{q .MigrateURL}}
+audit:
+  key: {{q .Log}}
 redis:
   addrs: [{{q .RedisAddr}}]
   password: {{q .RedisPassword}}

@@ -122,7 +122,7 @@ func (s *service) Run(ctx context.Context, l net.Listener) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	workers, work := errgroup.WithContext(work)
-	for _, run := range []func(context.Context) error{s.bot.Run, s.reconcile, s.runEffects} {
+	for _, run := range []func(context.Context) error{s.bot.Run, s.reconcile, s.runEffects, s.sequence} {
 		workers.Go(func() error { return run(work) })
 	}
 	s.logger.InfoContext(ctx, "serving", "address", l.Addr().String(), "version", buildVersion(), "models", s.engines())
