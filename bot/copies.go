@@ -46,11 +46,15 @@ func inDoubt(err error) bool {
 }
 
 // withdraw deletes the messages of a closed review that are none of its posted cards. Only a review whose card took several attempts can
-// have any.
+// have any. While a card is only intended, any of them may be its message; once that is known, the refresh comes again.
 func (b *Bot) withdraw(ctx context.Context, reviewID string, cards []hitl.Card) error {
 	known, seen := map[string]bool{}, map[string]bool{}
 	for _, c := range cards {
-		if c.State == hitl.CardPosted {
+		switch c.State {
+		case hitl.CardIntent:
+			return nil
+		case hitl.CardGone:
+		case hitl.CardPosted:
 			known[c.Channel+" "+c.TS] = true
 		}
 	}

@@ -96,3 +96,23 @@ func TestCopiesAreLookedForLater(t *testing.T) {
 		t.Errorf("want to be asked again in an hour: %v", err)
 	}
 }
+
+// The review was decided on a message that the bot does not know of yet: that message stays.
+func TestCardNotYetKnownIsNoCopy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	rec, card := w.posted()
+	w.store.mu.Lock()
+	for _, c := range w.store.cards {
+		c.State, c.TS, c.Attempt = hitl.CardIntent, "", 2
+	}
+	w.store.mu.Unlock()
+	w.click(ana, card, actionAccept)
+	w.bot.Wait()
+	if err := w.bot.RefreshCard(t.Context(), rec.Review.ID); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.cards(); n != 1 {
+		t.Errorf("%d cards are left, want the one", n)
+	}
+}
