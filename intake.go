@@ -97,8 +97,8 @@ func (in *Intake) Submit(ctx context.Context, s Submission) (rec Record, replaye
 	}
 	if r := stored.Review; r != nil && !replayed {
 		if err := in.Waiting.Add(ctx, r.Queue, r.Priority, r.ID); err != nil {
-			// The review is safe in the ledger; the reconciler brings it to the queue.
-			in.Logger.WarnContext(ctx, "review not queued yet, the reconciler will", "review", r.ID, "queue", r.Queue, "error", err)
+			// The review is safe in the ledger; the reconciler brings it to the queue, and says so when the queue is away.
+			in.Logger.DebugContext(ctx, "review not queued yet, the reconciler will", "review", r.ID, "queue", r.Queue, "error", err)
 		}
 	}
 	return stored, replayed, nil

@@ -56,6 +56,9 @@ func (c *classifyCmd) Run(ctx context.Context, p program, global *cli) (err erro
 	if len(c.Texts) > 0 {
 		inputs := make([]classifyInput, len(c.Texts))
 		for i, t := range c.Texts {
+			if strings.TrimSpace(t) == "" {
+				return usageError{fmt.Errorf("text %d is empty", i+1)}
+			}
 			inputs[i].text = t
 		}
 		if err := w.write(ctx, inputs); err != nil {

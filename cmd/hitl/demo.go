@@ -32,6 +32,12 @@ type demoCmd struct {
 // Run starts, in this order: Postgres, Redis, the upstream that takes callbacks, the Slack simulator, the service, the feed. It
 // stops them in the opposite order.
 func (c *demoCmd) Run(ctx context.Context, p program) (err error) {
+	if c.Threshold < 0 || c.Threshold > 1 {
+		return usageError{fmt.Errorf("--threshold %v: want a share from 0 to 1", c.Threshold)}
+	}
+	if c.Feed < 0 {
+		return usageError{fmt.Errorf("--feed %d: want 0 or more items a minute", c.Feed)}
+	}
 	level := slog.LevelWarn
 	if c.Verbose {
 		level = slog.LevelInfo

@@ -53,9 +53,9 @@ func (c *exportCmd) Run(ctx context.Context, p program, global *cli) (err error)
 
 // writeWhole makes a file appear under its name only when all of it is written.
 func writeWhole(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".hitl-export-")
+	f, err := os.CreateTemp(filepath.Dir(path), ".hitl-")
 	if err != nil {
-		return err
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	err = write(f)
 	if closeErr := f.Close(); err == nil {

@@ -16,11 +16,20 @@ func newLogger(w io.Writer, cfg config.Log) (*slog.Logger, error) {
 	opts := &slog.HandlerOptions{Level: cfg.Level}
 	switch {
 	case cfg.Format == "json", cfg.Format == "auto" && !isTerminal(w):
+		opts.ReplaceAttr = durationsInWords
 		return slog.New(slog.NewJSONHandler(w, opts)), nil
 	case cfg.Format == "text", cfg.Format == "auto":
 		return slog.New(slog.NewTextHandler(w, opts)), nil
 	}
 	return nil, usageError{fmt.Errorf("log format %q: use auto, text or json", cfg.Format)}
+}
+
+// durationsInWords writes durations with their units, "12ms", where JSON would have bare nanoseconds.
+func durationsInWords(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 func isTerminal(stream any) bool {
