@@ -143,15 +143,12 @@ func (w *world) checkCallback(f *finalItem, r *Report) {
 	}
 }
 
-// checkCards: each review's cards say what its row says, and none is dead. One more than one card is a duplicate: harmless when it says
-// the same or says that it does not count.
+// checkCards: each review has a card, its cards say what its row says, and none is dead.
 func (w *world) checkCards(byReview map[string]*finalItem, r *Report) {
-	shown := map[string]int{}
+	shown := map[string]bool{}
 	for _, u := range w.upstreams {
 		for _, c := range w.slack.cards(u.Channel) {
-			if shown[c.review]++; shown[c.review] > 1 {
-				r.DuplicateCards++
-			}
+			shown[c.review] = true
 			f := byReview[c.review]
 			switch {
 			case f == nil:
@@ -164,7 +161,7 @@ func (w *world) checkCards(byReview map[string]*finalItem, r *Report) {
 		}
 	}
 	for review, f := range byReview {
-		if shown[review] == 0 {
+		if !shown[review] {
 			r.dead("item %s (review %s) has no card", f.id, review)
 		}
 	}

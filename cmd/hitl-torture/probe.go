@@ -7,7 +7,7 @@ import (
 )
 
 // probeLimit bounds how long one probe may take; what takes longer than that has not recovered.
-const probeLimit = 3 * time.Minute
+const probeLimit = 90 * time.Second
 
 // probe posts a new item and follows it on its whole way: acknowledged, shown, decided by a click, called back. It returns how long that
 // took.

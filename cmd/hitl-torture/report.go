@@ -21,8 +21,8 @@ type Report struct {
 	Lost             int `json:"lost"` // acknowledged items, entries and clicks that are not there
 	Undecided        int `json:"undecided"`
 	DoubleDecisions  int `json:"double_decisions"`
-	DuplicateCards   int `json:"duplicate_cards"`       // posted beyond the first of their review
-	DuplicateBound   int `json:"duplicate_cards_bound"` // posts whose answer was lost while the history was late
+	DuplicateCards   int `json:"duplicate_cards"`       // messages posted beyond the first of their review, deleted ones included
+	DuplicateBound   int `json:"duplicate_cards_bound"` // posts whose outcome nobody may have learned
 	DeadCards        int `json:"dead_cards"`            // that don't say what their review's row says
 	MissingCallbacks int `json:"missing_callbacks"`
 	ChangedCallbacks int `json:"changed_callbacks"` // more than one id or body

@@ -148,5 +148,25 @@ func (w *workspace) cards(channel string) []shownCard {
 	return out
 }
 
+// copies counts the messages that were ever posted of a review beyond its first, those included that are deleted by now, and how many posts
+// lost their answers, which is as many as there may be.
+func (w *workspace) copies() (n, bound int) {
+	posts := map[string]int{}
+	for _, call := range w.sim.Calls("chat.postMessage") {
+		if strings.HasPrefix(call.Fault, "done, reply lost") {
+			bound++
+		}
+		var m slacksim.Metadata
+		if !call.OK || json.Unmarshal([]byte(call.Args["metadata"]), &m) != nil {
+			continue
+		}
+		review, _ := m.EventPayload["review"].(string)
+		if posts[review]++; posts[review] > 1 {
+			n++
+		}
+	}
+	return n, bound
+}
+
 // label is what a button stands for.
 func label(e slacksim.Element) string { return strings.TrimPrefix(e.Text, "✓ Accept ") }

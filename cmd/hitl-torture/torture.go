@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"strings"
 	"sync"
 	"time"
 )
@@ -133,9 +132,8 @@ func (w *world) fill(s *storm, r *Report) {
 	for _, no := range refused {
 		s.say("slack refused: %s: %s", no.Where, no.Problem)
 	}
-	for _, call := range w.slack.sim.Calls("chat.postMessage") {
-		if strings.HasPrefix(call.Fault, "done, reply lost") {
-			r.DuplicateBound++
-		}
-	}
+	r.DuplicateCards, r.DuplicateBound = w.slack.copies()
+	// A killed replica or a cut leaves at most one post of each replica and channel in doubt.
+	broken := s.counts["replica_kill"] + s.counts["replicas_kill_all"] + s.counts["cut_slack"] + s.counts["cut_off_slack"]
+	r.DuplicateBound += broken * len(w.replicas) * len(w.feeds)
 }
