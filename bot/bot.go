@@ -70,11 +70,7 @@ func (b *Bot) introduce(ctx context.Context) bool {
 			return true
 		}
 		b.hinder("identity", err)
-		what := "slack does not accept the bot, will try again"
-		if refusal(err) == "" {
-			what = "slack does not answer the bot, will try again"
-		}
-		b.log.ErrorContext(ctx, what, "error", err, "advice", b.advice(err))
+		b.log.ErrorContext(ctx, "the bot cannot work, will try again", "answered", refusal(err) != "", "error", err, "advice", b.advice(err))
 		if sleep(ctx, max(pause(), rateLimited(err))) != nil {
 			return false
 		}

@@ -63,8 +63,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 // is loading its data or has lost its master, or it is not the server that we
 // want.
 func refused(err error) bool {
-	var reply redis.Error
-	if errors.As(err, &reply) {
+	if _, ok := errors.AsType[redis.Error](err); ok {
 		for _, passing := range []string{"LOADING ", "CLUSTERDOWN ", "MASTERDOWN ", "TRYAGAIN ", "BUSY "} {
 			if redis.HasErrorPrefix(err, passing) {
 				return false
