@@ -158,11 +158,10 @@ func readBundleLine(data []byte, first bool, v *Verifier) error {
 	if err != nil {
 		return err
 	}
-	const gap = 1 << 16 // more that is missing is said at once
 	if line.Position < v.Size() {
 		return fmt.Errorf("position %d comes again, or out of order", line.Position)
 	}
-	if line.Position-v.Size() > gap {
+	if line.Position-v.Size() > maxProblems { // they would not be listed anyway
 		return fmt.Errorf("positions %d to %d are missing", v.Size(), line.Position-1)
 	}
 	for v.Size() < line.Position {

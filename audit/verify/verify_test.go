@@ -21,18 +21,24 @@ type key struct {
 	note.Verifier
 }
 
+// fixedKey makes fuzzing repeatable: its workers are processes of their own.
+const fixedKey = "PRIVATE+KEY+log.example.org+c6c7ca0d+AUY/SPR2j8e1wWfNivF2zXdEQCY8CQ6WLgfHklLO7VhW"
+
 func newKey(t testing.TB) key {
 	t.Helper()
 	private, public, err := note.GenerateKey(rand.Reader, "log.example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, fuzz := t.(*testing.F); fuzz {
+		private, public = fixedKey, ""
+	}
 	signer, err := note.NewSigner(private)
 	if err != nil {
 		t.Fatal(err)
 	}
 	v, text, err := verify.VerifierOf(private)
-	if err != nil || text != public || v.KeyHash() != signer.KeyHash() {
+	if err != nil || text != public && public != "" || v.KeyHash() != signer.KeyHash() {
 		t.Fatalf("VerifierOf: %q, want %q, error %v", text, public, err)
 	}
 	return key{signer, v}
@@ -439,7 +445,7 @@ func FuzzOpenCheckpoint(f *testing.F) {
 
 func FuzzReadBundle(f *testing.F) {
 	k := newKey(f)
-	l := newLog(f, k, 4, 2)
+	l := newLog(f, k, 2, 1)
 	good := l.bundle(f)
 	f.Add(good)
 	f.Add(bytes.Replace(good, []byte(`"label":"A"`), []byte(`"label":"B"`), 1))
@@ -447,9 +453,9 @@ func FuzzReadBundle(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v := verify.New(k)
 		err := verify.ReadBundle(bytes.NewReader(data), v)
-		// What passes with all four entries signed is the log.
+		// What passes with both entries signed is the log.
 		r := v.Finish()
-		if err == nil && r.OK() && r.Signed == 4 && r.Root != [32]byte(mustOpen(t, l.checkpoints[4], k).Root) {
+		if err == nil && r.OK() && r.Signed == 2 && r.Root != mustOpen(t, l.checkpoints[2], k).Root {
 			t.Errorf("a forged bundle was taken: %s", data)
 		}
 	})
