@@ -59,8 +59,13 @@ func (s *Store) Sequence(ctx context.Context, cfg SequenceConfig) error {
 	}
 	tick := time.NewTicker(cfg.Every)
 	defer tick.Stop()
+	looked := s.cfg.Now()
 	for {
 		err := s.sequenceAll(ctx)
+		if now := s.cfg.Now(); err == nil && now.Sub(looked) >= cfg.CheckpointEvery {
+			looked = now
+			err = s.warnOfWaiting(ctx)
+		}
 		if err == nil && sign != nil {
 			_, err = s.checkpoint(ctx, sign, cfg.CheckpointEvery)
 		}
@@ -73,6 +78,23 @@ func (s *Store) Sequence(ctx context.Context, cfg SequenceConfig) error {
 			return nil
 		}
 	}
+}
+
+// warnOfWaiting says when entries do not get their positions: a transaction that nobody ends, in any database of the server, keeps them waiting.
+func (s *Store) warnOfWaiting(ctx context.Context) error {
+	const patience = time.Minute
+	var waiting int64
+	err := s.pool.QueryRow(ctx, `
+		SELECT count(*) FROM hitl.log l WHERE l.tx >= (SELECT horizon FROM hitl.log_tree) AND l.at < now() - $1::bigint * interval '1 microsecond'
+		    AND NOT EXISTS (SELECT FROM hitl.log_positions p WHERE p.log_id = l.id)`, patience.Microseconds()).Scan(&waiting)
+	if err != nil {
+		return fmt.Errorf("count waiting entries: %w", err)
+	}
+	if waiting > 0 {
+		s.cfg.Logger.WarnContext(ctx, "log entries wait for an older transaction to end, and no checkpoint binds them; look for it in pg_stat_activity",
+			"entries", waiting)
+	}
+	return nil
 }
 
 // Checkpoint gives every committed entry that it can its position and signs a checkpoint of the tree now, which it returns as a note.

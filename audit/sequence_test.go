@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	mathrand "math/rand/v2"
 	"strings"
 	"sync"
@@ -386,6 +387,47 @@ func TestSequenceLoop(t *testing.T) {
 		t.Errorf("report %+v", r)
 	}
 }
+
+// A transaction that nobody ends is told of.
+func TestSequenceTellsOfWaiting(t *testing.T) {
+	t.Parallel()
+	warned := make(chan string, 1)
+	s, owner := open(t, func(c *audit.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) {
+			if strings.Contains(string(b), "older transaction") {
+				select {
+				case warned <- string(b):
+				default:
+				}
+			}
+		}), nil))
+	})
+	slow, err := owner.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = slow.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := slow.Exec(t.Context(), `SELECT pg_current_xact_id()`); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, s, sure("a", "fine"), nil) // long ago, by the tests' clock
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := s.Sequence(ctx, audit.SequenceConfig{Every: time.Millisecond, CheckpointEvery: time.Millisecond}); err != nil {
+			t.Error(err)
+		}
+	})
+	if line := <-warned; !strings.Contains(line, "entries=1") {
+		t.Errorf("warned of %s", line)
+	}
+	stop()
+	running.Wait()
+}
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }
 
 // The signer does not sign a tree that does not extend what it signed.
 func TestForkIsNotSigned(t *testing.T) {
