@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hitl/bot/slacksim"
@@ -12,9 +13,10 @@ import (
 
 // team clicks on cards as several reviewers.
 type team struct {
-	slack *workspace
-	feeds []feed
-	hist  *history
+	slack  *workspace
+	feeds  []feed
+	hist   *history
+	probes atomic.Bool // click on the cards of probes, too: nobody waits for those any more
 }
 
 // run clicks until ctx ends: mostly one reviewer on one card, at times several on the same, or one twice.
@@ -45,7 +47,7 @@ func (t *team) run(ctx context.Context, rng *rand.Rand) {
 // choose finds a card that can be clicked, one of the oldest or any; cards of probes are clicked by those who wait for them.
 func (t *team) choose(rng *rand.Rand) (shownCard, bool) {
 	f := t.feeds[rng.IntN(len(t.feeds))]
-	if f.Name == probeFeed {
+	if f.Name == probeFeed && !t.probes.Load() {
 		return shownCard{}, false
 	}
 	var open []shownCard

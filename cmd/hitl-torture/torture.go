@@ -86,6 +86,7 @@ func (w *world) run(ctx context.Context, o options, r *Report, say func(string, 
 	}
 	say("all is mended; waiting for things to settle")
 	mended := time.Now()
+	w.team.probes.Store(true)
 	settling, cancel := context.WithTimeout(ctx, o.settle())
 	defer cancel()
 	if err := w.ready(settling); err != nil {
