@@ -379,7 +379,7 @@ func TestSequenceLoop(t *testing.T) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	equal(t, "checkpoints", scalar[int](t, owner, `SELECT count(*) FROM hitl.log_checkpoints`), 3)
-	seen, err := verify.ReadWitness(strings.Join(k.kept, "\n"), verifier, "memory")
+	seen, err := verify.ReadWitness(strings.Join(k.kept, "\n"), "memory", verifier)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -182,7 +182,7 @@ func TestForkAndOtherKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen, err := verify.ReadWitness(signed, verifier, "the bucket")
+	seen, err := verify.ReadWitness(signed, "the bucket", verifier)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,7 @@ type Verifier struct {
 	Tiles func(level int, n int64, hashes []tlog.Hash)
 
 	key    note.Verifier
+	former []note.Verifier
 	seen   []Seen
 	report Report
 
@@ -72,6 +73,9 @@ func New(key note.Verifier, seen ...Seen) *Verifier {
 	v.checkSeen()
 	return v
 }
+
+// Former takes checkpoints of a key, too, that signed the log before it was changed.
+func (v *Verifier) Former(keys ...note.Verifier) { v.former = append(v.former, keys...) }
 
 // Size is how many positions it was fed.
 func (v *Verifier) Size() int64 {
@@ -124,7 +128,7 @@ func (v *Verifier) Checkpoint(signed string, size int64) {
 	if v.key == nil {
 		return
 	}
-	c, err := OpenCheckpoint(signed, v.key)
+	c, err := openAny(signed, append([]note.Verifier{v.key}, v.former...))
 	switch {
 	case err != nil:
 		v.report.add(Unsigned, -1, 0, "the checkpoint of size %d is not the log's: %v", size, err)

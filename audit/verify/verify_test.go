@@ -305,7 +305,7 @@ func TestSeenCheckpointsBind(t *testing.T) {
 	t.Parallel()
 	k := newKey(t)
 	l := newLog(t, k, 25, 5)
-	seen, err := verify.ReadWitness(l.checkpoints[10]+l.checkpoints[20]+"\n"+l.checkpoints[25], k, "the bucket")
+	seen, err := verify.ReadWitness(l.checkpoints[10]+l.checkpoints[20]+"\n"+l.checkpoints[25], "the bucket", k)
 	if err != nil || len(seen) != 3 {
 		t.Fatalf("%d checkpoints, error %v", len(seen), err)
 	}
@@ -324,11 +324,29 @@ func TestSeenCheckpointsBind(t *testing.T) {
 	if r := short.verify(verify.New(k, seen...)); kinds(r) != "cut 23 0" || !strings.Contains(r.Problems[0].Text, "positions 23 to 24") {
 		t.Errorf("found %+v", r.Problems)
 	}
-	if _, err := verify.ReadWitness(l.checkpoints[10]+l.checkpoints[20], newKey(t), "the bucket"); err == nil {
+	if _, err := verify.ReadWitness(l.checkpoints[10]+l.checkpoints[20], "the bucket", newKey(t)); err == nil {
 		t.Error("a witness of another key was taken")
 	}
-	if _, err := verify.ReadWitness("\n\n", k, "the bucket"); err == nil {
+	if _, err := verify.ReadWitness("\n\n", "the bucket", k); err == nil {
 		t.Error("an empty witness was taken")
+	}
+}
+
+// A key that was changed: what the former one signed still counts, where it is named.
+func TestFormerKey(t *testing.T) {
+	t.Parallel()
+	k, next, other := newKey(t), newKey(t), newKey(t)
+	l := newLog(t, k, 25, 5)
+	l.checkpoints[25] = newLog(t, next, 25, 25).checkpoints[25]
+	for name, c := range map[string]struct {
+		former []note.Verifier
+		want   int
+	}{"named": {[]note.Verifier{other, k}, 0}, "not named": {nil, 4}, "another named": {[]note.Verifier{other}, 4}} {
+		v := verify.New(next)
+		v.Former(c.former...)
+		if r := l.verify(v); len(r.Problems) != c.want || r.Signed != 25 {
+			t.Errorf("%s: %+v", name, r)
+		}
 	}
 }
 
@@ -485,7 +503,7 @@ func FuzzReadWitness(f *testing.F) {
 	l := newLog(f, k, 4, 2)
 	f.Add(l.checkpoints[2] + "\n" + l.checkpoints[4])
 	f.Fuzz(func(t *testing.T, text string) {
-		seen, err := verify.ReadWitness(text, k, "file")
+		seen, err := verify.ReadWitness(text, "file", k)
 		if err != nil {
 			return
 		}

@@ -9,11 +9,11 @@ import (
 )
 
 // ReadWitness reads signed checkpoints that were kept elsewhere: notes one after the other, each beginning behind an empty line that
-// ends the signatures before it, as anchors append them to a file. where names the file in messages.
-func ReadWitness(text string, verifier note.Verifier, where string) ([]Seen, error) {
+// ends the signatures before it, as they are when their files are put together. Any of the keys may have signed each. where names the file in messages.
+func ReadWitness(text, where string, keys ...note.Verifier) ([]Seen, error) {
 	var seen []Seen
 	for i, signed := range splitNotes(text) {
-		c, err := OpenCheckpoint(signed, verifier)
+		c, err := openAny(signed, keys)
 		if err != nil {
 			return nil, fmt.Errorf("checkpoint %d of %s: %w", i+1, where, err)
 		}
@@ -23,6 +23,21 @@ func ReadWitness(text string, verifier note.Verifier, where string) ([]Seen, err
 		return nil, errors.New(where + " holds no checkpoint")
 	}
 	return seen, nil
+}
+
+// openAny reads a note that one of some keys signed; the error is the first key's.
+func openAny(signed string, keys []note.Verifier) (Checkpoint, error) {
+	first := errors.New("there is no key to check it with")
+	for i, key := range keys {
+		c, err := OpenCheckpoint(signed, key)
+		if err == nil {
+			return c, nil
+		}
+		if i == 0 {
+			first = err
+		}
+	}
+	return Checkpoint{}, first
 }
 
 // splitNotes cuts a file into notes. A signature's line begins with an em dash, and what follows the last one begins the next note.

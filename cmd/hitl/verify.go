@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,13 +21,14 @@ import (
 )
 
 type verifyCmd struct {
-	Item    string `xor:"what" placeholder:"ID" help:"Check the entries of one item only."`
-	Bundle  string `xor:"what" type:"existingfile" placeholder:"FILE" help:"Check what hitl log export wrote. Needs no database."`
-	Proof   string `xor:"what" type:"existingfile" placeholder:"FILE" help:"Check what GET /v1/items/{id}/log answered. Needs no database."`
-	Key     string `env:"HITL_LOG_PUBLIC_KEY" placeholder:"KEY" help:"The log's public key. Default: the one in the state file, else that of audit.key."`
-	State   string `type:"path" placeholder:"FILE" help:"Remember the last checkpoint and the key here, and hold the log to them next time."`
-	Witness string `type:"path" placeholder:"FILE" help:"Hold the log to the checkpoints in this file or folder, which were kept where the database's owner could not change them."`
-	JSON    bool   `name:"json" help:"Print the findings as JSON."`
+	Item    string   `xor:"what" placeholder:"ID" help:"Check the entries of one item only."`
+	Bundle  string   `xor:"what" type:"existingfile" placeholder:"FILE" help:"Check what hitl log export wrote. Needs no database."`
+	Proof   string   `xor:"what" type:"existingfile" placeholder:"FILE" help:"Check what GET /v1/items/{id}/log answered. Needs no database."`
+	Key     string   `env:"HITL_LOG_PUBLIC_KEY" placeholder:"KEY" help:"The log's public key. Default: the one in the state file, else that of audit.key."`
+	OldKey  []string `placeholder:"KEY" help:"A key that signed the log before it was changed; may be given several times."`
+	State   string   `type:"path" placeholder:"FILE" help:"Remember the last checkpoint and the key here, and hold the log to them next time."`
+	Witness string   `type:"path" placeholder:"FILE" help:"Hold the log to the checkpoints in this file or folder, which were kept where the database's owner could not change them."`
+	JSON    bool     `name:"json" help:"Print the findings as JSON."`
 }
 
 // Help is shown by hitl verify --help.
@@ -67,14 +69,20 @@ func (c *verifyCmd) Run(ctx context.Context, p program, global *cli) error {
 	if err != nil {
 		return usageError{errors.New("--key is no public key of a log: it has the form ORIGIN+HASH+BASE64")}
 	}
-	if state.Key != "" && state.Key != key {
-		return fmt.Errorf("%s remembers another key of the log, %s; if the key was changed on purpose, begin a new state file", c.State, state.Key)
+	former := make([]note.Verifier, len(c.OldKey))
+	for i, old := range c.OldKey {
+		if former[i], err = note.NewVerifier(old); err != nil {
+			return usageError{errors.New("--old-key is no public key of a log")}
+		}
 	}
-	seen, err := c.seen(state, verifier)
+	if state.Key != "" && state.Key != key && !slices.Contains(c.OldKey, state.Key) {
+		return fmt.Errorf("%s remembers another key of the log, %s; if the key was changed on purpose, name it with --old-key", c.State, state.Key)
+	}
+	seen, err := c.seen(state, append([]note.Verifier{verifier}, former...))
 	if err != nil {
 		return err
 	}
-	check := verification{p: p, cmd: c, verifier: verifier, seen: seen}
+	check := verification{p: p, cmd: c, verifier: verifier, former: former, seen: seen}
 	var latest string
 	switch {
 	case c.Item != "":
@@ -91,14 +99,14 @@ func (c *verifyCmd) Run(ctx context.Context, p program, global *cli) error {
 }
 
 // seen are the checkpoints that the log must fit.
-func (c *verifyCmd) seen(state verifyState, verifier note.Verifier) ([]verify.Seen, error) {
+func (c *verifyCmd) seen(state verifyState, keys []note.Verifier) ([]verify.Seen, error) {
 	var seen []verify.Seen
 	if state.Checkpoint != "" {
-		cp, err := verify.OpenCheckpoint(state.Checkpoint, verifier)
+		remembered, err := verify.ReadWitness(state.Checkpoint, c.State, keys...)
 		if err != nil {
-			return nil, fmt.Errorf("checkpoint in %s: %w", c.State, err)
+			return nil, err
 		}
-		seen = append(seen, verify.Seen{Checkpoint: cp, Where: "remembered in " + c.State})
+		seen = remembered
 	}
 	if c.Witness == "" {
 		return seen, nil
@@ -107,7 +115,7 @@ func (c *verifyCmd) seen(state verifyState, verifier note.Verifier) ([]verify.Se
 	if err != nil {
 		return nil, err
 	}
-	witnessed, err := verify.ReadWitness(text, verifier, c.Witness)
+	witnessed, err := verify.ReadWitness(text, c.Witness, keys...)
 	return append(seen, witnessed...), err
 }
 
@@ -140,12 +148,14 @@ type verification struct {
 	p        program
 	cmd      *verifyCmd
 	verifier note.Verifier
+	former   []note.Verifier
 	seen     []verify.Seen
 }
 
 // whole checks a whole log and returns its latest checkpoint.
 func (c verification) whole(ctx context.Context, store *audit.Store) (string, error) {
 	v := verify.New(c.verifier, c.seen...)
+	v.Former(c.former...)
 	var readErr error
 	if store != nil {
 		readErr = store.VerifyLog(ctx, v)
