@@ -35,17 +35,6 @@ func HashKey(key string) KeyHash { return sha256.Sum256([]byte(key)) }
 // String returns "sha256:" and hex.
 func (h KeyHash) String() string { return keyHashPrefix + hex.EncodeToString(h[:]) }
 
-// ParseKeyHash reads what String writes; the prefix may be missing.
-func ParseKeyHash(s string) (KeyHash, error) {
-	var h KeyHash
-	b, err := hex.DecodeString(strings.TrimPrefix(s, keyHashPrefix))
-	if err != nil || len(b) != len(h) {
-		return h, fmt.Errorf("a key's hash is %q and %d hex digits, as `printf %%s KEY | sha256sum` prints them", keyHashPrefix, 2*len(h))
-	}
-	copy(h[:], b)
-	return h, nil
-}
-
 // keyring knows which key is whose.
 type keyring []keyOwner
 

@@ -179,14 +179,6 @@ func TestKeys(t *testing.T) {
 			t.Errorf("bearer(%q) = %q, %v", header, key, ok)
 		}
 	}
-	if h, err := ParseKeyHash(HashKey("k").String()); err != nil || h != HashKey("k") {
-		t.Errorf("ParseKeyHash = %v, %v", h, err)
-	}
-	for _, bad := range []string{"", "sha256:", "sha256:zz", "md5:" + strings.Repeat("0", 64), strings.Repeat("0", 62)} {
-		if _, err := ParseKeyHash(bad); err == nil {
-			t.Errorf("ParseKeyHash(%q): no error", bad)
-		}
-	}
 	_, err = newKeyring(map[string]Source{"a": {Keys: []KeyHash{HashKey("k")}}, "b": {Keys: []KeyHash{HashKey("k")}}})
 	if err == nil || !strings.Contains(err.Error(), `"b"`) || !strings.Contains(err.Error(), `"a"`) {
 		t.Errorf("one key of two sources: %v", err)
