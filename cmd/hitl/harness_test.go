@@ -97,9 +97,11 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 }
 
 const (
-	storyKey    = "story-key-0123456789"
-	storySecret = "whsec_c3RvcnktY2FsbGJhY2stc2VjcmV0LTAxMjM="
-	hookSecret  = "a-github-webhook-secret"
+	deskKey        = "desk-key-0123456789"
+	storyKey       = "story-key-0123456789"
+	storySecret    = "whsec_c3RvcnktY2FsbGJhY2stc2VjcmV0LTAxMjM="
+	hookSecret     = "a-github-webhook-secret"
+	storySampleKey = "a-sample-key-of-stories"
 )
 
 // writeConfig writes the file that the service and the commands of a story read.
@@ -111,7 +113,7 @@ func (w *world) writeConfig() {
 	}
 	s := w.settings
 	text := fmt.Sprintf(`
-server: {listen: "127.0.0.1:0", shutdown_timeout: 10s}
+server: {listen: "127.0.0.1:0", shutdown_timeout: 10s, read_header_timeout: 2s}
 postgres: {url: %q, migrate_url: %q}
 redis: {addrs: [%q], key_prefix: %q}
 slack: {bot_token: %q, signing_secret: %q, api_url: %q}
@@ -123,7 +125,7 @@ policies:
     queue: support
     rules:
       - {name: refund, when: 'item.text.contains("refund")', priority: urgent}
-    sample: {rate: %g, key: 0123456789abcdef}
+    sample: {rate: %g, key: %s}
 queues:
   support:
     channel: C0REVIEW
@@ -133,6 +135,7 @@ queues:
     backlog: %d
     reasons: [Irony, Mixed feelings]
 sources:
+  desk: {classifier: sentiment, policy: sentiment, auth: {bearer: [%q]}}
   shop:
     classifier: sentiment
     policy: sentiment
@@ -145,7 +148,7 @@ sources:
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
 `, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), w.sim.SigningSecret(), w.slackURL+"/api/",
-		s.Model, s.Timeout, s.Rate, s.OpenLimit, s.Expire, s.Backlog, demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, hookSecret)
+		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, demoSecrets{Key: deskKey}.KeyHash(), demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, hookSecret)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
@@ -160,7 +163,7 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	logger := slog.New(slog.NewTextHandler(w.logs, nil))
+	logger := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	svc, err := openService(context.Background(), cfg, logger, io.Discard)
 	if err != nil {
 		w.t.Fatal(err)
@@ -437,10 +440,11 @@ func (w *world) mustHitl(args ...string) string {
 
 // upstream takes callbacks and refuses those that are not signed.
 type upstream struct {
-	url  string
-	mu   sync.Mutex
-	fail int // answer 500 so many times
-	got  []delivered
+	url    string
+	mu     sync.Mutex
+	fail   int    // answer 500 so many times
+	answer string // what it says then
+	got    []delivered
 }
 
 type delivered struct {
@@ -473,7 +477,7 @@ func newUpstream(t *testing.T) *upstream {
 		u.got = append(u.got, d)
 		if !d.ok {
 			u.fail--
-			http.Error(rw, "not now", http.StatusInternalServerError)
+			http.Error(rw, u.answer, http.StatusInternalServerError)
 			return
 		}
 		rw.WriteHeader(http.StatusNoContent)

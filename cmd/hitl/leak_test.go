@@ -1,0 +1,175 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"hitl"
+	"hitl/bot/slacksim"
+	"hitl/deploy/local/localtest"
+)
+
+// Words planted in what people send. None may come out anywhere but where texts belong: Postgres, the reviewers' Slack, an export.
+var planted = map[string]string{
+	"text": "zqtextqz", "metadata": "zqmetaqz", "subject": "zqsubjectqz", "comment": "zqcommentqz",
+	"wrong key": "zqwrongkeyqz", "forged payload": "zqforgedqz", "unmappable payload": "zqunmappableqz", "receiver's answer": "zqansweredqz",
+}
+
+// TestNothingLeaks runs everything that a service does, well and badly, and looks for planted texts and for every secret in all that comes
+// out: the log at its most talkative, metrics, answers, Redis, what the commands print, the bundle for outsiders.
+func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	outputs := map[string]string{}
+	keep := func(name string, a answer) answer {
+		outputs["answer to "+name] += string(a.body) + fmt.Sprint(a.header)
+		return a
+	}
+	submit := func(id, text string) map[string]any {
+		return map[string]any{
+			"id": id, "text": text + " " + planted["text"], "subject": planted["subject"], "metadata": map[string]any{"note": planted["metadata"]},
+		}
+	}
+	post := func(name, path string, body any, header map[string]string) answer {
+		h := map[string]string{"Authorization": "Bearer " + storyKey, "Content-Type": "application/json"}
+		maps.Copy(h, header)
+		return keep(name, w.requestWith(http.MethodPost, path, body, nil, h))
+	}
+
+	// What goes well: a review that is corrected with a comment, a batch, a hook, reading it all.
+	var it item
+	w.request(http.MethodPost, "/v1/items", submit("leak-1", unsureText), &it)
+	w.correctByModal("U0BEN", it, other(it.AILabel), "Irony", planted["comment"])
+	w.calledBack(it)
+	post("a batch", "/v1/items/batch", map[string]any{"items": []any{submit("leak-2", sureText), submit("leak-3", ""), 7}}, nil)
+	hook := func(name, body, secret string) answer {
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(body))
+		return post(name, "/v1/hooks/github", body, map[string]string{"Authorization": "", "X-Hub-Signature-256": "sha256=" + hex.EncodeToString(mac.Sum(nil))})
+	}
+	hook("a hook", fmt.Sprintf(`{"issue":{"id":1,"title":"x","body":%q},"repository":{"name":%q}}`, unsureText+planted["text"], planted["metadata"]), hookSecret)
+	for _, path := range []string{"/v1/items/" + it.ID, "/v1/items/" + it.ID + "/log", "/v1/stats", "/v1/log/checkpoint", "/docs", "/openapi.json", "/readyz"} {
+		keep("GET "+path, w.request(http.MethodGet, path, nil, nil))
+	}
+
+	// What is refused, and why it is said so.
+	post("another text under the same id", "/v1/items", submit("leak-1", "other"), nil)
+	long := submit("leak-4", strings.Repeat(planted["text"], hitl.MaxTextBytes/8))
+	post("a text that is too long", "/v1/items", long, nil)
+	post("broken JSON", "/v1/items", `{"text":"`+planted["text"], nil)
+	post("metadata that is no object", "/v1/items", map[string]any{"text": unsureText, "metadata": planted["metadata"]}, nil)
+	post("a wrong key", "/v1/items", submit("leak-5", sureText), map[string]string{"Authorization": "Bearer " + planted["wrong key"]})
+	hook("an unmappable payload", fmt.Sprintf(`{"issue":{"id":{"%[1]s":"%[1]s"},"title":7}}`, planted["unmappable payload"]), hookSecret)
+	hook("a forged hook", fmt.Sprintf(`{"issue":%q}`, planted["forged payload"]), "a guessed secret of theirs")
+	post("a forged click", "/slack/interactivity", "payload="+planted["forged payload"], map[string]string{
+		"Content-Type": "application/x-www-form-urlencoded", "X-Slack-Signature": "v0=" + strings.Repeat("0", 64), "X-Slack-Request-Timestamp": "1531420618",
+	})
+
+	// What goes wrong on our side: connections cut in the middle, a receiver that fails and talks.
+	w.upstream.mu.Lock()
+	w.upstream.fail, w.upstream.answer = 2, planted["receiver's answer"]
+	w.upstream.mu.Unlock()
+	for i := range 3 {
+		query[int](w, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+		post("an item while connections break", "/v1/items", submit(fmt.Sprint("cut-", i), sureText), nil)
+	}
+	w.eventually("an item to be taken again", func() bool {
+		return post("an item for a receiver that fails", "/v1/items", submit("leak-6", sureText), nil).status < 300
+	})
+	w.eventually("failing callbacks", func() bool {
+		return query[int](w, `SELECT count(*) FROM hitl.callbacks WHERE attempts > 1`) > 0
+	})
+	unsure := w.post("leak-7", unsureText+" "+planted["text"], http.StatusAccepted)
+	if err := w.sim.Fail(slacksim.AnyMethod, slacksim.Fault{Times: 2, Error: "internal_error"}); err != nil {
+		t.Fatal(err)
+	}
+	w.card(unsure)
+
+	// What an operator sees.
+	for _, args := range [][]string{
+		{"stats"}, {"stats", "--json"}, {"queue", "list"}, {"queue", "list", "--json"}, {"queue", "rebuild"}, {"callbacks", "list"}, {"policy", "show"},
+		{"policy", "history", "--text"}, {"config", "check"}, {"log", "export"}, {"verify"}, {"migrate"}, {"version"},
+	} {
+		out, err := w.hitl(args...)
+		outputs["hitl "+strings.Join(args, " ")] = fmt.Sprint(out, err)
+	}
+	outputs["Redis"] = w.dumpRedis()
+	w.stop()
+	outputs["the service's log"] = w.logs.String()
+	if !strings.Contains(outputs["the service's log"], "level=DEBUG") || !strings.Contains(outputs["the service's log"], it.ID) {
+		t.Error("the log is not at its most talkative: this test sees nothing")
+	}
+
+	broken := newWorld(t, func(s *storySettings) { s.Model = brokenModel(t) })
+	broken.request(http.MethodPost, "/v1/items", submit("leak-8", sureText), nil)
+	broken.stop()
+	outputs["the log of a service whose model fails"] = broken.logs.String()
+
+	secrets := maps.Clone(planted)
+	maps.Copy(secrets, map[string]string{
+		"bot token": w.sim.Token(), "signing secret": w.sim.SigningSecret(), "source key": storyKey, "callback secret": strings.TrimPrefix(storySecret, "whsec_"),
+		"hook secret": hookSecret, "Postgres password": ":service@", "sample key": storySampleKey,
+	})
+	for _, where := range slices.Sorted(maps.Keys(outputs)) {
+		for what, secret := range secrets {
+			if i := strings.Index(outputs[where], secret); i >= 0 {
+				t.Errorf("the %s comes out in %s: …%s…", what, where, outputs[where][max(0, i-200):min(len(outputs[where]), i+60)])
+			}
+		}
+	}
+	// The test itself must be able to find them: texts stand where they belong.
+	if exported := w.mustHitl("export", "items", "--format", "jsonl"); !strings.Contains(exported, planted["text"]) || !strings.Contains(exported, planted["comment"]) {
+		t.Error("an export lacks the text or the comment")
+	}
+}
+
+// dumpRedis returns every key of this world with what it holds, as Redis answers it: a dump of Redis' own would be compressed.
+func (w *world) dumpRedis() string {
+	w.t.Helper()
+	ctx := w.t.Context()
+	client := redis.NewClient(&redis.Options{Addr: localtest.Redis(w.t)})
+	defer func() { _ = client.Close() }()
+	keys, err := client.Keys(ctx, w.prefix+":*").Result()
+	if err != nil || len(keys) == 0 {
+		w.t.Fatalf("found %d keys: %v", len(keys), err)
+	}
+	var out strings.Builder
+	for _, key := range keys {
+		kind, err := client.Type(ctx, key).Result()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		var value any
+		switch kind {
+		case "none": // gone meanwhile
+			continue
+		case "string":
+			value, err = client.Get(ctx, key).Result()
+		case "hash":
+			value, err = client.HGetAll(ctx, key).Result()
+		case "set":
+			value, err = client.SMembers(ctx, key).Result()
+		case "zset":
+			value, err = client.ZRangeWithScores(ctx, key, 0, -1).Result()
+		case "stream":
+			value, err = client.XRange(ctx, key, "-", "+").Result()
+		default:
+			w.t.Fatalf("key %s is a %s: teach this test to read it", key, kind)
+		}
+		if err != nil && !errors.Is(err, redis.Nil) {
+			w.t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%s %s %v\n", key, kind, value)
+	}
+	return out.String()
+}
