@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -99,9 +100,7 @@ func said(a answer) string {
 func sends(what, method, path string, body any, header map[string]string) badInput {
 	return badInput{what, func(w *world) string {
 		h := map[string]string{"Authorization": "Bearer " + storyKey, "Content-Type": "application/json"}
-		for name, value := range header {
-			h[name] = value
-		}
+		maps.Copy(h, header)
 		return said(w.requestWith(method, path, body, nil, h))
 	}}
 }

@@ -52,10 +52,10 @@ func TestNothingLeaks(t *testing.T) {
 	w.correctByModal("U0BEN", it, other(it.AILabel), "Irony", planted["comment"])
 	w.calledBack(it)
 	post("a batch", "/v1/items/batch", map[string]any{"items": []any{submit("leak-2", sureText), submit("leak-3", ""), 7}}, nil)
-	hook := func(name, body, secret string) answer {
+	hook := func(name, body, secret string) {
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write([]byte(body))
-		return post(name, "/v1/hooks/github", body, map[string]string{"Authorization": "", "X-Hub-Signature-256": "sha256=" + hex.EncodeToString(mac.Sum(nil))})
+		post(name, "/v1/hooks/github", body, map[string]string{"Authorization": "", "X-Hub-Signature-256": "sha256=" + hex.EncodeToString(mac.Sum(nil))})
 	}
 	hook("a hook", fmt.Sprintf(`{"issue":{"id":1,"title":"x","body":%q},"repository":{"name":%q}}`, unsureText+planted["text"], planted["metadata"]), hookSecret)
 	for _, path := range []string{"/v1/items/" + it.ID, "/v1/items/" + it.ID + "/log", "/v1/stats", "/v1/log/checkpoint", "/docs", "/openapi.json", "/readyz"} {
@@ -97,8 +97,19 @@ func TestNothingLeaks(t *testing.T) {
 
 	// What an operator sees.
 	for _, args := range [][]string{
-		{"stats"}, {"stats", "--json"}, {"queue", "list"}, {"queue", "list", "--json"}, {"queue", "rebuild"}, {"callbacks", "list"}, {"policy", "show"},
-		{"policy", "history", "--text"}, {"config", "check"}, {"log", "export"}, {"verify"}, {"migrate"}, {"version"},
+		{"stats"},
+		{"stats", "--json"},
+		{"queue", "list"},
+		{"queue", "list", "--json"},
+		{"queue", "rebuild"},
+		{"callbacks", "list"},
+		{"policy", "show"},
+		{"policy", "history", "--text"},
+		{"config", "check"},
+		{"log", "export"},
+		{"verify"},
+		{"migrate"},
+		{"version"},
 	} {
 		out, err := w.hitl(args...)
 		outputs["hitl "+strings.Join(args, " ")] = fmt.Sprint(out, err)
