@@ -125,7 +125,9 @@ func (a *Attempts) Begin(ctx context.Context, keys [][32]byte, again bool) (dead
 	a.putBack(gone)
 	if !nothingSent(err) { // it may have been done all the same
 		for _, key := range keys {
-			a.ended[key] = a.ended[key] // false, if it was not there
+			if _, ended := a.ended[key]; !ended {
+				a.ended[key] = false
+			}
 		}
 	}
 	return nil, nil, fmt.Errorf("begin attempts: %w: %w", hitl.ErrUnavailable, err)

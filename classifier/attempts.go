@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"hitl"
@@ -22,8 +23,12 @@ type Attempts interface {
 	End(keys [][32]byte, survived bool)
 }
 
-// attemptTimeout bounds the wait for Attempts, during which the network rests.
-const attemptTimeout = 2 * time.Second
+const (
+	// attemptTimeout bounds the wait for Attempts, during which the network rests.
+	attemptTimeout = 2 * time.Second
+	// lastWords is how long the network rests before a text that killed twice: what was answered just before gets recorded meanwhile.
+	lastWords = 250 * time.Millisecond
+)
 
 // attemptKey returns the key of a text. The version's length is fixed by its form, and no version holds a NUL.
 func attemptKey(version, text string) [32]byte {
@@ -34,7 +39,7 @@ func attemptKey(version, text string) [32]byte {
 }
 
 // begin counts an attempt at each job's text. It returns the jobs that may run together, and, by text, those whose text may have killed
-// a process: these are not counted yet.
+// a process, the likeliest killers last: these are not counted yet.
 func (w *worker) begin(jobs []*job) (clean []*job, suspects [][]*job) {
 	if w.attempts == nil || len(jobs) == 0 {
 		return jobs, nil
@@ -45,13 +50,15 @@ func (w *worker) begin(jobs []*job) (clean []*job, suspects [][]*job) {
 		refuse(jobs, err)
 		return nil, nil
 	}
+	deaths := map[[32]byte]int{}
 	for i, key := range keys {
 		if dead[i]+alive[i] > 0 {
-			suspects = append(suspects, byKey[key])
+			suspects, deaths[key] = append(suspects, byKey[key]), dead[i]
 		} else {
 			clean = append(clean, byKey[key]...)
 		}
 	}
+	slices.SortStableFunc(suspects, func(a, b []*job) int { return deaths[a[0].key] - deaths[b[0].key] })
 	return clean, suspects
 }
 
@@ -91,11 +98,24 @@ func (w *worker) retryOne(jobs []*job, dead, alive int) {
 		if dead > 0 {
 			log.Warn("text may have killed a process, it is tried alone")
 		}
+		if dead > 1 {
+			w.rest(lastWords)
+		}
 		w.answer(jobs)
 		w.end(jobs, true)
 		return
 	}
 	w.end(jobs, false)
+}
+
+// rest waits, unless nobody is left who waits for an answer.
+func (w *worker) rest(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.life.Done():
+	}
 }
 
 func (w *worker) count(keys [][32]byte, again bool) (dead, alive []int, err error) {

@@ -144,7 +144,7 @@ func TestAttemptsAreCountedOncePerBatch(t *testing.T) {
 	})
 }
 
-// What may have killed runs alone, and only when all others have ended.
+// What may have killed runs alone, only when all others have ended, and the likeliest killer last.
 func TestSuspectsRunAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -157,9 +157,9 @@ func TestSuspectsRunAlone(t *testing.T) {
 			}
 		}
 		f.wrote(t, "begin a,b,busy,once,twice again=false", "run a,b", "end a,b survived=true",
-			"begin twice again=true", "run twice", "end twice survived=true",
+			"begin busy again=true", "run busy", "end busy survived=true",
 			"begin once again=true", "run once,once", "end once survived=true",
-			"begin busy again=true", "run busy", "end busy survived=true")
+			"begin twice again=true", "run twice", "end twice survived=true")
 	})
 }
 
@@ -182,7 +182,7 @@ func TestTooManyDeaths(t *testing.T) {
 			t.Errorf("may be dying elsewhere: %v, want ErrBusy", err)
 		}
 		f.wrote(t, "begin a,dying,poison again=false", "run a", "end a survived=true",
-			"begin poison again=true", "end poison survived=false", "begin dying again=true", "end dying survived=false")
+			"begin dying again=true", "end dying survived=false", "begin poison again=true", "end poison survived=false")
 		if o.givenUp != 2 {
 			t.Errorf("given up %d texts, want 2", o.givenUp)
 		}
