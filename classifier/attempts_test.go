@@ -226,23 +226,29 @@ func TestAttemptsCannotBeCounted(t *testing.T) {
 func TestSuspectThatNobodyWaitsForIsNotBegun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFakeAttempts("a", "suspect")
-		f.dead["suspect"] = 1
+		f := newFakeAttempts(holder, "a", "suspect", "patient")
+		f.dead["suspect"], f.dead["patient"] = 1, 1
+		e := &fakeEngine{}
+		c, release := hold(t, e, Options{Attempts: f})
 		ctx, leave := context.WithCancel(t.Context())
-		c := startFake(t, &fakeEngine{run: func(rows [][]uint32) ([][]float32, error) {
+		e.run = func(rows [][]uint32) ([][]float32, error) {
 			leave()
 			return answers(rows), nil
-		}}, Options{Attempts: f, MaxWait: time.Second})
+		}
+		f.diary = nil
 		var group sync.WaitGroup
-		group.Go(func() { _, _ = c.Classify(ctx, "suspect") })
-		group.Go(func() { _, _ = c.Classify(t.Context(), "a") })
+		for text, ctx := range map[string]context.Context{"suspect": ctx, "patient": t.Context(), "a": t.Context()} {
+			group.Go(func() {
+				if _, err := c.Classify(ctx, text); (err != nil) != (text == "suspect") {
+					t.Errorf("%s: %v", text, err)
+				}
+			})
+		}
+		synctest.Wait()
+		release()
 		group.Wait()
 		mustClose(t, c)
-		for _, line := range f.diary {
-			if line == "begin suspect again=true" && !slices.Contains(f.diary, "end suspect survived=true") {
-				t.Errorf("%q", f.diary)
-			}
-		}
+		f.wrote(t, "begin a,patient,suspect again=false", "end a survived=true", "begin patient again=true", "end patient survived=true")
 	})
 }
 
