@@ -30,6 +30,7 @@ var serviceGrants = []string{
 	`GRANT INSERT, UPDATE (channel, ts, state, attempt, live, begun_at) ON hitl.cards TO $ROLE`,
 	`GRANT INSERT, UPDATE (state, attempts, last_error, delivered_at, next_at) ON hitl.callbacks TO $ROLE`,
 	`GRANT INSERT, UPDATE ON hitl.timers TO $ROLE`,
+	`GRANT INSERT, UPDATE (run, keys, seen_at), DELETE ON hitl.attempts TO $ROLE`,
 	`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA hitl_jobs TO $ROLE`,
 	`REVOKE INSERT, UPDATE, DELETE ON hitl_jobs.river_migration FROM $ROLE`,
 	`GRANT USAGE ON ALL SEQUENCES IN SCHEMA hitl_jobs TO $ROLE`,

@@ -96,7 +96,7 @@ func hold(t *testing.T, e *fakeEngine, o Options) (c *Classifier, release func()
 	}
 	c = startFake(t, e, o)
 	var group sync.WaitGroup
-	group.Go(func() { _, _ = c.Classify(t.Context(), "held") })
+	group.Go(func() { _, _ = c.Classify(t.Context(), holder) })
 	synctest.Wait()
 	return c, sync.OnceFunc(func() { close(block); group.Wait() })
 }
@@ -235,8 +235,15 @@ func TestManyCallers(t *testing.T) {
 }
 
 type observed struct {
-	mu   sync.Mutex
-	says []string
+	mu      sync.Mutex
+	says    []string
+	givenUp int
+}
+
+func (o *observed) GivenUp() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.givenUp++
 }
 
 func (o *observed) BatchDone(texts, longest int, took time.Duration, err error) {

@@ -41,8 +41,10 @@ func start(m *model.Model, e engine.Engine, o Options) *Classifier {
 	}
 	c.worker = worker{
 		engine: e, queue: make(chan *job, o.QueueSize), done: make(chan struct{}),
-		arriving: &c.arriving, maxBatch: o.MaxBatch, maxWait: o.MaxWait, observer: o.Observer, log: o.Logger,
+		arriving: &c.arriving, maxBatch: o.MaxBatch, maxWait: o.MaxWait, attempts: o.Attempts, maxAttempts: o.MaxAttempts,
+		observer: o.Observer, log: o.Logger,
 	}
+	c.worker.life, c.worker.leave = context.WithCancel(context.Background())
 	c.close = sync.OnceValue(c.drain)
 	go c.worker.loop()
 	return c
@@ -69,7 +71,7 @@ func (c *Classifier) Stuck() bool { return c.worker.runningFor() > c.timeout }
 // Classify returns the prediction for text.
 //
 // Errors: hitl.ErrBusy when the queue is full, hitl.ErrUnavailable after Close, hitl.ErrModel when the model failed on this
-// text or did not answer in time, ctx's error when the caller gave up. With hitl.ErrModel the prediction holds what is known
+// text, did not answer in time, or died on this text too often, hitl.ErrUnavailable also when attempts cannot be counted, ctx's error when the caller gave up. With hitl.ErrModel the prediction holds what is known
 // without the model: its version, the tokens, the latency.
 func (c *Classifier) Classify(ctx context.Context, text string) (hitl.Prediction, error) {
 	return c.classify(ctx, text, false)
@@ -116,6 +118,9 @@ func (c *Classifier) classify(ctx context.Context, text string, wait bool) (p hi
 	timeout := time.NewTimer(c.timeout)
 	defer timeout.Stop()
 	j := &job{ctx: ctx, answer: make(chan answer, 1)}
+	if c.worker.attempts != nil {
+		j.key = attemptKey(c.model.Version, text)
+	}
 	if err := c.enqueue(ctx, j, text, &p, wait, timeout.C); err != nil {
 		return p, err
 	}
@@ -223,6 +228,7 @@ func (c *Classifier) drain() error {
 	c.mu.Unlock()
 	c.callers.Wait() // each leaves within the timeout
 	close(c.worker.queue)
+	c.worker.leave() // nobody is left for whom attempts would have to be counted
 	patience := time.NewTimer(c.timeout)
 	defer patience.Stop()
 	select {

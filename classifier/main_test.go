@@ -2,6 +2,7 @@ package classifier
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +14,12 @@ import (
 	"hitl/classifier/internal/model"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if file := os.Getenv(crashVariable); file != "" {
+		os.Exit(crash(file, os.Args[1:]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fakeEngine answers with run, and notices what must not happen: runs at the same time, or after Close.
 type fakeEngine struct {

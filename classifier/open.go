@@ -59,7 +59,7 @@ func open(ctx context.Context, o Options) (*Classifier, error) {
 		return nil, errors.Join(err, e.Close())
 	}
 	o.Logger.InfoContext(ctx, "model is open", "model", o.Model, "version", m.Version, "engine", e.Name(), "labels", m.Labels, "max_tokens", m.MaxTokens)
-	return start(m, e, o), nil
+	return start(m, e, o), nil //nolint:contextcheck // outlives ctx: Close ends it
 }
 
 // find returns the model's folder, and its path unless it is in the binary.

@@ -46,6 +46,12 @@ type Options struct {
 	// Progress is where a download shows itself: a bar on a terminal, else a line per file. Default: none.
 	Progress io.Writer
 
+	// Attempts counts the texts that the network is given, so that one that kills the process is not tried for ever. Default: none,
+	// nothing is counted.
+	Attempts Attempts
+	// MaxAttempts is how many processes a text may kill; then it is refused with hitl.ErrModel. Default: 3.
+	MaxAttempts int
+
 	// Logger hears of the engine chosen and of failures. Default: none.
 	Logger *slog.Logger
 	// Observer hears of every batch. Default: none.
@@ -59,6 +65,8 @@ type Options struct {
 type Observer interface {
 	// BatchDone is called after each run of the network: so many texts, the longest of so many tokens, and how it ended.
 	BatchDone(texts, longest int, took time.Duration, err error)
+	// GivenUp is called for each text that is not tried, since it killed too many processes.
+	GivenUp()
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -69,6 +77,7 @@ func (o Options) withDefaults() (Options, error) {
 	set(&o.MaxWait, 3*time.Millisecond)
 	set(&o.QueueSize, 1024)
 	set(&o.Timeout, 30*time.Second)
+	set(&o.MaxAttempts, 3)
 	set(&o.HubURL, "https://huggingface.co")
 	set(&o.Logger, slog.New(slog.DiscardHandler))
 	if o.Observer == nil {
@@ -85,7 +94,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	var err error
 	for name, value := range map[string]int{
-		"MaxBatch": o.MaxBatch - 1, "QueueSize": o.QueueSize - 1, "MaxTokens": o.MaxTokens, "Threads": o.Threads, "MaxWait": int(o.MaxWait), "Timeout": int(o.Timeout),
+		"MaxBatch": o.MaxBatch - 1, "QueueSize": o.QueueSize - 1, "MaxTokens": o.MaxTokens, "Threads": o.Threads, "MaxAttempts": o.MaxAttempts, "MaxWait": int(o.MaxWait), "Timeout": int(o.Timeout),
 	} {
 		if value < 0 {
 			err = errors.Join(err, fmt.Errorf("classifier option %s is too small", name))
@@ -108,3 +117,4 @@ func set[T comparable](v *T, otherwise T) {
 type unobserved struct{}
 
 func (unobserved) BatchDone(int, int, time.Duration, error) {}
+func (unobserved) GivenUp()                                 {}

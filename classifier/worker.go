@@ -19,6 +19,7 @@ import (
 type job struct {
 	ctx       context.Context // tells the worker whether anyone still waits
 	ids       []uint32
+	key       [32]byte    // of the text, for attempts
 	answer    chan answer // has room for the answer, so the worker never waits for a caller
 	started   atomic.Bool // its batch has begun
 	abandoned atomic.Bool // its caller has left
@@ -26,7 +27,7 @@ type job struct {
 
 type answer struct {
 	logits []float32
-	err    error // wraps hitl.ErrModel
+	err    error
 }
 
 // worker is the one goroutine that runs the network: engines are for one, and one keeps all cores busy.
@@ -40,6 +41,12 @@ type worker struct {
 	observer Observer
 	log      *slog.Logger
 
+	attempts    Attempts // may be nil
+	maxAttempts int
+	uncounted   bool            // attempts cannot be counted, and it was said
+	life        context.Context // of the waits for attempts
+	leave       context.CancelFunc
+
 	runningSince atomic.Pointer[time.Time] // nil between runs
 }
 
@@ -47,9 +54,12 @@ type worker struct {
 func (w *worker) loop() {
 	defer close(w.done)
 	for first := range w.queue {
-		for _, group := range byLength(w.collect(first)) {
+		jobs, suspects := w.begin(wanted(w.collect(first)))
+		for _, group := range byLength(jobs) {
 			w.answer(group)
+			w.end(group, true)
 		}
+		w.retry(suspects)
 	}
 }
 
@@ -89,10 +99,13 @@ func (w *worker) collect(first *job) []*job {
 	return batch
 }
 
-// byLength sorts jobs by length and splits them where it doubles, so that no row is padded to more than twice itself. Jobs that
-// nobody waits for are left out.
+// wanted leaves out the jobs that nobody waits for.
+func wanted(jobs []*job) []*job {
+	return slices.DeleteFunc(jobs, func(j *job) bool { return j.abandoned.Load() || j.ctx.Err() != nil })
+}
+
+// byLength sorts jobs by length and splits them where it doubles, so that no row is padded to more than twice itself.
 func byLength(jobs []*job) [][]*job {
-	jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.abandoned.Load() || j.ctx.Err() != nil })
 	slices.SortStableFunc(jobs, func(a, b *job) int { return len(a.ids) - len(b.ids) })
 	var groups [][]*job
 	for len(jobs) > 0 {

@@ -20,6 +20,8 @@ type Classifier struct {
 	QueueSize int `yaml:"queue_size" default:"1024" min:"1" max:"1000000"`
 	// Timeout is how long one text may take, waiting included; after it the item goes to a person.
 	Timeout time.Duration `yaml:"timeout" default:"30s" min:"1ms" max:"10m"`
+	// MaxAttempts is how many processes a text may kill (the model's fault, or its memory) before it goes to a person untried.
+	MaxAttempts int `yaml:"max_attempts" default:"3" min:"1" max:"100"`
 	// CacheDir is where downloaded models are kept. Empty: "hitl" in the user's cache folder.
 	CacheDir string `yaml:"cache_dir"`
 	// HubURL is where models are downloaded from.

@@ -17,6 +17,7 @@ import (
 const (
 	expireEvery = 5 * time.Second
 	expireBatch = 200 // reviews per run; the next run goes on
+	sweepEvery  = 10 * time.Minute
 )
 
 // runEffects carries out what commits asked for: callbacks, card refreshes, and the timers.
@@ -24,10 +25,13 @@ func (s *service) runEffects(ctx context.Context) error {
 	return s.store.RunEffects(ctx, audit.Handlers{
 		Callback:    s.sender.Send,
 		RefreshCard: s.bot.RefreshCard,
-		Periodic: []audit.Periodic{{Name: "expire_reviews", Every: expireEvery, Run: func(ctx context.Context) error {
-			_, err := s.desk.ExpireDue(ctx, expireBatch)
-			return err
-		}}},
+		Periodic: []audit.Periodic{
+			{Name: "expire_reviews", Every: expireEvery, Run: func(ctx context.Context) error {
+				_, err := s.desk.ExpireDue(ctx, expireBatch)
+				return err
+			}},
+			{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},
+		},
 	})
 }
 

@@ -42,6 +42,7 @@ type metrics struct {
 
 	batchSize *prometheus.HistogramVec // classifier
 	batchTime *prometheus.HistogramVec // classifier, outcome
+	givenUp   *prometheus.CounterVec   // classifier
 }
 
 // Bucket bounds in seconds: what a model or a commit takes, and what a person takes.
@@ -79,6 +80,7 @@ func newMetrics() *metrics {
 	m.requests = histogram("hitl_http_request_seconds", "Requests to the API.", fastBuckets, "route", "method", "status")
 	m.batchSize = histogram("hitl_classifier_batch_texts", "Texts in one run of the model.", sizeBuckets, "classifier")
 	m.batchTime = histogram("hitl_classifier_batch_seconds", "Time of one run of the model.", fastBuckets, "classifier", "outcome")
+	m.givenUp = counter("hitl_classifier_given_up_total", "Texts that were not tried, since they killed too many processes; they go to a person.", "classifier")
 	return m
 }
 
@@ -173,7 +175,10 @@ func outcomeOf(err error) string {
 }
 
 // classifier returns the observer of one classifier.
-func (m *metrics) classifier(name string) classifierMetrics { return classifierMetrics{m, name} }
+func (m *metrics) classifier(name string) classifierMetrics {
+	m.givenUp.WithLabelValues(name) // so that its first is a rise from 0
+	return classifierMetrics{m, name}
+}
 
 type classifierMetrics struct {
 	*metrics
@@ -185,3 +190,6 @@ func (m classifierMetrics) BatchDone(texts, _ int, took time.Duration, err error
 	m.batchSize.WithLabelValues(m.name).Observe(float64(texts))
 	m.batchTime.WithLabelValues(m.name, outcomeOf(err)).Observe(took.Seconds())
 }
+
+// GivenUp implements classifier.Observer.
+func (m classifierMetrics) GivenUp() { m.givenUp.WithLabelValues(m.name).Inc() }

@@ -47,14 +47,14 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 			s.close()
 		}
 	}()
-	if err := s.openModels(ctx, progress); err != nil {
+	if s.store, err = audit.Open(ctx, storeConfig(cfg, logger, s.metrics)); err != nil {
+		return nil, err
+	}
+	if err := s.openModels(ctx, progress); err != nil { // they count their attempts in the store
 		return nil, err
 	}
 	policies, err := buildPolicies(cfg, s.labels())
 	if err != nil {
-		return nil, err
-	}
-	if s.store, err = audit.Open(ctx, storeConfig(cfg, logger, s.metrics)); err != nil {
 		return nil, err
 	}
 	if err := s.saveVersions(ctx, policies); err != nil {

@@ -30,7 +30,7 @@ func classifierOptions(cfg *config.Config, name string, logger *slog.Logger, pro
 	c := cfg.Classifiers[name]
 	return classifier.Options{
 		Model: c.Model, ONNXRuntime: c.ONNXRuntime, MaxBatch: c.MaxBatch, MaxWait: c.MaxWait, QueueSize: c.QueueSize,
-		Timeout: c.Timeout, CacheDir: c.CacheDir, HubURL: c.HubURL, HubToken: c.HubToken.Reveal(),
+		Timeout: c.Timeout, MaxAttempts: c.MaxAttempts, CacheDir: c.CacheDir, HubURL: c.HubURL, HubToken: c.HubToken.Reveal(),
 		Progress: progress, Logger: logger,
 	}
 }
@@ -38,7 +38,7 @@ func classifierOptions(cfg *config.Config, name string, logger *slog.Logger, pro
 func (s *service) openModels(ctx context.Context, progress io.Writer) error {
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Classifiers)) {
 		opts := classifierOptions(s.cfg, name, s.logger, progress)
-		opts.Observer = s.metrics.classifier(name)
+		opts.Observer, opts.Attempts = s.metrics.classifier(name), s.store.Attempts()
 		c, err := classifier.Open(ctx, opts)
 		if err != nil {
 			return fmt.Errorf("classifier %q: %w", name, err)
