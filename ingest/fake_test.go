@@ -74,10 +74,10 @@ func (s *store) Find(_ context.Context, source, externalID string) (hitl.Record,
 	return hitl.Record{}, hitl.ErrNotFound
 }
 
-func (s *store) Backlog(context.Context, string) (int, error) {
+func (s *store) Backlog(context.Context, string, string) (inQueue, ofSource int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.backlog, nil
+	return s.backlog, s.backlog, nil
 }
 
 func (s *store) Add(context.Context, string, hitl.Priority, string) error { return nil }
