@@ -14,11 +14,18 @@ func TestBucket(t *testing.T) {
 	t.Parallel()
 	b := newBucket(Rate{PerSecond: 2, Burst: 3})
 	for i, step := range []struct{ at, wait time.Duration }{
-		{0, 0}, {0, 0}, {0, 0}, // a full bucket
-		{0, 500 * time.Millisecond}, {400 * time.Millisecond, 100 * time.Millisecond}, // a refusal costs nothing
-		{500 * time.Millisecond, 0}, {500 * time.Millisecond, 500 * time.Millisecond},
+		{0, 0},
+		{0, 0},
+		{0, 0}, // a full bucket
+		{0, 500 * time.Millisecond},
+		{400 * time.Millisecond, 100 * time.Millisecond}, // a refusal costs nothing
+		{500 * time.Millisecond, 0},
+		{500 * time.Millisecond, 500 * time.Millisecond},
 		{time.Second, 0},
-		{time.Hour, 0}, {time.Hour, 0}, {time.Hour, 0}, {time.Hour, 500 * time.Millisecond}, // it fills up to three, and no more
+		{time.Hour, 0},
+		{time.Hour, 0},
+		{time.Hour, 0},
+		{time.Hour, 500 * time.Millisecond},   // it fills up to three, and no more
 		{0, time.Hour + 500*time.Millisecond}, // a clock that was set back
 	} {
 		if got := b.take(testNow.Add(step.at)); got != step.wait {
@@ -34,7 +41,7 @@ func TestBucket(t *testing.T) {
 			t.Errorf("%+v takes %d at once, want %d", rate, n, burst)
 		}
 	}
-	var none *bucket = newBucket(Rate{})
+	none := newBucket(Rate{})
 	if none != nil || none.take(testNow) != 0 {
 		t.Error("no rate is a rate")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -200,6 +201,25 @@ func TestRateAndQuotaStory(t *testing.T) {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("metrics lack %s", want)
 		}
+	}
+}
+
+// While a receiver changes its secret, callbacks are good by the old one and by the new one.
+func TestCallbackSecretStory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.stop()
+	const newSecret = "whsec_bmV3LWNhbGxiYWNrLXNlY3JldC0wMTIzNDU2Nzg5"
+	w.settings.Sources = fmt.Sprintf(`  moving: {classifier: sentiment, policy: sentiment, auth: {bearer: [%q]}, callback: {url: %q, secret: %q, old_secret: %q}}
+`, hitl.HashKey("moving"), w.upstream.url, newSecret, storySecret) // the upstream knows the old one only
+	w.writeConfig()
+	w.start()
+	var it item
+	if resp := w.as("moving", http.MethodPost, "/v1/items", map[string]any{"text": sureText}, &it); resp.status != http.StatusOK {
+		t.Fatalf("submit: %d %s", resp.status, resp.body)
+	}
+	if got := w.calledBack(it); got.Status != hitl.AIAccepted {
+		t.Errorf("upstream was told %+v", got)
 	}
 }
 
