@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -181,6 +182,31 @@ func TestKeyringRuns(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Run ended with %v", err)
 	}
+}
+
+// The migration can be cut off after any statement and begun again, and gives open reviews their sources.
+func TestKeysMigrationRepeats(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t)
+	mustAppend(t, s, unsure("a", "one"), nil)
+	closed := unsure("b", "two")
+	mustAppend(t, s, closed, nil)
+	mustDecide(t, s, corrected(closed, "U1"), nil)
+	migration, err := os.ReadFile("migrations/00005_keys.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := owner.Exec(t.Context(), `ALTER TABLE hitl.reviews DROP COLUMN source; DROP TABLE hitl.api_keys`); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := owner.Exec(t.Context(), string(migration)); err != nil {
+			t.Fatal(err)
+		}
+		got := scalar[string](t, owner, `SELECT string_agg(state || ' of ' || source, ', ' ORDER BY state DESC) FROM hitl.reviews`)
+		equal(t, "reviews", got, "open of mail, decided of ")
+	}
+	equal(t, "keys", scalar[int](t, owner, `SELECT count(*) FROM hitl.api_keys`), 0)
 }
 
 // lockedBuffer is a log that a store's goroutines write and the test reads.

@@ -1,7 +1,9 @@
+-- +goose NO TRANSACTION
 -- +goose Up
+-- Each statement is a transaction and can be repeated: the last one may take a while, in which nobody should wait for the table.
 
 -- API keys. The owner makes and revokes them; the service may only read them, so that who takes it over cannot make himself a key.
-CREATE TABLE hitl.api_keys (
+CREATE TABLE IF NOT EXISTS hitl.api_keys (
     id         text COLLATE "C" PRIMARY KEY,
     hash       bytea NOT NULL UNIQUE CHECK (length(hash) = 32), -- SHA-256 of the key, which is kept nowhere
     source     text COLLATE "C" NOT NULL, -- '': every source
@@ -16,5 +18,5 @@ CREATE TABLE hitl.api_keys (
 
 -- The source stands with its reviews, so that counting the open ones of each touches no item. Binaries before this migration leave it empty:
 -- their reviews count to no source.
-ALTER TABLE hitl.reviews ADD COLUMN source text COLLATE "C" NOT NULL DEFAULT '';
-UPDATE hitl.reviews r SET source = i.source FROM hitl.items i WHERE i.id = r.item_id AND r.state = 'open';
+ALTER TABLE hitl.reviews ADD COLUMN IF NOT EXISTS source text COLLATE "C" NOT NULL DEFAULT '';
+UPDATE hitl.reviews r SET source = i.source FROM hitl.items i WHERE i.id = r.item_id AND r.state = 'open' AND r.source = '';
