@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hitl"
+	"hitl/config"
 )
 
 // keysDelay is how long, at most, a running service goes on with the keys it knows: hitl keys create and revoke say so.
@@ -249,5 +250,21 @@ func TestPrivateListener(t *testing.T) {
 		if !strings.Contains(w.logs.String(), "metrics="+strings.TrimPrefix(w.metrics, "http://")) {
 			t.Error("the log does not say where the metrics are")
 		}
+	}
+}
+
+func TestListenPrivately(t *testing.T) {
+	t.Parallel()
+	l, err := listenPrivately(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if _, err := listenPrivately(t.Context(), l.Addr().String()); err == nil || !strings.Contains(err.Error(), "server.metrics_listen") {
+		t.Errorf("an address that is taken: %v", err)
+	}
+	off, err := listenPrivately(t.Context(), config.MetricsOff)
+	if s := (&service{private: off}); err != nil || off != nil || s.metricsAddr() != "off" {
+		t.Errorf("off: %v, %v", off, err)
 	}
 }
