@@ -199,9 +199,12 @@ func TestKeysMigrationRepeats(t *testing.T) {
 	if _, err := owner.Exec(t.Context(), `ALTER TABLE hitl.reviews DROP COLUMN source; DROP TABLE hitl.api_keys`); err != nil {
 		t.Fatal(err)
 	}
+	schema, sources, _ := strings.Cut(string(migration), "-- +goose StatementBegin")
 	for range 2 {
-		if _, err := owner.Exec(t.Context(), string(migration)); err != nil {
-			t.Fatal(err)
+		for _, statements := range []string{schema, sources} { // the second commits, so it stands alone
+			if _, err := owner.Exec(t.Context(), statements); err != nil {
+				t.Fatal(err)
+			}
 		}
 		got := scalar[string](t, owner, `SELECT string_agg(state || ' of ' || source, ', ' ORDER BY state DESC) FROM hitl.reviews`)
 		equal(t, "reviews", got, "open of mail, decided of ")

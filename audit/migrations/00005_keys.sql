@@ -1,6 +1,6 @@
 -- +goose NO TRANSACTION
 -- +goose Up
--- Each statement is a transaction and can be repeated: the last one may take a while, in which nobody should wait for the table.
+-- Everything here can be repeated, should it be cut off.
 
 -- API keys. The owner makes and revokes them; the service may only read them, so that who takes it over cannot make himself a key.
 CREATE TABLE IF NOT EXISTS hitl.api_keys (
@@ -19,4 +19,22 @@ CREATE TABLE IF NOT EXISTS hitl.api_keys (
 -- The source stands with its reviews, so that counting the open ones of each touches no item. Binaries before this migration leave it empty:
 -- their reviews count to no source.
 ALTER TABLE hitl.reviews ADD COLUMN IF NOT EXISTS source text COLLATE "C" NOT NULL DEFAULT '';
-UPDATE hitl.reviews r SET source = i.source FROM hitl.items i WHERE i.id = r.item_id AND r.state = 'open' AND r.source = '';
+
+-- In steps that commit, so that nobody who decides a review waits for more than one of them.
+-- +goose StatementBegin
+DO $$
+DECLARE
+    first text COLLATE "C" := '';
+    last  text COLLATE "C";
+BEGIN
+    LOOP
+        SELECT max(id) INTO last FROM (SELECT id FROM hitl.reviews WHERE id > first ORDER BY id LIMIT 1000) step;
+        EXIT WHEN last IS NULL;
+        UPDATE hitl.reviews r SET source = i.source FROM hitl.items i
+        WHERE i.id = r.item_id AND r.id > first AND r.id <= last AND r.state = 'open' AND r.source = '';
+        COMMIT;
+        first := last;
+    END LOOP;
+END
+$$;
+-- +goose StatementEnd
