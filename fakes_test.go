@@ -14,7 +14,6 @@ type memory struct {
 	records   map[string]Record // by source and external id
 	decisions map[string]Decision
 	callbacks []Callback
-	open      int
 	fail      error // returned by every call that writes
 }
 
@@ -39,9 +38,6 @@ func (m *memory) Append(_ context.Context, r Record, c *Callback) (Record, bool,
 	if c != nil {
 		m.callbacks = append(m.callbacks, *c)
 	}
-	if r.Review != nil {
-		m.open++
-	}
 	return r, false, nil
 }
 
@@ -54,10 +50,21 @@ func (m *memory) Find(_ context.Context, source, externalID string) (Record, err
 	return Record{}, ErrNotFound
 }
 
-func (m *memory) Backlog(context.Context, string) (int, error) {
+func (m *memory) Backlog(_ context.Context, queue, source string) (inQueue, ofSource int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.open, nil
+	for _, r := range m.records {
+		if r.Review == nil {
+			continue
+		}
+		if r.Review.Queue == queue {
+			inQueue++
+		}
+		if r.Item.Source == source {
+			ofSource++
+		}
+	}
+	return inQueue, ofSource, nil
 }
 
 func (m *memory) Review(_ context.Context, id string) (Record, error) {

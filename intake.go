@@ -15,8 +15,8 @@ type Ledger interface {
 	Append(ctx context.Context, record Record, callback *Callback) (stored Record, replayed bool, err error)
 	// Find returns the record with an idempotency key, or ErrNotFound.
 	Find(ctx context.Context, source, externalID string) (Record, error)
-	// Backlog returns how many reviews of a queue are open. It may lag by a few seconds.
-	Backlog(ctx context.Context, queue string) (int, error)
+	// Backlog returns how many reviews are open in a queue, and how many of a source in all queues. It may lag by a few seconds.
+	Backlog(ctx context.Context, queue, source string) (inQueue, ofSource int, err error)
 }
 
 // Waiting is the part of the queue that Intake needs: an index of the reviews that wait for a card.
@@ -39,6 +39,7 @@ type Source struct {
 	Policy         Policy
 	Callback       bool // whether the upstream is called back with decisions
 	CallbackOnSure bool // and also with AI_ACCEPTED
+	Backlog        int  // most open reviews of its items; 0: no limit
 }
 
 // QueueRules are what a review takes from its queue.
@@ -121,14 +122,8 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 		return nil
 	}
 	rules := in.Queues[rec.Route.Queue]
-	if rules.Backlog > 0 {
-		open, err := in.Ledger.Backlog(ctx, rec.Route.Queue)
-		if err != nil {
-			return fmt.Errorf("count backlog: %w", err)
-		}
-		if open >= rules.Backlog {
-			return fmt.Errorf("queue %q: %w", rec.Route.Queue, ErrBacklog)
-		}
+	if err := in.checkBacklog(ctx, source, rules, rec); err != nil {
+		return err
 	}
 	rec.Review = &Review{
 		ID: NewID("rev", rec.Item.ReceivedAt), ItemID: rec.Item.ID, Round: 1, State: ReviewOpen,
@@ -136,6 +131,23 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 	}
 	if rules.ExpireAfter > 0 {
 		rec.Review.ExpiresAt = rec.Item.ReceivedAt.Add(rules.ExpireAfter)
+	}
+	return nil
+}
+
+// checkBacklog refuses a review for which its queue or its source has too many already.
+func (in *Intake) checkBacklog(ctx context.Context, source Source, rules QueueRules, rec *Record) error {
+	if rules.Backlog <= 0 && source.Backlog <= 0 {
+		return nil
+	}
+	inQueue, ofSource, err := in.Ledger.Backlog(ctx, rec.Route.Queue, rec.Item.Source)
+	switch {
+	case err != nil:
+		return fmt.Errorf("count backlog: %w", err)
+	case source.Backlog > 0 && ofSource >= source.Backlog:
+		return fmt.Errorf("source %q: %w", rec.Item.Source, ErrBacklog)
+	case rules.Backlog > 0 && inQueue >= rules.Backlog:
+		return fmt.Errorf("queue %q: %w", rec.Route.Queue, ErrBacklog)
 	}
 	return nil
 }

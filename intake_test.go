@@ -141,6 +141,34 @@ func TestSubmitFullBacklog(t *testing.T) {
 	}
 }
 
+// A source that fills its share leaves room to the others in the queue.
+func TestSubmitFullBacklogOfASource(t *testing.T) {
+	t.Parallel()
+	in := testIntake(newMemory(), &waiting{}, unsure)
+	greedy := in.Sources["shop"]
+	greedy.Backlog = 2
+	in.Sources = map[string]Source{"greedy": greedy, "shop": in.Sources["shop"]}
+	submit := func(source, id string) error {
+		_, _, err := in.Submit(t.Context(), Submission{Source: source, ExternalID: id, Text: "hm"})
+		return err
+	}
+	for _, step := range []struct {
+		source, id string
+		full       bool
+	}{
+		{"greedy", "1", false}, {"greedy", "2", false}, {"greedy", "3", true}, {"greedy", "1", false}, // stored: answered
+		{"shop", "1", false}, {"shop", "2", true}, // the queue has three
+	} {
+		if err := submit(step.source, step.id); errors.Is(err, ErrBacklog) != step.full || err != nil && !step.full {
+			t.Errorf("%s %s: %v", step.source, step.id, err)
+		}
+	}
+	in.Queues = nil
+	if err := submit("greedy", "4"); !errors.Is(err, ErrBacklog) || !strings.Contains(err.Error(), "greedy") {
+		t.Errorf("without a limit of the queue: %v", err)
+	}
+}
+
 func TestSubmitFailures(t *testing.T) {
 	t.Parallel()
 	observed := &seen{}

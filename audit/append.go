@@ -165,7 +165,7 @@ func (s *Store) write(ctx context.Context, calls []*call, answered map[*call]boo
 			answer(c, result{err: err})
 		case fresh[c.row.id]:
 			if r := c.row.rec.Review; r != nil {
-				s.backlog.add(r.Queue, 1)
+				s.backlog.add(r.Queue, c.row.rec.Item.Source, 1)
 			}
 			answer(c, result{rec: c.row.rec})
 		}

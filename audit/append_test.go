@@ -308,27 +308,31 @@ func TestBacklog(t *testing.T) {
 	t.Parallel()
 	now := start
 	s, owner := open(t, func(c *audit.Config) { c.Now = func() time.Time { return now } })
-	count := func(queue string) int {
-		n, err := s.Backlog(t.Context(), queue)
+	count := func(queue, source string) [2]int {
+		inQueue, ofSource, err := s.Backlog(t.Context(), queue, source)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return n
+		return [2]int{inQueue, ofSource}
 	}
-	equal(t, "at first", count("default"), 0)
+	equal(t, "at first", count("default", "mail"), [2]int{0, 0})
 	rec := unsure("a", "one")
 	mustAppend(t, s, rec, nil)
 	mustAppend(t, s, unsure("b", "two"), nil)
-	equal(t, "after two", count("default"), 2)
-	equal(t, "elsewhere", count("other"), 0)
+	elsewhere := unsure("c", "three")
+	elsewhere.Item.Source, elsewhere.Review.Queue = "chat", "other"
+	mustAppend(t, s, elsewhere, nil)
+	equal(t, "after two", count("default", "mail"), [2]int{2, 2})
+	equal(t, "elsewhere", count("other", "chat"), [2]int{1, 1})
+	equal(t, "nowhere", count("none", "nobody"), [2]int{0, 0})
 	mustDecide(t, s, corrected(rec, "U1"), nil)
-	equal(t, "after a decision", count("default"), 1)
-	if _, err := owner.Exec(t.Context(), `UPDATE hitl.reviews SET queue = 'other'`); err != nil {
+	equal(t, "after a decision", count("default", "mail"), [2]int{1, 1})
+	if _, err := owner.Exec(t.Context(), `UPDATE hitl.reviews SET queue = 'other', source = 'chat'`); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(time.Second)
-	equal(t, "a second later", count("default"), 1)
+	equal(t, "a second later", count("default", "mail"), [2]int{1, 1})
 	now = now.Add(time.Second)
-	equal(t, "after two seconds, elsewhere", count("other"), 1)
-	equal(t, "after two seconds", count("default"), 0)
+	equal(t, "after two seconds, elsewhere", count("other", "chat"), [2]int{2, 2})
+	equal(t, "after two seconds", count("default", "mail"), [2]int{0, 0})
 }

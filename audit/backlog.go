@@ -12,40 +12,51 @@ import (
 // backlogAge is how old a count of open reviews may get before it is made again.
 const backlogAge = 2 * time.Second
 
-// backlog holds the open reviews of each queue: as last counted, and what this process has added or closed since.
+// backlog holds the open reviews of each queue and source: as last counted, and what this process has added or closed since.
 type backlog struct {
 	mu       sync.Mutex
-	counted  map[string]int
-	since    map[string]int // changes by this process since the count began
-	at       time.Time      // when the count was made; zero: never
-	counting chan struct{}  // closed when the running count is done; nil: none runs
+	counted  openReviews
+	since    openReviews   // changes by this process since the count began
+	at       time.Time     // when the count was made; zero: never
+	counting chan struct{} // closed when the running count is done; nil: none runs
 }
 
-func newBacklog() backlog { return backlog{since: map[string]int{}} }
+// openReviews are numbers of open reviews. A review counts in both maps.
+type openReviews struct{ queues, sources map[string]int }
 
-func (b *backlog) add(queue string, n int) {
+func newOpenReviews() openReviews { return openReviews{map[string]int{}, map[string]int{}} }
+
+func (o openReviews) add(queue, source string, n int) {
+	o.queues[queue] += n
+	o.sources[source] += n
+}
+
+func newBacklog() backlog { return backlog{since: newOpenReviews()} }
+
+func (b *backlog) add(queue, source string, n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.since[queue] += n
+	b.since.add(queue, source, n)
 }
 
-// Backlog returns how many reviews of a queue are open. What other processes did is seen within about two seconds. Only the first
-// call, and one call each two seconds, wait for Postgres; hitl.ErrUnavailable says that it is out of reach.
-func (s *Store) Backlog(ctx context.Context, queue string) (int, error) {
+// Backlog returns how many reviews are open in a queue, and how many of a source in all queues. What other processes did is seen within about two
+// seconds. Only the first call, and one call each two seconds, wait for Postgres; hitl.ErrUnavailable says that it is out of reach.
+func (s *Store) Backlog(ctx context.Context, queue, source string) (inQueue, ofSource int, err error) {
 	b := &s.backlog
 	for {
 		b.mu.Lock()
-		n, known := max(b.counted[queue]+b.since[queue], 0), !b.at.IsZero()
-		if known && (b.counting != nil || s.cfg.Now().Sub(b.at) < backlogAge) {
+		inQueue = max(b.counted.queues[queue]+b.since.queues[queue], 0)
+		ofSource = max(b.counted.sources[source]+b.since.sources[source], 0)
+		if known := !b.at.IsZero(); known && (b.counting != nil || s.cfg.Now().Sub(b.at) < backlogAge) {
 			b.mu.Unlock()
-			return n, nil
+			return inQueue, ofSource, nil
 		}
 		running := b.counting
 		if running == nil {
 			b.counting = make(chan struct{})
 			b.mu.Unlock()
 			if err := s.count(ctx); err != nil {
-				return 0, err
+				return 0, 0, err
 			}
 			continue
 		}
@@ -53,7 +64,7 @@ func (s *Store) Backlog(ctx context.Context, queue string) (int, error) {
 		select { // for the first count ever
 		case <-running:
 		case <-ctx.Done():
-			return 0, fmt.Errorf("count open reviews: %w", ctx.Err())
+			return 0, 0, fmt.Errorf("count open reviews: %w", ctx.Err())
 		}
 	}
 }
@@ -63,7 +74,7 @@ func (s *Store) count(ctx context.Context) error {
 	b := &s.backlog
 	b.mu.Lock()
 	before := b.since
-	b.since = map[string]int{}
+	b.since = newOpenReviews()
 	b.mu.Unlock()
 	counted, err := s.countOpen(ctx)
 	b.mu.Lock()
@@ -71,8 +82,11 @@ func (s *Store) count(ctx context.Context) error {
 	if err == nil {
 		b.counted, b.at = counted, s.cfg.Now()
 	} else {
-		for queue, n := range before {
-			b.since[queue] += n
+		for queue, n := range before.queues {
+			b.since.queues[queue] += n
+		}
+		for source, n := range before.sources {
+			b.since.sources[source] += n
 		}
 	}
 	close(b.counting)
@@ -80,16 +94,16 @@ func (s *Store) count(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) countOpen(ctx context.Context) (map[string]int, error) {
-	rows, err := s.pool.Query(ctx, `SELECT queue, count(*) FROM hitl.reviews WHERE state = 'open' GROUP BY queue`)
+func (s *Store) countOpen(ctx context.Context) (openReviews, error) {
+	rows, err := s.pool.Query(ctx, `SELECT queue, source, count(*) FROM hitl.reviews WHERE state = 'open' GROUP BY queue, source`)
 	if err != nil {
-		return nil, readError("count open reviews", err)
+		return openReviews{}, readError("count open reviews", err)
 	}
-	counted := map[string]int{}
-	var queue string
+	counted := newOpenReviews()
+	var queue, source string
 	var n int
-	if _, err := pgx.ForEachRow(rows, []any{&queue, &n}, func() error { counted[queue] = n; return nil }); err != nil {
-		return nil, readError("count open reviews", err)
+	if _, err := pgx.ForEachRow(rows, []any{&queue, &source, &n}, func() error { counted.add(queue, source, n); return nil }); err != nil {
+		return openReviews{}, readError("count open reviews", err)
 	}
 	return counted, nil
 }

@@ -41,7 +41,7 @@ func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hi
 		standing, err := s.standing(ctx, decision)
 		return standing, false, err
 	}
-	s.backlog.add(won.queue, -1)
+	s.backlog.add(won.queue, won.source, -1)
 	s.waits.wake(won.itemID)
 	return decision, true, nil
 }

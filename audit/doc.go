@@ -8,6 +8,7 @@
 //   - [Store.RunEffects] (effects.go) carries out what must happen after a commit: callbacks, card refreshes, timers. The jobs are
 //     inserted by the transaction that calls for them, and River polls for them; nothing listens, so connection poolers are fine.
 //   - [Store.BeginCard] and its neighbours (cards.go) are the bot's memory of what it posted.
+//   - [CreateKey] and [RevokeKey] (keys.go) are the owner's; a [Keyring] (keyring.go) holds the API keys that are live.
 //   - [Store.Stats] and [Store.Export] are queries.
 //
 // Schema hitl holds our tables (migrations/), schema hitl_jobs River's.

@@ -73,8 +73,8 @@ WITH t AS MATERIALIZED (
     INSERT INTO hitl.item_texts (item_id, text, metadata, key)
     SELECT id, text, metadata::json, key FROM t JOIN fresh USING (id)
 ), reviews AS (
-    INSERT INTO hitl.reviews (id, item_id, round, state, queue, priority, opened_at, expires_at)
-    SELECT review_id, id, round, state, review_queue, review_priority, opened_at, expires_at
+    INSERT INTO hitl.reviews (id, item_id, round, state, queue, priority, opened_at, expires_at, source)
+    SELECT review_id, id, round, state, review_queue, review_priority, opened_at, expires_at, source
     FROM t JOIN fresh USING (id) WHERE review_id IS NOT NULL
 ), callbacks AS (
     INSERT INTO hitl.callbacks (id, source, item_id, body)

@@ -50,7 +50,7 @@ func TestReadsWithoutPostgres(t *testing.T) {
 	_, find := s.Find(ctx, "a", "1")
 	_, review := s.Review(ctx, "rev_1")
 	_, log := s.Log(ctx, "itm_1")
-	_, backlog := s.Backlog(ctx, "support")
+	_, _, backlog := s.Backlog(ctx, "support", "shop")
 	now := s.cfg.Now()
 	_, stats := s.Stats(ctx, hitl.StatsQuery{Since: now.Add(-1), Until: now.Add(1000)})
 	for what, err := range map[string]error{"item": item, "find": find, "review": review, "log": log, "backlog": backlog, "stats": stats} {

@@ -41,6 +41,8 @@ type Config struct {
 	EffectTimeout time.Duration
 	// PollInterval is how often this process looks for effects that are due. Default 200 ms.
 	PollInterval time.Duration
+	// KeysInterval is how often a Keyring looks for keys that were made or revoked. Default 5 s.
+	KeysInterval time.Duration
 	// StopTimeout is how long running effects may take to finish once RunEffects' context has ended. Default 10 s.
 	StopTimeout time.Duration
 
@@ -72,6 +74,7 @@ func (c Config) withDefaults() Config {
 	c.CardWorkers = cmp.Or(c.CardWorkers, 8)
 	c.EffectTimeout = cmp.Or(c.EffectTimeout, 30*time.Second)
 	c.PollInterval = cmp.Or(c.PollInterval, 200*time.Millisecond)
+	c.KeysInterval = cmp.Or(c.KeysInterval, 5*time.Second)
 	c.StopTimeout = cmp.Or(c.StopTimeout, 10*time.Second)
 	if c.Observer == nil {
 		c.Observer = unobserved{}

@@ -29,8 +29,10 @@ type Config struct {
 type Server struct {
 	// Listen is the address of the API, the webhooks and Slack's requests.
 	Listen string `yaml:"listen" default:":8080" required:"true"`
-	// MetricsListen is the address of /metrics, when it must not be the public one. Empty: the same as Listen.
-	MetricsListen string `yaml:"metrics_listen"`
+	// MetricsListen is the address of /metrics, which is never public. MetricsOff: there are none. Replicas on one machine need one each.
+	MetricsListen string `yaml:"metrics_listen" default:"127.0.0.1:9090" required:"true"`
+	// PProf serves Go's profiles beside the metrics, under /debug/pprof/.
+	PProf bool `yaml:"pprof" default:"false"`
 	// PublicURL is where upstreams and Slack reach this service, without a path; documents and links name it. Empty: they name none.
 	PublicURL string `yaml:"public_url"`
 	// MaxBody is the size of the largest request body.
@@ -47,6 +49,9 @@ type Server struct {
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" default:"25s" min:"1s"`
 }
 
+// MetricsOff in place of an address says that nothing listens there.
+const MetricsOff = "off"
+
 // Log is what the service says about itself, on standard error.
 type Log struct {
 	// Level is the least level that is written: debug, info, warn or error.
@@ -59,7 +64,7 @@ type Log struct {
 type Postgres struct {
 	// URL is the connection as the role of the service, "postgres://…".
 	URL Secret `yaml:"url" required:"true"`
-	// MigrateURL is the connection as the owner of the schema, for `hitl migrate`. Empty: URL.
+	// MigrateURL is the connection as the owner of the schema, for `hitl migrate` and `hitl keys`. Empty: URL.
 	MigrateURL Secret `yaml:"migrate_url"`
 	// MaxConns is the most connections that one replica opens.
 	MaxConns int `yaml:"max_conns" default:"16" min:"4" max:"1000"`

@@ -98,17 +98,29 @@ type Source struct {
 	Classifier string `yaml:"classifier" default:"default" required:"true"`
 	// Policy is the name of the policy for its items.
 	Policy string `yaml:"policy" default:"default" required:"true"`
-	// Auth is how the source proves who it is.
+	// Auth is how the source proves who it is, beside the keys that `hitl keys create` made for it. Absent: by those keys alone.
 	Auth Auth `yaml:"auth"`
+	// Rate bounds how many items it may send; more are refused with 429.
+	Rate Rate `yaml:"rate"`
+	// Backlog is the most open reviews of its items, in all queues; more items that need one are refused with 503. 0: no limit.
+	Backlog int `yaml:"backlog" default:"0" min:"0"`
 	// Mapping makes items of what the source posts to /v1/hooks/NAME. Absent: it has no hook.
 	Mapping *Mapping `yaml:"mapping"`
 	// Callback is where decisions are sent. Absent: nowhere, the source asks.
 	Callback *Callback `yaml:"callback"`
-	// Stats lets the source read GET /v1/stats, which tells about all sources and reviewers.
+	// Stats lets the keys of Auth.Bearer read GET /v1/stats, which tells about all sources and reviewers.
 	Stats bool `yaml:"stats" default:"false"`
 }
 
-// Auth is how a source proves who it is: exactly one of its fields.
+// Rate is how many items a source may send to one replica.
+type Rate struct {
+	// PerSecond is how many on average, 0.5 for one in two seconds. 0: no limit.
+	PerSecond float64 `yaml:"per_second" default:"0" min:"0" max:"100000"`
+	// Burst is how many at once. 0: what comes in a second, at least one.
+	Burst int `yaml:"burst" default:"0" min:"0" max:"100000"`
+}
+
+// Auth is how a source proves who it is: one of its fields at most.
 type Auth struct {
 	// Bearer are the hashes of keys sent as "Authorization: Bearer KEY".
 	Bearer []KeyHash `yaml:"bearer"`
@@ -137,7 +149,8 @@ type HMAC struct {
 type Mapping struct {
 	// When says whether a post is an item at all, true or false; others are answered and forgotten. Empty: all are.
 	When string `yaml:"when"`
-	// ID gives the source's own id, a string. Empty: every post is a new item.
+	// ID gives the source's own id, a string. Empty: a signed post that comes again is the same item, by the webhook-id of Standard Webhooks or the
+	// hash of the body with HMAC; every post with a bearer key is a new one.
 	ID string `yaml:"id"`
 	// Text gives the text to classify.
 	Text string `yaml:"text" required:"true"`
@@ -152,6 +165,8 @@ type Callback struct {
 	URL string `yaml:"url" required:"true"`
 	// Secret signs the callbacks: "whsec_" and base64.
 	Secret Secret `yaml:"secret" required:"true"`
+	// OldSecret signs them too, while the receiver changes from it to Secret.
+	OldSecret Secret `yaml:"old_secret"`
 	// AIAccepted sends callbacks for items that the model decided too.
 	AIAccepted bool `yaml:"ai_accepted" default:"true"`
 }

@@ -52,7 +52,11 @@ func (c *Config) validate(ps *problems) {
 
 func (s Server) validate(ps *problems) {
 	checkAddr(ps, "server.listen", s.Listen)
-	checkAddr(ps, "server.metrics_listen", s.MetricsListen)
+	if s.MetricsListen != MetricsOff {
+		checkAddr(ps, "server.metrics_listen", s.MetricsListen)
+	} else if s.PProf {
+		ps.add("server.pprof", "has a meaning with server.metrics_listen only")
+	}
 	checkURL(ps, "server.public_url", s.PublicURL, true)
 }
 
@@ -165,9 +169,10 @@ func (c *Config) validateSource(ps *problems, path string, s Source) {
 			ways++
 		}
 	}
-	if ways != 1 {
-		ps.add(path+".auth", "needs exactly one of bearer, standard_webhooks and hmac, has %d", ways)
+	if ways > 1 {
+		ps.add(path+".auth", "may have one of bearer, standard_webhooks and hmac, has %d", ways)
 	}
+	s.Rate.validate(ps, path+".rate")
 	if w := s.Auth.StandardWebhooks; w != nil {
 		for i, secret := range w.Secrets {
 			checkWebhookSecret(ps, index(path+".auth.standard_webhooks.secrets", i), secret)
@@ -186,6 +191,22 @@ func (c *Config) validateSource(ps *problems, path string, s Source) {
 	if cb := s.Callback; cb != nil {
 		checkURL(ps, path+".callback.url", cb.URL, c.Callbacks.AllowHTTP)
 		checkWebhookSecret(ps, path+".callback.secret", cb.Secret)
+		checkWebhookSecret(ps, path+".callback.old_secret", cb.OldSecret)
+		if !cb.OldSecret.IsZero() && cb.OldSecret.Equal(cb.Secret) {
+			ps.add(path+".callback.old_secret", "is the same as secret")
+		}
+	}
+}
+
+// slowestRate keeps the time that a bucket needs to fill within what a time.Duration holds.
+const slowestRate = 0.001
+
+func (r Rate) validate(ps *problems, path string) {
+	switch {
+	case r.PerSecond > 0 && r.PerSecond < slowestRate:
+		ps.add(path+".per_second", "must be 0 or at least %v", slowestRate)
+	case r.PerSecond == 0 && r.Burst > 0:
+		ps.add(path+".burst", "has a meaning with per_second only")
 	}
 }
 

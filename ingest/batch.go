@@ -98,6 +98,9 @@ func (a *api) batchItem(ctx context.Context, v any, i int) (result batchResult) 
 	if ctx.Err() != nil {
 		return refused(newProblem(codeUnavailable, "the batch took too long; this item was not tried"))
 	}
+	if p := a.spend(scopeOf(ctx).source); p != nil {
+		return refused(p)
+	}
 	at := fmt.Sprintf("body.items[%d]", i)
 	sub, p := readSubmission(v, scopeOf(ctx).source, at)
 	if p != nil {

@@ -1,9 +1,10 @@
 // Package ingest is the service's HTTP side: items come in, signed callbacks go out.
 //
-// In: [New] returns a handler with the API under /v1, its OpenAPI document and a page that shows it, health checks and metrics.
+// In: [New] returns a handler with the API under /v1, its OpenAPI document and a page that shows it, and health checks.
 // An upstream (a "source") either posts items itself with a bearer key, or points its own webhooks at /v1/hooks/SOURCE, where CEL
 // expressions from the configuration make items of whatever JSON it sends. Webhooks are proved by Standard Webhooks signatures, by
-// HMAC-SHA256 signatures in GitHub's form, or by the bearer key. A source sees its own items only.
+// HMAC-SHA256 signatures in GitHub's form, or by the bearer key. A source sees its own items only. Keys are the configuration's or those that Config.Keys
+// knows; each has rights, and each route wants one.
 //
 // Out: [NewSender] returns the sender of callbacks, which are signed as Standard Webhooks (https://www.standardwebhooks.com).
 //

@@ -74,10 +74,10 @@ func (s *store) Find(_ context.Context, source, externalID string) (hitl.Record,
 	return hitl.Record{}, hitl.ErrNotFound
 }
 
-func (s *store) Backlog(context.Context, string) (int, error) {
+func (s *store) Backlog(context.Context, string, string) (inQueue, ofSource int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.backlog, nil
+	return s.backlog, s.backlog, nil
 }
 
 func (s *store) Add(context.Context, string, hitl.Priority, string) error { return nil }
@@ -212,6 +212,7 @@ func (policy) Version() string { return "p1" }
 const (
 	helpKey       = "key-of-the-helpdesk-1"
 	shopKey       = "key-of-the-shop"
+	slowKey       = "key-of-the-slow"
 	webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	hubSecret     = "It's a Secret to Everybody"
 )
@@ -245,8 +246,9 @@ func (b *syncBuffer) String() string {
 
 func testSources() map[string]Source {
 	return map[string]Source{
-		"help": {Keys: []KeyHash{HashKey("an older key"), HashKey(helpKey)}, Stats: true},
-		"shop": {Keys: []KeyHash{HashKey(shopKey)}, Hook: &Hook{Text: "body.text"}},
+		"help": {Keys: []hitl.KeyHash{hitl.HashKey("an older key"), hitl.HashKey(helpKey)}, Stats: true},
+		"shop": {Keys: []hitl.KeyHash{hitl.HashKey(shopKey)}, Hook: &Hook{Text: "body.text"}},
+		"slow": {Keys: []hitl.KeyHash{hitl.HashKey(slowKey)}, Rate: Rate{PerSecond: 0.1}},
 		"hub": {
 			HMAC: &HMAC{Secrets: []Secret{"the secret of last month", hubSecret}},
 			Hook: &Hook{
@@ -268,7 +270,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	source := hitl.Source{Classifier: "sentiment", Model: model{}, Policy: policy{}}
 	c := Config{
 		Intake: &hitl.Intake{
-			Sources: map[string]hitl.Source{"help": source, "shop": source, "hub": source, "desk": source},
+			Sources: map[string]hitl.Source{"help": source, "shop": source, "hub": source, "desk": source, "slow": source},
 			Queues:  map[string]hitl.QueueRules{"default": {Backlog: 100, ExpireAfter: time.Hour}},
 			Ledger:  w.store, Waiting: w.store, Logger: logger, Now: func() time.Time { return testNow },
 		},

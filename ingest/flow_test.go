@@ -287,9 +287,7 @@ func TestReady(t *testing.T) {
 // TestSurround looks at what surrounds each request: log, metrics, ids, headers, and that nothing private is in them.
 func TestSurround(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) {
-		c.Metrics = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "metrics 1\n") })
-	})
+	w := newWorld(t)
 	rec := w.do(t, call{
 		method: "POST", path: "/v1/items?planted-query", key: helpKey, body: `{"text":"sure planted-text","metadata":{"m":"planted-meta"},"subject":"planted-subject"}`,
 		header: map[string]string{"X-Request-Id": "trace-1.a"},
@@ -305,8 +303,8 @@ func TestSurround(t *testing.T) {
 	w.do(t, call{method: "POST", path: "/v1/items", key: helpKey, body: `{"text":"panic planted-text"}`})
 	w.do(t, call{method: "POST", path: "/v1/hooks/shop", key: shopKey, body: `{"planted-key":"planted-text"}`})
 	w.do(t, call{method: "GET", path: "/planted-path"})
-	if rec := w.do(t, call{method: "GET", path: "/metrics"}); rec.Body.String() != "metrics 1\n" {
-		t.Errorf("metrics = %d %s", rec.Code, rec.Body)
+	if rec := w.do(t, call{method: "GET", path: "/metrics"}); rec.Code != http.StatusNotFound {
+		t.Errorf("metrics are public: %d", rec.Code)
 	}
 	rec = w.do(t, call{method: "GET", path: "/healthz", header: map[string]string{"X-Request-Id": "a\nb"}})
 	if id := rec.Header().Get("X-Request-Id"); !strings.HasPrefix(id, "req_") {
@@ -321,7 +319,7 @@ func TestSurround(t *testing.T) {
 	}
 	want := []string{
 		"POST /v1/items help 200", "POST /v1/items  401", "POST /v1/items help 500", "POST /v1/hooks/{source} shop 422", "GET   404",
-		"GET /metrics  200", "GET /healthz  200",
+		"GET   404", "GET /healthz  200",
 	}
 	if !slices.Equal(seen, want) {
 		t.Errorf("observed %q", seen)
@@ -338,14 +336,12 @@ func TestSurround(t *testing.T) {
 // TestPanicInTheMiddle cuts an answer that had begun, so that nobody takes it for whole.
 func TestPanicInTheMiddle(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) {
-		c.Metrics = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(rw, strings.Repeat("x", 1<<16))
-			panic("planted")
-		})
-	})
-	url, _ := serve(t, w)
-	if status, _, err := get(t, testClient(t), url+"/metrics"); err == nil {
+	a := &api{Config: Config{Logger: testLogger(), Now: time.Now}}
+	url, _ := serve(t, &world{handler: a.surround(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(rw, strings.Repeat("x", 1<<16))
+		panic("planted")
+	}))})
+	if status, _, err := get(t, testClient(t), url+"/"); err == nil {
 		t.Errorf("status %d and no error", status)
 	}
 }
@@ -357,7 +353,7 @@ func TestConfigErrors(t *testing.T) {
 		source := hitl.Source{Model: model{}, Policy: policy{}}
 		return Config{
 			Intake:  &hitl.Intake{Sources: map[string]hitl.Source{"a": source}, Ledger: w.store, Waiting: w.store},
-			Records: w.store, Logger: testLogger(), Sources: map[string]Source{"a": {Keys: []KeyHash{HashKey("k")}}},
+			Records: w.store, Logger: testLogger(), Sources: map[string]Source{"a": {Keys: []hitl.KeyHash{hitl.HashKey("k")}}},
 		}
 	}
 	for name, c := range map[string]struct {
@@ -367,13 +363,16 @@ func TestConfigErrors(t *testing.T) {
 		"no logger":         {func(c *Config) { c.Logger = nil }, "logger"},
 		"no intake":         {func(c *Config) { c.Intake = nil }, "intake"},
 		"negative":          {func(c *Config) { c.MaxWaits = -1 }, "limits"},
-		"unknown source":    {func(c *Config) { c.Sources["b"] = Source{Keys: []KeyHash{HashKey("l")}} }, `source "b": intake does not know it`},
+		"unknown source":    {func(c *Config) { c.Sources["b"] = Source{Keys: []hitl.KeyHash{hitl.HashKey("l")}} }, `source "b": intake does not know it`},
 		"no authentication": {func(c *Config) { c.Sources["a"] = Source{} }, `source "a": has neither keys`},
+		"no key of any":     {func(c *Config) { c.Sources["a"] = Source{Hook: &Hook{Text: "'x'"}} }, `source "a": has neither keys`},
 		"no hook":           {func(c *Config) { c.Sources["a"] = Source{WebhookSecrets: []Secret{webhookSecret}} }, "no hook"},
 		"weak secret": {func(c *Config) {
 			c.Sources["a"] = Source{Hook: &Hook{Text: "'x'"}, HMAC: &HMAC{Secrets: []Secret{"x"}}}
 		}, `source "a": hmac secret 1`},
-		"bad expression": {func(c *Config) { c.Sources["a"] = Source{Keys: []KeyHash{HashKey("k")}, Hook: &Hook{Text: "1 +"}} }, `source "a": hook: text: ERROR`},
+		"bad expression": {func(c *Config) {
+			c.Sources["a"] = Source{Keys: []hitl.KeyHash{hitl.HashKey("k")}, Hook: &Hook{Text: "1 +"}}
+		}, `source "a": hook: text: ERROR`},
 	} {
 		config := good()
 		c.change(&config)
@@ -383,5 +382,10 @@ func TestConfigErrors(t *testing.T) {
 	}
 	if _, err := New(good()); err != nil {
 		t.Errorf("good: %v", err)
+	}
+	kept := good()
+	kept.Sources["a"], kept.Keys = Source{}, keptKeys{}
+	if _, err := New(kept); err != nil {
+		t.Errorf("a source whose keys are kept elsewhere: %v", err)
 	}
 }

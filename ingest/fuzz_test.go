@@ -5,11 +5,16 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"hitl"
 )
 
 // FuzzWebhookSignature: whatever we take, the standard's own library takes too, and what it signs we take.
@@ -133,13 +138,13 @@ func FuzzIdempotency(f *testing.F) {
 
 // FuzzJSON: what we read, encoding/json reads too, and writing it again loses nothing.
 func FuzzJSON(f *testing.F) {
-	for _, s := range []string{`{"a":[1,2.5,1e400,9007199254740993,-0]}`, `{"a":1,"a":2}`, "\"\xff\"", `{} {}`, `[[]]`, `"\u0000\ud800"`} {
+	for _, s := range []string{`{"a":[1,2.5,1e400,9007199254740993,-0]}`, `{"a":1,"a":2}`, `[1e17,-1e20,1e21,100000000000000000]`, "\"\xff\"", `{} {}`, `[[]]`, `"\u0000\ud800"`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, number := range []numbers{storedNumber, celNumber} {
 			v, err := decodeJSON(data, number)
-			if (err == nil) != (json.Valid(data) && checkDepth(data) == nil) {
+			if (err == nil) != (json.Valid(data) && checkShape(data) == nil) {
 				t.Fatalf("decode %q: %v", data, err)
 			}
 			if err != nil {
@@ -169,5 +174,69 @@ func FuzzRetryAfter(f *testing.F) {
 		if d := retryAfter(value, testNow); d < 0 || d > maxRetryAfter {
 			t.Fatalf("%q = %s", value, d)
 		}
+	})
+}
+
+// FuzzAuthorization: no header but a known key's opens anything.
+func FuzzAuthorization(f *testing.F) {
+	for _, s := range []string{"Bearer " + helpKey, "bearer  " + helpKey + " ", "Bearer", "Bearer \x00", "Basic a", "Bearer kept", "\tBearer kept", helpKey} {
+		f.Add(s)
+	}
+	kept := keptKeys{"kept": {Source: "help", Rights: []hitl.Right{hitl.RightRead}}}
+	w := newWorld(f, func(c *Config) { c.Keys = kept })
+	known := []string{helpKey, "an older key", shopKey, slowKey, "kept"}
+	f.Fuzz(func(t *testing.T, header string) {
+		rec := w.do(t, call{method: "GET", path: "/v1/items/itm_0", header: map[string]string{"Authorization": header}})
+		scheme, key, _ := strings.Cut(header, " ")
+		opens := strings.EqualFold(scheme, "Bearer") && slices.Contains(known, strings.TrimSpace(key))
+		if want := map[bool]int{true: http.StatusNotFound, false: http.StatusUnauthorized}[opens]; rec.Code != want {
+			t.Fatalf("%q = %d, want %d", header, rec.Code, want)
+		}
+	})
+}
+
+// FuzzHookAuthentication: without the secret no headers make a body an item, whichever source they are sent to; with it, only the body that was signed.
+func FuzzHookAuthentication(f *testing.F) {
+	stamp := strconv.FormatInt(testNow.Unix(), 10)
+	f.Add(uint8(0), "", "", "", "", "", []byte(`{"text":"sure"}`), []byte(`{"text":"sure"}`))
+	f.Add(uint8(1), "Bearer "+helpKey, "msg_1", stamp, "v1,AAAA v1a,BBBB", "sha256=00", []byte(`{}`), []byte(`{} `))
+	f.Add(uint8(2), "Bearer x", "msg_1", "+"+stamp, "v1,", "sha256=", []byte{}, []byte(`{"data":{"message":"sure"}}`))
+	f.Add(uint8(3), "Basic eDp5", "", stamp, "v1", "sha1=00", []byte("x"), []byte("x"))
+	w := newWorld(f)
+	f.Fuzz(func(t *testing.T, source uint8, auth, id, stamp, webhook, hub string, signed, body []byte) {
+		names := []string{"shop", "hub", "desk", "nobody"}
+		name := names[int(source)%len(names)]
+		if key, ok := bearer(&http.Request{Header: http.Header{"Authorization": {auth}}}); ok && key == shopKey {
+			return // which is the right one
+		}
+		send := func(body []byte, header map[string]string) int {
+			return w.do(t, call{method: "POST", path: "/v1/hooks/" + name, body: string(body), header: header}).Code
+		}
+		refused := func(what string, code int) {
+			t.Helper()
+			switch code {
+			case http.StatusUnauthorized, http.StatusBadRequest, http.StatusRequestEntityTooLarge: // wrong, or nothing to verify
+			default:
+				t.Fatalf("%s at %s = %d", what, name, code)
+			}
+			if len(w.store.byID) != 0 {
+				t.Fatalf("%s at %s recorded something", what, name)
+			}
+		}
+		guess := map[string]string{"Authorization": auth, headerID: id, headerTimestamp: stamp, headerSignature: webhook}
+		if right := hubHeader(hubSecret, string(body))["X-Hub-Signature-256"]; !strings.EqualFold(hub, right) {
+			guess["X-Hub-Signature-256"] = hub
+		}
+		refused("a guess", send(body, guess))
+		if bytes.Equal(signed, body) {
+			return
+		}
+		other := hubHeader(hubSecret, string(signed))
+		if id != "" {
+			for k, v := range webhookHeader(t, webhookSecret, id, testNow, string(signed)) {
+				other[k] = v[0]
+			}
+		}
+		refused("another body's signature", send(body, other))
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"hitl"
 )
 
 // hook is what is behind POST /v1/hooks/{source}.
@@ -14,7 +16,8 @@ type hook struct {
 }
 
 // authenticateHook is the middleware of the hooks: it wants the bearer key of the source in the path, or a signature of it over the
-// body, which it reads. Sources that do not exist are refused like those whose signature is wrong, at the same cost.
+// body, which it reads. Sources that do not exist are refused like those whose signature is wrong, at the same cost. Who has proved to be the source
+// takes one of its tokens: with a key before the body is read, with a signature after it, since nobody is known before that.
 func (a *api) authenticateHook(ctx huma.Context, next func(huma.Context)) {
 	sc := scopeOf(ctx.Context())
 	name := ctx.Param("source")
@@ -22,27 +25,49 @@ func (a *api) authenticateHook(ctx huma.Context, next func(huma.Context)) {
 	if !exists {
 		h.verifier = a.decoy
 	}
-	key, withKey := bearer(sc.r)
-	owner, known := a.keys.find(key)
-	withKey = withKey && known && exists && owner == name
-	if !withKey && !h.verifier.signed(sc.r.Header, a.Now()) {
-		unauthorized("the key or signature is missing, wrong or older than five minutes").write(sc.w)
+	var key hitl.Key
+	text, known := bearer(sc.r)
+	if known {
+		key, known = a.keys.find(text, a.Now())
+	}
+	byKey := known && key.Source == name && key.May(hitl.RightSubmit)
+	switch {
+	case byKey:
+		sc.source, sc.key = name, key
+		if p := a.spend(name); p != nil {
+			p.write(sc.w)
+			return
+		}
+	case h.verifier.signed(sc.r.Header, a.Now()):
+	case known && !key.May(hitl.RightSubmit):
+		sc.source, sc.key = key.Source, key
+		lacking(hitl.RightSubmit).write(sc.w)
+		return
+	default:
+		unproved().write(sc.w)
 		return
 	}
 	if p := sc.read(a.MaxBody); p != nil {
 		p.write(sc.w)
 		return
 	}
-	if !withKey {
+	if !byKey {
 		id, ok := h.verifier.verify(sc.r.Header, sc.body, a.Now())
 		if !ok || !exists {
-			unauthorized("the key or signature is missing, wrong or older than five minutes").write(sc.w)
+			unproved().write(sc.w)
 			return
 		}
-		sc.webhookID = id
+		sc.source, sc.messageID = name, id
+		if p := a.spend(name); p != nil {
+			p.write(sc.w)
+			return
+		}
 	}
-	sc.source = name
 	next(ctx)
+}
+
+func unproved() *problem {
+	return unauthorized("the key or signature is missing, wrong or older than five minutes")
 }
 
 type hookInput struct {
@@ -76,7 +101,7 @@ func (a *api) postHook(ctx context.Context, in *hookInput) (*hookOutput, error) 
 	}
 	sub.Source = in.Source
 	if m.id == nil {
-		sub.ExternalID = sc.webhookID
+		sub.ExternalID = sc.messageID // a message that comes again, or is replayed, is the same item
 	}
 	out, err := a.submit(ctx, sub, "hook")
 	if err != nil {

@@ -31,18 +31,21 @@ type Records interface {
 	Stats(ctx context.Context, query hitl.StatsQuery) (hitl.Stats, error)
 }
 
-// Source is how an upstream proves who it is, and what its webhooks mean. At least one proof is needed; any of them is enough.
+// Source is how an upstream proves who it is, and what its webhooks mean. Any of its proofs is enough; one at least is needed, unless Config has
+// Keys, which may hold keys of the source.
 type Source struct {
-	// Keys are the hashes of its bearer keys, for the whole API.
-	Keys []KeyHash
+	// Keys are the hashes of its bearer keys, which may submit and read its items.
+	Keys []hitl.KeyHash
 	// WebhookSecrets are its Standard Webhooks secrets ("whsec_…"), for its hook. All are live.
 	WebhookSecrets []Secret
 	// HMAC verifies signatures in GitHub's form, for its hook. Nil: none.
 	HMAC *HMAC
 	// Hook maps the payloads sent to /v1/hooks/NAME. Nil: the source has no hook.
 	Hook *Hook
-	// Stats lets its keys read GET /v1/stats, which tells about all sources and reviewers. Default: no.
+	// Stats lets these Keys read GET /v1/stats, which tells about all sources and reviewers. Default: no.
 	Stats bool
+	// Rate bounds what it may send. Default: no bound.
+	Rate Rate
 }
 
 // Config is what New needs.
@@ -50,15 +53,16 @@ type Config struct {
 	Intake  *hitl.Intake      // required; must know every source
 	Records Records           // required
 	Sources map[string]Source // by name
+	Keys    Keys              // keys beside those of the sources; may be nil
 
 	// Checks are asked by /readyz, at the same time, two seconds each. They must return when their context ends.
 	Checks map[string]func(context.Context) error
-	// Metrics answers /metrics. Nil: there is none.
-	Metrics http.Handler
 	// Observe is called at the end of each request, for metrics. It must not block. May be nil.
 	Observe func(Request)
-	Logger  *slog.Logger // required
-	Version string       // of the service, for the OpenAPI document
+	// RateLimited is called for each item that its source's Rate refused, for metrics. It must not block. May be nil.
+	RateLimited func(source string)
+	Logger      *slog.Logger // required
+	Version     string       // of the service, for the OpenAPI document
 
 	MaxBody      int64 // most bytes of one item's or hook's body; default 4 MiB, room for a text of 1 MiB however it is escaped
 	MaxBatchBody int64 // most bytes of a batch's body; default 32 MiB
@@ -102,10 +106,10 @@ func (c Config) validate() error {
 				errs = append(errs, fmt.Errorf("source %q: intake does not know it", name))
 			}
 		}
-		if len(s.Keys) == 0 && len(s.WebhookSecrets) == 0 && s.HMAC == nil {
+		if len(s.Keys) == 0 && len(s.WebhookSecrets) == 0 && s.HMAC == nil && c.Keys == nil {
 			errs = append(errs, fmt.Errorf("source %q: has neither keys, webhook secrets nor an hmac; nobody could use it", name))
 		}
-		if len(s.Keys) == 0 && s.Hook == nil {
+		if len(s.Keys) == 0 && s.Hook == nil && (len(s.WebhookSecrets) > 0 || s.HMAC != nil) {
 			errs = append(errs, fmt.Errorf("source %q: has signatures but no hook to check them at", name))
 		}
 	}
@@ -117,6 +121,7 @@ type api struct {
 	Config
 	keys    keyring
 	hooks   map[string]hook
+	buckets map[string]*bucket // by source
 	decoy   verifier
 	waiters chan struct{} // holds a token per waiting request
 }
@@ -130,7 +135,7 @@ func New(c Config) (http.Handler, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("configure ingest: %w", err)
 	}
-	keys, err := newKeyring(c.Sources)
+	keys, err := newKeyring(c.Sources, c.Keys)
 	if err != nil {
 		return nil, fmt.Errorf("configure ingest: %w", err)
 	}
@@ -138,7 +143,12 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure ingest: %w", err)
 	}
-	a := &api{Config: c, keys: keys, hooks: hooks, decoy: decoy(), waiters: make(chan struct{}, c.MaxWaits)}
+	a := &api{
+		Config: c, keys: keys, hooks: hooks, buckets: map[string]*bucket{}, decoy: decoy(), waiters: make(chan struct{}, c.MaxWaits),
+	}
+	for name, s := range c.Sources {
+		a.buckets[name] = newBucket(s.Rate)
+	}
 	mux := http.NewServeMux()
 	if err := a.routes(mux); err != nil {
 		return nil, err

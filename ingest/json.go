@@ -13,8 +13,14 @@ import (
 // maxDepth bounds how deep JSON may be nested. Metadata's own limit is lower.
 const maxDepth = 64
 
+// maxValues bounds how many values JSON may hold: in memory a value takes many times the two bytes that it takes in a body.
+const maxValues = 1 << 19
+
 // maxExact is the largest integer up to which a double holds every integer.
 const maxExact = 1 << 53
+
+// digitsUpTo is where encoding/json begins to write numbers with an exponent.
+const digitsUpTo = 1e21
 
 // numbers makes a Go value of a JSON number.
 type numbers func(json.Number) any
@@ -22,7 +28,7 @@ type numbers func(json.Number) any
 // decodeJSON reads exactly one JSON value. Of repeated keys the last counts, invalid UTF-8 becomes U+FFFD, and numbers become what
 // number says. The error's text is safe to show.
 func decodeJSON(data []byte, number numbers) (any, error) {
-	if err := checkDepth(data); err != nil {
+	if err := checkShape(data); err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -40,9 +46,9 @@ func decodeJSON(data []byte, number numbers) (any, error) {
 	return convertNumbers(v, number), nil
 }
 
-// checkDepth counts brackets outside of strings, before anything is built from them.
-func checkDepth(data []byte) error {
-	depth, inString := 0, false
+// checkShape counts brackets and commas outside of strings, before anything is built from them.
+func checkShape(data []byte) error {
+	depth, values, inString := 0, 0, false
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
 		case inString && c == '\\':
@@ -51,11 +57,17 @@ func checkDepth(data []byte) error {
 			inString = !inString
 		case inString:
 		case c == '{' || c == '[':
+			values++
 			if depth++; depth > maxDepth {
 				return fmt.Errorf("is nested deeper than %d levels", maxDepth)
 			}
+		case c == ',':
+			values++
 		case c == '}' || c == ']':
 			depth--
+		}
+		if values > maxValues {
+			return fmt.Errorf("holds more than %d values", maxValues)
 		}
 	}
 	return nil
@@ -103,8 +115,11 @@ func celNumber(n json.Number) any {
 
 func fraction(n json.Number) any {
 	f, err := n.Float64()
-	if err != nil || math.Abs(f) > maxExact && isDigits(n.String()) {
+	switch {
+	case err != nil || math.Abs(f) > maxExact && isDigits(n.String()):
 		return n.String()
+	case math.Abs(f) > maxExact && math.Abs(f) < digitsUpTo: // 1e17 and 100000000000000000 are one number
+		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	return f
 }

@@ -31,6 +31,7 @@ const (
 	codeInvalid          code = "invalid"
 	codeUnmappable       code = "unmappable"
 	codeBusy             code = "busy"
+	codeRateLimited      code = "rate_limited"
 	codeInternal         code = "internal"
 	codeBacklog          code = "backlog"
 	codeUnavailable      code = "unavailable"
@@ -52,7 +53,7 @@ func kinds() []kind {
 	return []kind{
 		{codeMalformed, http.StatusBadRequest, "The body is not JSON", 0},
 		{codeUnauthorized, http.StatusUnauthorized, "The request is not authenticated", 0},
-		{codeForbidden, http.StatusForbidden, "This source may not do that", 0},
+		{codeForbidden, http.StatusForbidden, "The key may not do that", 0},
 		{codeNotFound, http.StatusNotFound, "There is no such thing", 0},
 		{codeMethodNotAllowed, http.StatusMethodNotAllowed, "The method is not allowed here", 0},
 		{codeReadTimeout, http.StatusRequestTimeout, "The body did not arrive in time", 0},
@@ -62,6 +63,7 @@ func kinds() []kind {
 		{codeInvalid, http.StatusUnprocessableEntity, "The request is invalid", 0},
 		{codeUnmappable, http.StatusUnprocessableEntity, "The payload cannot be mapped to an item", 0},
 		{codeBusy, http.StatusTooManyRequests, "The classifier is busy; nothing was recorded", 1},
+		{codeRateLimited, http.StatusTooManyRequests, "The source sends more than it may; nothing was recorded", 1},
 		{codeInternal, http.StatusInternalServerError, "Something went wrong here", 0},
 		{codeBacklog, http.StatusServiceUnavailable, "Too many reviews wait already; nothing was recorded", 60},
 		{codeUnavailable, http.StatusServiceUnavailable, "The service is unavailable; nothing was recorded", 5},

@@ -31,7 +31,7 @@ func (a *api) routes(mux *http.ServeMux) error {
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"key":       {Type: "http", Scheme: "bearer", Description: "A source's bearer key."},
+					"key":       {Type: "http", Scheme: "bearer", Description: "A bearer key. It has rights: submit and read its source's items, or admin, to read everything."},
 					"webhook":   {Type: "apiKey", In: "header", Name: headerSignature, Description: "Standard Webhooks: Webhook-Id, Webhook-Timestamp (within five minutes) and Webhook-Signature."},
 					"signature": {Type: "apiKey", In: "header", Name: "X-Hub-Signature-256", Description: "Hex HMAC-SHA256 of the body, in GitHub's form; header and prefix are the source's configuration."},
 				},
@@ -56,44 +56,41 @@ func (a *api) routes(mux *http.ServeMux) error {
 	}
 	mux.Handle("GET /openapi.json", static("application/openapi+json", "", spec))
 	mux.Handle("GET /docs", static("text/html; charset=utf-8", policy, page))
-	if a.Metrics != nil {
-		mux.Handle("GET /metrics", a.Metrics)
-	}
 	mux.Handle("/", elsewhere(mux))
 	return nil
 }
 
 func (a *api) itemRoutes(h huma.API) {
-	authenticated := huma.Middlewares{a.authenticate}
+	submitting, reading := a.authenticate(hitl.RightSubmit), a.authenticate(hitl.RightRead)
 	key := []map[string][]string{{"key": {}}}
 	huma.Register(h, huma.Operation{
 		OperationID: "submit-item", Method: http.MethodPost, Path: "/v1/items", Tags: []string{"items"}, Security: key,
 		Summary:     "Submit an item",
 		Description: "200: the model was sure, status is AI_ACCEPTED. 202: a person is asked, status is HUMAN_REVIEW. An id that was used before with the same body returns the stored item with Idempotent-Replayed: true and the same status code.",
-		Middlewares: huma.Middlewares{a.authenticate, readBody(a.MaxBody)},
-		Responses: responses[item](h, []int{http.StatusOK, http.StatusAccepted}, codeMalformed, codeUnauthorized, codeReadTimeout, codeConflict,
-			codeTooLarge, codeUnsupported, codeInvalid, codeBusy, codeInternal, codeBacklog, codeUnavailable, codeOutcomeUnknown),
+		Middlewares: huma.Middlewares{submitting, a.limitRate, readBody(a.MaxBody)},
+		Responses: responses[item](h, []int{http.StatusOK, http.StatusAccepted}, codeMalformed, codeUnauthorized, codeForbidden, codeReadTimeout, codeConflict,
+			codeTooLarge, codeUnsupported, codeInvalid, codeBusy, codeRateLimited, codeInternal, codeBacklog, codeUnavailable, codeOutcomeUnknown),
 	}, a.postItem)
 	huma.Register(h, huma.Operation{
 		OperationID: "submit-batch", Method: http.MethodPost, Path: "/v1/items/batch", Tags: []string{"items"}, Security: key,
 		Summary:     "Submit up to 1,000 items",
-		Description: "Each item is answered on its own, in order, with what POST /v1/items would have answered. The batch itself answers 200 as soon as it could be read, even when no item of it was taken: look at each result's status.",
-		Middlewares: huma.Middlewares{a.authenticate, readBody(a.MaxBatchBody)},
-		Responses: responses[batchAnswer](h, []int{http.StatusOK}, codeMalformed, codeUnauthorized, codeReadTimeout, codeTooLarge,
+		Description: "Each item is answered on its own, in order, with what POST /v1/items would have answered; each counts against the source's rate. The batch itself answers 200 as soon as it could be read, even when no item of it was taken: look at each result's status.",
+		Middlewares: huma.Middlewares{submitting, readBody(a.MaxBatchBody)},
+		Responses: responses[batchAnswer](h, []int{http.StatusOK}, codeMalformed, codeUnauthorized, codeForbidden, codeReadTimeout, codeTooLarge,
 			codeUnsupported, codeInvalid, codeInternal),
 	}, a.postBatch)
 	huma.Register(h, huma.Operation{
 		OperationID: "get-item", Method: http.MethodGet, Path: "/v1/items/{id}", Tags: []string{"items"}, Security: key,
 		Summary:     "Look at an item, or wait for its answer",
 		Description: "Always answers the item as it is; with wait, no later than its answer or the end of the time.",
-		Middlewares: authenticated,
-		Responses:   responses[item](h, []int{http.StatusOK}, codeUnauthorized, codeNotFound, codeInvalid, codeInternal, codeUnavailable),
+		Middlewares: huma.Middlewares{reading},
+		Responses:   responses[item](h, []int{http.StatusOK}, codeUnauthorized, codeForbidden, codeNotFound, codeInvalid, codeInternal, codeUnavailable),
 	}, a.getItem)
 	huma.Register(h, huma.Operation{
 		OperationID: "get-item-log", Method: http.MethodGet, Path: "/v1/items/{id}/log", Tags: []string{"items"}, Security: key,
 		Summary:     "What the append-only log holds of an item",
-		Middlewares: authenticated,
-		Responses:   responses[itemLog](h, []int{http.StatusOK}, codeUnauthorized, codeNotFound, codeInternal, codeUnavailable),
+		Middlewares: huma.Middlewares{reading},
+		Responses:   responses[itemLog](h, []int{http.StatusOK}, codeUnauthorized, codeForbidden, codeNotFound, codeInternal, codeUnavailable),
 	}, a.getLog)
 }
 
@@ -104,16 +101,16 @@ func (a *api) otherRoutes(h huma.API) {
 		Summary:     "Send any JSON as a webhook",
 		Description: "The source's configuration maps the payload to an item by CEL expressions; the answer is that of POST /v1/items. 204: the payload is none that the source wants. A payload that cannot be mapped is a 422 (unmappable) that names the expression and says why.",
 		Middlewares: huma.Middlewares{a.authenticateHook},
-		Responses: withNoContent(responses[item](h, []int{http.StatusOK, http.StatusAccepted}, codeMalformed, codeUnauthorized, codeNotFound, codeReadTimeout,
-			codeConflict, codeTooLarge, codeUnsupported, codeInvalid, codeUnmappable, codeBusy, codeInternal, codeBacklog, codeUnavailable,
+		Responses: withNoContent(responses[item](h, []int{http.StatusOK, http.StatusAccepted}, codeMalformed, codeUnauthorized, codeForbidden, codeNotFound, codeReadTimeout,
+			codeConflict, codeTooLarge, codeUnsupported, codeInvalid, codeUnmappable, codeBusy, codeRateLimited, codeInternal, codeBacklog, codeUnavailable,
 			codeOutcomeUnknown)),
 	}, a.postHook)
 	huma.Register(h, huma.Operation{
 		OperationID: "get-stats", Method: http.MethodGet, Path: "/v1/stats", Tags: []string{"statistics"},
 		Security:    []map[string][]string{{"key": {}}},
 		Summary:     "Figures of a period",
-		Description: "Of all sources; the key's source must be allowed to see them. Durations are in nanoseconds.",
-		Middlewares: huma.Middlewares{a.authenticate},
+		Description: "Of all sources; needs the right admin, or a key of a source that is configured to see them. Durations are in nanoseconds.",
+		Middlewares: huma.Middlewares{a.authenticate(hitl.RightAdmin, rightStats)},
 		Responses:   responses[hitl.Stats](h, []int{http.StatusOK}, codeUnauthorized, codeForbidden, codeInvalid, codeInternal, codeUnavailable),
 	}, a.getStats)
 	huma.Register(h, huma.Operation{

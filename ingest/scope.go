@@ -16,9 +16,10 @@ import (
 // scope is what the parts of one request tell each other. It belongs to the request's goroutine.
 type scope struct {
 	requestID string
-	source    string // who was authenticated; empty before that
-	webhookID string // of a Standard Webhooks message whose signature holds
-	body      []byte // read by readBody
+	source    string   // who was authenticated; empty before that, and for keys of no source
+	key       hitl.Key // by which, if it was by one
+	messageID string   // of a webhook whose signature holds
+	body      []byte   // read by readBody
 
 	w http.ResponseWriter
 	r *http.Request
@@ -91,12 +92,12 @@ func (a *api) finish(ctx context.Context, sc *scope, rec *recorder, start time.T
 	}
 	level := slog.LevelInfo
 	switch route {
-	case "/healthz", "/readyz", "/metrics": // asked for every few seconds
+	case "/healthz", "/readyz": // asked for every few seconds
 		level = slog.LevelDebug
 	}
 	a.Logger.LogAttrs(ctx, level, "request", slog.String("request", sc.requestID), slog.String("method", sc.r.Method),
 		slog.String("route", route), slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took),
-		slog.String("source", sc.source))
+		slog.String("source", sc.source), slog.String("key", sc.key.ID))
 	if panicked != nil && begun {
 		panic(http.ErrAbortHandler) // the client must not take what it has for all of it
 	}

@@ -102,12 +102,17 @@ func (v verifier) signed(h http.Header, now time.Time) bool {
 	return len(v.hmac) > 0 && hub || len(v.webhook) > 0 && fresh(h, now)
 }
 
-// verify says whether a signature holds, and the webhook id if it is a Standard Webhooks message.
-func (v verifier) verify(h http.Header, body []byte, now time.Time) (webhookID string, ok bool) {
+// verify says whether a signature holds, and what names the message, for ever and whoever sends it again: the webhook id of Standard Webhooks, or,
+// since GitHub's form signs neither an id nor a time, the hash of the body.
+func (v verifier) verify(h http.Header, body []byte, now time.Time) (messageID string, ok bool) {
 	if len(v.webhook) > 0 && fresh(h, now) && v.verifyWebhook(h, body) {
 		return h.Get(headerID), true
 	}
-	return "", len(v.hmac) > 0 && v.verifyHMAC(h, body)
+	if len(v.hmac) > 0 && v.verifyHMAC(h, body) {
+		sum := sha256.Sum256(body)
+		return "sha256:" + hex.EncodeToString(sum[:]), true
+	}
+	return "", false
 }
 
 // fresh says whether all headers of a Standard Webhooks message are there and its time is near.

@@ -157,34 +157,6 @@ func TestWeakSecrets(t *testing.T) {
 	}
 }
 
-func TestKeys(t *testing.T) {
-	t.Parallel()
-	ring, err := newKeyring(testSources())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for key, want := range map[string]string{
-		helpKey: "help", "an older key": "help", shopKey: "shop", "": "", "key": "", helpKey + " ": "", strings.ToUpper(helpKey): "",
-		HashKey(helpKey).String(): "",
-	} {
-		if got, ok := ring.find(key); got != want || ok != (want != "") {
-			t.Errorf("find(%q) = %q, %v", key, got, ok)
-		}
-	}
-	for header, want := range map[string]string{
-		"Bearer abc": "abc", "bearer  abc ": "abc", "Basic abc": "", "Bearer": "", "Bearer ": "", "abc": "", "": "",
-	} {
-		key, ok := bearer(&http.Request{Header: http.Header{"Authorization": {header}}})
-		if ok != (want != "") || ok && key != want {
-			t.Errorf("bearer(%q) = %q, %v", header, key, ok)
-		}
-	}
-	_, err = newKeyring(map[string]Source{"a": {Keys: []KeyHash{HashKey("k")}}, "b": {Keys: []KeyHash{HashKey("k")}}})
-	if err == nil || !strings.Contains(err.Error(), `"b"`) || !strings.Contains(err.Error(), `"a"`) {
-		t.Errorf("one key of two sources: %v", err)
-	}
-}
-
 // hubHeader signs a body in GitHub's form.
 func hubHeader(secret, body string) map[string]string {
 	mac := hmac.New(sha256.New, []byte(secret))

@@ -24,9 +24,6 @@ type statsOutput struct {
 
 // getStats is GET /v1/stats: the figures of all sources, for those that may see them.
 func (a *api) getStats(ctx context.Context, in *statsInput) (*statsOutput, error) {
-	if !a.Sources[scopeOf(ctx).source].Stats {
-		return nil, newProblem(codeForbidden, "this source may not read statistics")
-	}
 	now := a.Now().UTC()
 	since, ok := moment(in.Since, now, now.Add(-24*time.Hour))
 	if !ok || now.Sub(since) > maxPeriod {

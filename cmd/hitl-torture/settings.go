@@ -56,7 +56,7 @@ type settings struct {
 
 // Callbacks are tried every second for longer than any run takes: the schedule of production would outlast us.
 var configFile = template.Must(template.New("hitl.yaml").Parse(`# written by hitl-torture
-server: {listen: {{.Listen | printf "%q"}}, shutdown_timeout: 20s}
+server: {listen: {{.Listen | printf "%q"}}, metrics_listen: "off", shutdown_timeout: 20s}
 log: {level: info}
 postgres: {url: {{.PostgresURL | printf "%q"}}, migrate_url: {{.MigrateURL | printf "%q"}}}
 redis: {addrs: [{{.RedisAddr | printf "%q"}}], password: {{.RedisPassword | printf "%q"}}}

@@ -26,6 +26,7 @@ type cli struct {
 	Log       logCmd       `cmd:"" help:"Make the log's key, sign a checkpoint, write the log for others to check."`
 	Queue     queueCmd     `cmd:"" help:"List what waits for a reviewer, or rebuild the queue from Postgres."`
 	Callbacks callbacksCmd `cmd:"" help:"List callbacks, and send dead ones again."`
+	Keys      keysCmd      `cmd:"" help:"Make, list and revoke API keys."`
 	Conf      configCmd    `cmd:"" name:"config" help:"Print a commented example, or check a configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version, and which engine runs the models."`
 }

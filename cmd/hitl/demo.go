@@ -131,7 +131,7 @@ func (d *demo) run(ctx context.Context) error {
 		if err := waitReady(ctx, settings.Service+"/readyz", svc.bot.Ready); err != nil || ctx.Err() != nil {
 			return err // nil when it was stopped while starting
 		}
-		d.welcome(settings, file)
+		d.welcome(settings, svc.metricsAddr(), file)
 		return d.feed(ctx, settings.Service, settings.Key)
 	})
 	return group.Wait()
@@ -181,11 +181,12 @@ func (d *demo) tellCallback(item hitl.CallbackItem) {
 	d.say("upstream was called back: %s %s %s by %s", printable(item.ExternalID), item.Status, printable(item.Label), by)
 }
 
-func (d *demo) welcome(s demoSettings, file string) {
+func (d *demo) welcome(s demoSettings, metrics, file string) {
 	fmt.Fprintf(d.program.stdout, `ready service=%[1]s slack=%[2]s
 
   Slack     %[2]s   (open it, and click; switch between reviewers at the bottom left)
   API       %[1]s/docs
+  metrics   http://%[5]s/metrics
   config    %[3]s   (hitl --config %[3]s stats)
 
   Post an item that the model is not sure of:
@@ -194,7 +195,7 @@ func (d *demo) welcome(s demoSettings, file string) {
       -d '{"id":"order-1","text":"I expected more, though the staff were kind."}'
 
   Stop with Ctrl-C.
-`, s.Service, s.Slack, file, s.Key)
+`, s.Service, s.Slack, file, s.Key, metrics)
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {

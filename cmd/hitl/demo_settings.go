@@ -86,6 +86,7 @@ type demoSettings struct {
 var demoConfig = template.Must(template.New("hitl.yaml").Funcs(template.FuncMap{"q": quoteYAML}).Parse(`# Written by hitl demo at every start. Use it while the demo runs: hitl --config THIS_FILE stats
 server:
   listen: {{q .Listen}}
+  metrics_listen: 127.0.0.1:0
   public_url: {{q .Service}}
 postgres:
   url: {{q .PostgresURL}}

@@ -45,6 +45,7 @@ type world struct {
 
 	slackURL string
 	url      string
+	metrics  string // address of the metrics' listener
 	stop     func() // stops the service; idempotent
 }
 
@@ -56,6 +57,8 @@ type storySettings struct {
 	Rate      float64
 	Expire    time.Duration
 	Backlog   int
+	PProf     bool
+	Sources   string // more YAML below sources
 }
 
 func newWorld(t *testing.T, change func(*storySettings)) *world {
@@ -113,7 +116,7 @@ func (w *world) writeConfig() {
 	}
 	s := w.settings
 	text := fmt.Sprintf(`
-server: {listen: "127.0.0.1:0", shutdown_timeout: 10s, read_header_timeout: 2s}
+server: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", pprof: %t, shutdown_timeout: 10s, read_header_timeout: 2s}
 postgres: {url: %q, migrate_url: %q}
 redis: {addrs: [%q], key_prefix: %q}
 slack: {bot_token: %q, signing_secret: %q, api_url: %q}
@@ -147,8 +150,9 @@ sources:
     policy: sentiment
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
-`, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), w.sim.SigningSecret(), w.slackURL+"/api/",
-		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, demoSecrets{Key: deskKey}.KeyHash(), demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, hookSecret)
+%s`, s.PProf, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), w.sim.SigningSecret(), w.slackURL+"/api/",
+		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, demoSecrets{Key: deskKey}.KeyHash(), demoSecrets{Key: storyKey}.KeyHash(),
+		w.upstream.url, storySecret, hookSecret, s.Sources)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
@@ -172,7 +176,7 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.url = "http://" + l.Addr().String()
+	w.url, w.metrics = "http://"+l.Addr().String(), "http://"+svc.metricsAddr()
 	w.sim.SetEndpoints(slacksim.Endpoints{
 		Interactivity: w.url + "/slack/interactivity", Options: w.url + "/slack/options",
 		Commands: w.url + "/slack/commands", Events: w.url + "/slack/events",
@@ -228,7 +232,11 @@ func (w *world) requestWith(method, path string, body, out any, header map[strin
 		}
 		r = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, r)
+	url := w.url + path
+	if strings.Contains(path, "://") {
+		url = path
+	}
+	req, err := http.NewRequestWithContext(w.t.Context(), method, url, r)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -167,6 +167,9 @@ func (m *metrics) request(r ingest.Request) {
 	m.requests.WithLabelValues(r.Route, r.Method, strconv.Itoa(r.Status)).Observe(r.Took.Seconds())
 }
 
+// rateLimited counts an item that never came to intake.
+func (m *metrics) rateLimited(source string) { m.refused.WithLabelValues(source, "rate_limited").Inc() }
+
 func outcomeOf(err error) string {
 	if err != nil {
 		return "error"

@@ -31,11 +31,14 @@ type service struct {
 
 	models map[string]*classifier.Classifier
 	store  *audit.Store
+	keys   *audit.Keyring
 	queue  *queue.Client
 	desk   *hitl.Desk
 	bot    *bot.Bot
 	sender *ingest.Sender
 	api    http.Handler
+
+	private net.Listener // of metrics and profiles; nil: none
 }
 
 // openService builds the service in the order in which its parts depend on each other; what was built is closed when a later part
@@ -60,6 +63,9 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if err := s.saveVersions(ctx, policies); err != nil {
 		return nil, err
 	}
+	if s.keys, err = s.store.Keyring(ctx); err != nil {
+		return nil, err
+	}
 	if s.queue, err = openQueue(ctx, cfg, logger); err != nil {
 		return nil, err
 	}
@@ -78,11 +84,17 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if s.api, err = ingest.New(ingestConfig(cfg, s, intake)); err != nil { //nolint:contextcheck // a handler gets its requests' contexts
 		return nil, err
 	}
+	if s.private, err = listenPrivately(ctx, cfg.Server.MetricsListen); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
 // close closes what was opened, the stores last. Nothing may use the service any more.
 func (s *service) close() {
+	if s.private != nil {
+		_ = s.private.Close() // its server may have closed it already
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.models)) {
 		if err := s.models[name].Close(); err != nil {
 			s.logger.Error("close classifier", "classifier", name, "error", err)
@@ -105,10 +117,7 @@ func (s *service) close() {
 // posters, reconciler and effects finish what they hold, then models and stores close. The service cannot be used after that.
 func (s *service) Run(ctx context.Context, l net.Listener) error {
 	defer s.close()
-	servers, listeners, err := s.servers(ctx, l)
-	if err != nil {
-		return err
-	}
+	servers, listeners := s.servers(l) //nolint:contextcheck // they outlive ctx: Shutdown ends them
 	front, frontDone := errgroup.WithContext(ctx)
 	for i, server := range servers {
 		front.Go(func() error {
@@ -122,10 +131,10 @@ func (s *service) Run(ctx context.Context, l net.Listener) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	workers, work := errgroup.WithContext(work)
-	for _, run := range []func(context.Context) error{s.bot.Run, s.reconcile, s.runEffects, s.sequence} {
+	for _, run := range []func(context.Context) error{s.bot.Run, s.reconcile, s.runEffects, s.sequence, s.keys.Run} {
 		workers.Go(func() error { return run(work) })
 	}
-	s.logger.InfoContext(ctx, "serving", "address", l.Addr().String(), "version", buildVersion(), "models", s.engines())
+	s.logger.InfoContext(ctx, "serving", "address", l.Addr().String(), "metrics", s.metricsAddr(), "version", buildVersion(), "models", s.engines())
 
 	select {
 	case <-frontDone.Done(): // told to stop, or a server failed
@@ -148,22 +157,16 @@ func (s *service) Run(ctx context.Context, l net.Listener) error {
 	return errors.Join(errs...)
 }
 
-// servers returns the server of the API and Slack's requests, which serves l, and that of the metrics, if it has an address of its own.
-func (s *service) servers(ctx context.Context, l net.Listener) ([]*http.Server, []net.Listener, error) {
+// servers returns the server of the API and Slack's requests, which serves l, and that of the metrics, if there is one.
+func (s *service) servers(l net.Listener) ([]*http.Server, []net.Listener) {
 	handler := http.NewServeMux()
 	handler.Handle("/slack/", s.bot.Handler())
 	handler.Handle("/", s.api)
-	servers, listeners := []*http.Server{s.newServer(handler)}, []net.Listener{l} //nolint:contextcheck // outlives ctx: Shutdown ends it
-	if addr := s.cfg.Server.MetricsListen; addr != "" {
-		ml, err := listen(ctx, addr)
-		if err != nil {
-			return nil, nil, err
-		}
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", s.metrics.handler())
-		servers, listeners = append(servers, s.newServer(mux)), append(listeners, ml) //nolint:contextcheck // outlives ctx: Shutdown ends it
+	servers, listeners := []*http.Server{s.newServer(handler)}, []net.Listener{l}
+	if s.private != nil {
+		servers, listeners = append(servers, s.newServer(s.privateHandler())), append(listeners, s.private)
 	}
-	return servers, listeners, nil
+	return servers, listeners
 }
 
 func (s *service) newServer(handler http.Handler) *http.Server {

@@ -509,7 +509,7 @@ func TestStatsEverywhere(t *testing.T) {
 	if !charts {
 		t.Error("/hitl stats shows no chart")
 	}
-	if resp := w.request(http.MethodGet, "/metrics", nil, nil); resp.status != http.StatusOK {
+	if resp := w.request(http.MethodGet, w.metrics+"/metrics", nil, nil); resp.status != http.StatusOK {
 		t.Errorf("metrics: status %d", resp.status)
 	} else {
 		for _, want := range []string{

@@ -171,7 +171,11 @@ func senderConfig(cfg *config.Config, logger *slog.Logger) ingest.SenderConfig {
 	targets := map[string]ingest.Target{}
 	for name, s := range cfg.Sources {
 		if s.Callback != nil {
-			targets[name] = ingest.Target{URL: s.Callback.URL, Secrets: []ingest.Secret{ingest.Secret(s.Callback.Secret.Reveal())}}
+			target := ingest.Target{URL: s.Callback.URL, Secrets: []ingest.Secret{ingest.Secret(s.Callback.Secret.Reveal())}}
+			if old := s.Callback.OldSecret; !old.IsZero() {
+				target.Secrets = append(target.Secrets, ingest.Secret(old.Reveal()))
+			}
+			targets[name] = target
 		}
 	}
 	return ingest.SenderConfig{
@@ -185,7 +189,7 @@ func intakeSources(cfg *config.Config, models map[string]*classifier.Classifier,
 	for name, s := range cfg.Sources {
 		out[name] = hitl.Source{
 			Classifier: s.Classifier, Model: models[s.Classifier], Policy: policies[s.Policy],
-			Callback: s.Callback != nil, CallbackOnSure: s.Callback != nil && s.Callback.AIAccepted,
+			Callback: s.Callback != nil, CallbackOnSure: s.Callback != nil && s.Callback.AIAccepted, Backlog: s.Backlog,
 		}
 	}
 	return out
@@ -209,16 +213,12 @@ func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
 }
 
 func ingestConfig(cfg *config.Config, s *service, intake *hitl.Intake) ingest.Config {
-	out := ingest.Config{
-		Intake: intake, Records: s.store, Sources: ingestSources(cfg), Observe: s.metrics.request, Logger: s.logger,
-		Version: buildVersion(), MaxBody: int64(cfg.Server.MaxBody),
+	return ingest.Config{
+		Intake: intake, Records: s.store, Sources: ingestSources(cfg), Keys: s.keys, Observe: s.metrics.request, RateLimited: s.metrics.rateLimited,
+		Logger: s.logger, Version: buildVersion(), MaxBody: int64(cfg.Server.MaxBody),
 		// What intake cannot do without. Redis and Slack may be away: reviews wait in Postgres meanwhile; see metric hitl_up.
 		Checks: map[string]func(context.Context) error{"postgres": s.store.Ready, "classifiers": s.modelsReady},
 	}
-	if cfg.Server.MetricsListen == "" {
-		out.Metrics = s.metrics.handler()
-	}
-	return out
 }
 
 func ingestSources(cfg *config.Config) map[string]ingest.Source {
@@ -231,9 +231,9 @@ func ingestSources(cfg *config.Config) map[string]ingest.Source {
 	}
 	out := map[string]ingest.Source{}
 	for name, s := range cfg.Sources {
-		src := ingest.Source{Stats: s.Stats}
+		src := ingest.Source{Stats: s.Stats, Rate: ingest.Rate{PerSecond: s.Rate.PerSecond, Burst: s.Rate.Burst}}
 		for _, k := range s.Auth.Bearer {
-			src.Keys = append(src.Keys, ingest.KeyHash(k))
+			src.Keys = append(src.Keys, hitl.KeyHash(k))
 		}
 		if w := s.Auth.StandardWebhooks; w != nil {
 			src.WebhookSecrets = secrets(w.Secrets)
