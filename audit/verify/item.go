@@ -46,7 +46,7 @@ func (l ItemLog) Check(key note.Verifier) (c Checkpoint, proven []Proven, pendin
 		case e.ID != p.Entry:
 			return c, nil, nil, fmt.Errorf("the proof of entry %d is one of entry %d", p.Entry, e.ID)
 		case len(proven) > 0 && e.ItemID != proven[0].Entry.ItemID:
-			return c, nil, nil, fmt.Errorf("entry %d is of item %s, entry %d of item %s", e.ID, e.ItemID, proven[0].Entry.ID, proven[0].Entry.ItemID)
+			return c, nil, nil, fmt.Errorf("entry %d is of item %q, entry %d of item %q", e.ID, e.ItemID, proven[0].Entry.ID, proven[0].Entry.ItemID)
 		}
 		leaves[e.ID] = e
 		proven = append(proven, Proven{p.Position, e})

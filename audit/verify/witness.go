@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,20 +68,20 @@ func findNotes(text string) ([]string, error) {
 			continue
 		}
 		end := i + 3
-		body := strings.Join(lines[i:end], "\n") + "\n"
+		body := slices.Clone(lines[i:end])
 		for ; end < len(lines) && end < i+3+maxExtensions && !signatureLine(lines[end]); end++ {
-			if lines[end] != "" { // it is put back below, wherever it was lost
-				body += lines[end] + "\n"
+			if lines[end] != "" { // the empty line is put back below, wherever it was lost
+				body = append(body, lines[end])
 			}
 		}
-		signatures := ""
-		for ; end < len(lines) && signatureLine(lines[end]); end++ {
-			signatures += lines[end] + "\n"
+		first := end
+		for end < len(lines) && signatureLine(lines[end]) {
+			end++
 		}
-		if signatures == "" {
+		if first == end {
 			return nil, fmt.Errorf("the checkpoint of %q of size %s has lost its signature", lines[i], lines[i+1])
 		}
-		notes = append(notes, body+"\n"+signatures)
+		notes = append(notes, strings.Join(body, "\n")+"\n\n"+strings.Join(lines[first:end], "\n")+"\n")
 		i = end - 1
 	}
 	return notes, nil
@@ -106,7 +107,7 @@ func rootLine(s string) bool {
 
 var (
 	quotedLines = regexp.MustCompile(`"(?:[^"\\]|\\.)*\\+n(?:[^"\\]|\\.)*"`) // a JSON string of several lines, or one that holds such a string
-	chatLink    = regexp.MustCompile(`<[a-z]+://[^|<>]*\|([^<>]*)>`)        // how Slack writes a name that looks like a host
+	chatLink    = regexp.MustCompile(`<[a-z]+://[^|<>]*\|([^<>]*)>`)         // how Slack writes a name that looks like a host
 )
 
 // plainLines returns the lines of a text, and those inside its JSON strings, without what chats put around them.
