@@ -24,10 +24,10 @@ func (s *service) runEffects(ctx context.Context) error {
 	return s.store.RunEffects(ctx, audit.Handlers{
 		Callback:    s.sender.Send,
 		RefreshCard: s.bot.RefreshCard,
-		Periodic: []audit.Periodic{{Name: "expire_reviews", Every: expireEvery, Run: func(ctx context.Context) error {
+		Periodic: append([]audit.Periodic{{Name: "expire_reviews", Every: expireEvery, Run: func(ctx context.Context) error {
 			_, err := s.desk.ExpireDue(ctx, expireBatch)
 			return err
-		}}},
+		}}}, s.noticeTasks()...),
 	})
 }
 
