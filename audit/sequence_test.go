@@ -104,6 +104,35 @@ func TestSequenceWaitsForOlderTransactions(t *testing.T) {
 	equal(t, "order", scalar[[]int64](t, owner, `SELECT array_agg(log_id ORDER BY position) FROM hitl.log_positions`), []int64{first, second})
 }
 
+// What metrics say while entries wait, and when they are signed.
+func TestTreeStats(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t)
+	key, _ := logKey(t)
+	stats := func() audit.TreeStats {
+		got, err := s.TreeStats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	equal(t, "empty", stats(), audit.TreeStats{})
+	mustAppend(t, s, sure("a", "fine"), nil)
+	mustAppend(t, s, sure("b", "fine"), nil)
+	equal(t, "waiting", stats(), audit.TreeStats{Pending: 2})
+	eventually(t, "both are signed", func() bool {
+		mustCheckpoint(t, s, key)
+		return stats().Checkpoint == 2
+	})
+	scalar[int64](t, owner, insertEntry, "itm_late")
+	got := stats()
+	if got.Age <= 0 || got.Age > time.Minute {
+		t.Errorf("age %s", got.Age)
+	}
+	got.Age = 0
+	equal(t, "signed", got, audit.TreeStats{Entries: 2, Pending: 1, Checkpoint: 2})
+}
+
 // Writers commit late, out of order or not at all while several sequencers run, some of which do not know that another leads: every committed
 // entry gets one position, positions have no gap, and each checkpoint is a prefix of the next.
 func TestSequenceSkipsNothing(t *testing.T) {
