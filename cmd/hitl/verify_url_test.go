@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"hitl"
 	"hitl/audit/verify"
 )
 
@@ -63,7 +64,8 @@ func TestServiceIsCheckedOverHTTP(t *testing.T) {
 	if out, err := w.hitl("--config", "/nonexistent", "verify", "--url", w.url, "--state", o.state); err != nil {
 		t.Errorf("verify with the state's key: %v, %s", err, out)
 	}
-	w.proveRecords(latest, it)
+	w.proveAsSumDB(latest, it)
+	w.proveAsTorchwood(public, it)
 
 	otherKeys := strings.Fields(w.mustHitl("log", "key", "log.example.org"))
 	fork := newFakeLog(t, private, 600, 100)
@@ -157,20 +159,29 @@ func (w *world) file(name, text string) string {
 	return path
 }
 
-// proveRecords proves an item's entries as a client of transparency logs does: with x/mod's own readers and checks, and no code of ours.
-func (w *world) proveRecords(signed string, it item) {
+// proofs are the API's proofs of an item. There is at least one.
+func (w *world) proofs(it item) []hitl.EntryProof {
 	w.t.Helper()
 	var answer verify.ItemLog
 	w.request(http.MethodGet, "/v1/items/"+it.ID+"/log", nil, &answer)
-	c, err := verify.ParseCheckpoint(signed)
-	if err != nil || len(answer.Proof.Proofs) == 0 {
-		w.t.Fatalf("%v, %d proofs", err, len(answer.Proof.Proofs))
+	if len(answer.Proof.Proofs) == 0 {
+		w.t.Fatalf("item %s has no proofs", it.ID)
 	}
-	reader := tlog.TileHashReader(tlog.Tree{N: c.Size, Hash: c.Root}, servedTiles{w})
-	for _, p := range answer.Proof.Proofs {
-		proof, err := tlog.ProveRecord(c.Size, p.Position, reader)
+	return answer.Proof.Proofs
+}
+
+// proveAsSumDB proves an item's entries as clients of the Go checksum database do: with x/mod's own readers and checks.
+func (w *world) proveAsSumDB(signed string, it item) {
+	w.t.Helper()
+	tree, err := tlog.ParseTree([]byte("go.sum database tree\n" + strings.SplitN(signed, "\n", 2)[1]))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	reader := tlog.TileHashReader(tree, servedTiles{w})
+	for _, p := range w.proofs(it) {
+		proof, err := tlog.ProveRecord(tree.N, p.Position, reader)
 		if err == nil {
-			err = tlog.CheckRecord(proof, c.Size, c.Root, p.Position, tlog.RecordHash(p.Leaf))
+			err = tlog.CheckRecord(proof, tree.N, tree.Hash, p.Position, tlog.RecordHash(p.Leaf))
 		}
 		if err != nil {
 			w.t.Errorf("position %d: %v", p.Position, err)
