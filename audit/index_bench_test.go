@@ -23,7 +23,7 @@ func BenchmarkTreeIndex(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	const items, size = 1280, 64
+	const items, size = 1280, 32
 	writeRaw(b, s, items, size) // the first is slower
 	without := func() float64 {
 		exec(`DROP INDEX hitl.log_tx`)
