@@ -18,7 +18,6 @@ import (
 type checkpointer struct {
 	signer   note.Signer
 	verifier note.Verifier
-	anchors  []Anchor
 	last     verify.Checkpoint // the last that this process signed or saw, whatever the database says now
 }
 
@@ -31,17 +30,16 @@ func newCheckpointer(cfg SequenceConfig) (*checkpointer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &checkpointer{signer: signer, verifier: verifier, anchors: cfg.Anchors}, nil
+	return &checkpointer{signer: signer, verifier: verifier}, nil
 }
 
 // errForked says that the tree in the database is not an extension of what was signed. Nothing is signed until someone looks.
 var errForked = errors.New("the log's tree does not extend its last checkpoint: run `hitl verify`")
 
-// checkpoint signs the tree as it is, when it grew and the last checkpoint is old enough. It returns the latest note, "" when there is none.
-func (s *Store) checkpoint(ctx context.Context, c *checkpointer, minAge time.Duration) (string, error) {
-	var signed string
-	var fresh bool
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+// checkpoint signs the tree as it is, when it grew and the last checkpoint is old enough. It returns the latest note, "" when there is none, and
+// whether it was signed here and now.
+func (s *Store) checkpoint(ctx context.Context, c *checkpointer, minAge time.Duration) (signed string, fresh bool, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(sequenceLock)); err != nil {
 			return fmt.Errorf("wait to lead: %w", err)
 		}
@@ -82,12 +80,9 @@ func (s *Store) checkpoint(ctx context.Context, c *checkpointer, minAge time.Dur
 		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("sign checkpoint: %w", err)
+		return "", false, fmt.Errorf("sign checkpoint: %w", err)
 	}
-	if fresh {
-		s.anchor(ctx, c.anchors, signed)
-	}
-	return signed, nil
+	return signed, fresh, nil
 }
 
 // nextCheckpoint is the tree as it is, which must extend the last checkpoint.
@@ -111,18 +106,6 @@ func (s *Store) nextCheckpoint(ctx context.Context, tx pgx.Tx, c *checkpointer, 
 		return next, fmt.Errorf("%w: %w", errForked, err)
 	}
 	return next, nil
-}
-
-// anchor tells every anchor of a checkpoint.
-func (s *Store) anchor(ctx context.Context, anchors []Anchor, signed string) {
-	for _, a := range anchors {
-		bounded, cancel := context.WithTimeout(ctx, s.cfg.EffectTimeout)
-		err := contain(func() error { return a.Keep(bounded, signed) })
-		cancel()
-		if err != nil && ctx.Err() == nil {
-			s.cfg.Logger.WarnContext(ctx, "could not anchor a checkpoint", "anchor", a.Name(), "error", err)
-		}
-	}
 }
 
 // latestCheckpoint returns the newest note and its age by the database's clock, or hitl.ErrNotFound.

@@ -29,8 +29,8 @@ type Handlers struct {
 // Periodic is a task that runs again and again, on one process at a time.
 type Periodic struct {
 	Name  string                      // the same in every process; it is the timer's key in the database
-	Every time.Duration               // from the begin of one run to the begin of the next
-	Run   func(context.Context) error // its context ends after Every, or a minute if that is more
+	Every time.Duration               // from the begin of one run to the begin of the next; a minute if that is less and the run failed
+	Run   func(context.Context) error // its context ends after Every, but not before a minute and not after ten
 }
 
 // RunEffects carries out effects until ctx ends, then lets those that run finish within Config.StopTimeout, and returns nil. It returns

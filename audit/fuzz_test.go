@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"hitl/audit/verify"
 )
 
 func FuzzDefuse(f *testing.F) {
@@ -37,6 +39,25 @@ func FuzzModelKey(f *testing.F) {
 		}
 		if newModelKey("", "", []string{a, b}) == newModelKey("", "", []string{a + b}) {
 			t.Fatal("two lists share a key")
+		}
+	})
+}
+
+// What a client may ask for is a tile that can be, and each has one name, or one without its height.
+func FuzzTilePath(f *testing.F) {
+	for _, seed := range []string{"8/0/000", "0/x001/234.p/56", "8/7/000.p/1", "8/data/000", "63/0/000", "8/0/-01", "8/8/0/000", "0/../000"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		tile, ok := parseTile(path)
+		if !ok {
+			return
+		}
+		if tile.H != verify.TileHeight || tile.L < 0 || tile.N < 0 || tile.W < 1 || tile.W > verify.TileWidth {
+			t.Fatalf("%q is %+v", path, tile)
+		}
+		if name := tile.Path(); name != "tile/"+path && name != "tile/8/"+path {
+			t.Fatalf("%q is another name of %s", path, name)
 		}
 	})
 }

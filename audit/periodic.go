@@ -7,18 +7,44 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"hitl"
 )
 
-// minLease is how long a run of a periodic task may take before another process may begin the next.
-const minLease = time.Minute
+const (
+	// minLease and maxLease bound how long a run of a periodic task may take before another process may begin the next: what dies in the
+	// middle of a daily task is made up for soon.
+	minLease, maxLease = time.Minute, 10 * time.Minute
+	// maxTick is how late a task begins at most.
+	maxTick = time.Minute
+	// retryPeriodic is how long after its begin a run that failed is followed by the next, if the task's own time is not shorter.
+	retryPeriodic = time.Minute
+)
+
+// lease is how long a run may take.
+func (p Periodic) lease() time.Duration { return max(min(p.Every, maxLease), minLease) }
+
+// tick is how often it is looked whether the task is due.
+func (p Periodic) tick() time.Duration { return min(max(p.Every/4, time.Millisecond), maxTick) }
+
+// next is how long after the begin of a run the next is due.
+func (p Periodic) next(err error) time.Duration {
+	if retry, ok := errors.AsType[*hitl.RetryError](err); ok {
+		return min(p.Every, max(retry.After, retryPeriodic))
+	}
+	if err != nil {
+		return min(p.Every, retryPeriodic)
+	}
+	return p.Every
+}
 
 // runPeriodic runs a task when it is due and no other process was first, until ctx ends.
 //
 // A row holds when it is due. Whoever moves it to the end of a lease runs the task and then moves it to the next time; if that process dies,
 // the lease ends by itself. This needs no leader, no session and no lock, only the database's clock.
 func (s *Store) runPeriodic(ctx context.Context, p Periodic) {
-	lease := max(p.Every, minLease)
-	tick := time.NewTicker(max(p.Every/4, time.Millisecond))
+	lease := p.lease()
+	tick := time.NewTicker(p.tick())
 	defer tick.Stop()
 	known := false
 	for {
@@ -50,6 +76,7 @@ func (s *Store) runOnce(ctx context.Context, p Periodic, began time.Time, lease 
 	defer cancel()
 	start := s.cfg.Now()
 	err := contain(func() error { return p.Run(runCtx) })
+	next := p.next(err)
 	s.cfg.Observer.PeriodicRan(p.Name, s.cfg.Now().Sub(start), err)
 	if err != nil && ctx.Err() == nil {
 		s.cfg.Logger.WarnContext(ctx, "periodic task failed", "task", p.Name, "error", err)
@@ -57,7 +84,7 @@ func (s *Store) runOnce(ctx context.Context, p Periodic, began time.Time, lease 
 	// Also when stopping: the next process need not wait for the lease to end.
 	setCtx, done := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.StatementTimeout)
 	defer done()
-	if _, err := s.pool.Exec(setCtx, `UPDATE hitl.timers SET next_at = $2 WHERE name = $1`, p.Name, began.Add(p.Every)); err != nil {
+	if _, err := s.pool.Exec(setCtx, `UPDATE hitl.timers SET next_at = $2 WHERE name = $1`, p.Name, began.Add(next)); err != nil {
 		s.cfg.Logger.WarnContext(ctx, "could not set a task's next run", "task", p.Name, "error", err)
 	}
 }

@@ -62,18 +62,5 @@ func (s *Store) Prove(ctx context.Context, itemID string) (hitl.LogProof, error)
 // Extends checks that the log of an older checkpoint is the beginning of the log of a newer one, as the tree in the database has it. Both
 // are trusted; the tiles are not.
 func (s *Store) Extends(ctx context.Context, newer, older verify.Checkpoint) error {
-	if older.Size > newer.Size {
-		return fmt.Errorf("the log was cut: it had %d entries, its checkpoint has %d", older.Size, newer.Size)
-	}
-	if older.Size == 0 {
-		return nil
-	}
-	proof, err := tlog.ProveTree(newer.Size, older.Size, treeReader(ctx, s.pool, newer))
-	if err != nil {
-		return fmt.Errorf("prove consistency: %w", err)
-	}
-	if err := tlog.CheckTree(proof, newer.Size, newer.Root, older.Size, older.Root); err != nil {
-		return fmt.Errorf("the log was forked: its checkpoint of size %d does not continue the one of size %d: %w", newer.Size, older.Size, err)
-	}
-	return nil
+	return verify.CheckExtends(newer, older, tileReader{ctx, s.pool})
 }

@@ -28,16 +28,11 @@ type SequenceConfig struct {
 	Every time.Duration
 	// CheckpointEvery is the least time between two checkpoints. Default 1 minute.
 	CheckpointEvery time.Duration
-	// Anchors are told of each new checkpoint, by the process that signed it. One that fails is logged, and told of the next.
+	// Anchors are told of each new checkpoint by the process that signed it, and of the latest by every process that begins, should the one that
+	// signed it have died. One that fails is logged and tried again, until the next checkpoint takes its place.
 	Anchors []Anchor
-}
-
-// Anchor keeps a checkpoint where the database's owner cannot change it.
-type Anchor interface {
-	// Name says which anchor it is, in logs.
-	Name() string
-	// Keep is given a signed checkpoint. It must return when ctx ends.
-	Keep(ctx context.Context, signed string) error
+	// Anchored is told of each attempt, for metrics. It must not block. May be nil.
+	Anchored func(anchor string, err error)
 }
 
 // Sequence gives the log's committed entries their positions in the Merkle tree and signs checkpoints of it, until ctx ends. Any number
@@ -57,6 +52,9 @@ func (s *Store) Sequence(ctx context.Context, cfg SequenceConfig) error {
 			return err
 		}
 	}
+	anchors, wait := s.newAnchorings(ctx, cfg)
+	defer wait()
+	offered := false
 	tick := time.NewTicker(cfg.Every)
 	defer tick.Stop()
 	looked := s.cfg.Now()
@@ -67,7 +65,12 @@ func (s *Store) Sequence(ctx context.Context, cfg SequenceConfig) error {
 			err = s.warnOfWaiting(ctx)
 		}
 		if err == nil && sign != nil {
-			_, err = s.checkpoint(ctx, sign, cfg.CheckpointEvery)
+			var signed string
+			var fresh bool
+			if signed, fresh, err = s.checkpoint(ctx, sign, cfg.CheckpointEvery); signed != "" && (fresh || !offered) {
+				anchors.offer(signed)
+				offered = true
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			s.cfg.Logger.WarnContext(ctx, "could not extend the log's tree", "error", err)
@@ -107,7 +110,8 @@ func (s *Store) Checkpoint(ctx context.Context, key string) (string, error) {
 	if err := s.sequenceAll(ctx); err != nil {
 		return "", err
 	}
-	return s.checkpoint(ctx, sign, 0)
+	signed, _, err := s.checkpoint(ctx, sign, 0)
+	return signed, err
 }
 
 func (s *Store) sequenceAll(ctx context.Context) error {

@@ -104,6 +104,67 @@ func TestSequenceWaitsForOlderTransactions(t *testing.T) {
 	equal(t, "order", scalar[[]int64](t, owner, `SELECT array_agg(log_id ORDER BY position) FROM hitl.log_positions`), []int64{first, second})
 }
 
+// Positions follow the transactions, not the ids: one that began to write first comes first, though it took its id last. With ids for the
+// order, a full batch would leave it behind a horizon that has passed it.
+func TestSequenceFollowsTransactions(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t)
+	slow, err := owner.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = slow.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := slow.Exec(t.Context(), `SELECT pg_current_xact_id()`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := owner.Exec(t.Context(), `INSERT INTO hitl.log (item_id, at, status, text_ref, ai_label, confidence, label, reviewer, model, policy, context)
+		SELECT 'itm_' || i, now(), 'AI_ACCEPTED', '\x01', 'A', 0.5, 'A', '', 'm', 'p', '{}' FROM generate_series(1, $1) i`, audit.SequenceBatch); err != nil {
+		t.Fatal(err)
+	}
+	var last int64
+	if err := slow.QueryRow(t.Context(), insertEntry, "itm_slow").Scan(&last); err != nil {
+		t.Fatal(err)
+	}
+	if err := slow.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all are taken", func() bool {
+		sequence(t, s)
+		return scalar[int](t, owner, `SELECT count(*) FROM hitl.log_positions`) == audit.SequenceBatch+1
+	})
+	equal(t, "the first", scalar[int64](t, owner, `SELECT log_id FROM hitl.log_positions WHERE position = 0`), last)
+	equal(t, "the greatest id", scalar[int64](t, owner, `SELECT max(id) FROM hitl.log`), last)
+}
+
+// What metrics say while entries wait, and when they are signed.
+func TestTreeStats(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t)
+	key, _ := logKey(t)
+	stats := func() audit.TreeStats {
+		got, err := s.TreeStats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	equal(t, "empty", stats(), audit.TreeStats{})
+	mustAppend(t, s, sure("a", "fine"), nil)
+	mustAppend(t, s, sure("b", "fine"), nil)
+	equal(t, "waiting", stats(), audit.TreeStats{Pending: 2})
+	eventually(t, "both are signed", func() bool {
+		mustCheckpoint(t, s, key)
+		return stats().Checkpoint == 2
+	})
+	scalar[int64](t, owner, insertEntry, "itm_late")
+	got := stats()
+	if got.Age <= 0 || got.Age > time.Minute {
+		t.Errorf("age %s", got.Age)
+	}
+	got.Age = 0
+	equal(t, "signed", got, audit.TreeStats{Entries: 2, Pending: 1, Checkpoint: 2})
+}
+
 // Writers commit late, out of order or not at all while several sequencers run, some of which do not know that another leads: every committed
 // entry gets one position, positions have no gap, and each checkpoint is a prefix of the next.
 func TestSequenceSkipsNothing(t *testing.T) {

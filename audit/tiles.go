@@ -97,11 +97,8 @@ func (tileReader) SaveTiles([]tlog.Tile, [][]byte) {}
 // Tile returns the data of a tile of the log's tree, or hitl.ErrNotFound when the tree does not have it yet. The path is "8/L/N" or
 // "8/L/N.p/W", as the Go checksum database names tiles, or without the height, as c2sp.org/tlog-tiles does. Tiles hold hashes only.
 func (s *Store) Tile(ctx context.Context, path string) ([]byte, error) {
-	tile, err := tlog.ParseTilePath("tile/" + path)
-	if err != nil {
-		tile, err = tlog.ParseTilePath("tile/8/" + path)
-	}
-	if err != nil || tile.H != verify.TileHeight || tile.L < 0 {
+	tile, ok := parseTile(path)
+	if !ok {
 		return nil, hitl.ErrNotFound
 	}
 	data, err := readTile(ctx, s.pool, tile.L, tile.N, tile.W)
@@ -109,4 +106,13 @@ func (s *Store) Tile(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	return data[:tile.W*tlog.HashSize], nil
+}
+
+// parseTile reads a tile's path, with the height or without it.
+func parseTile(path string) (tlog.Tile, bool) {
+	tile, err := tlog.ParseTilePath("tile/" + path)
+	if err != nil {
+		tile, err = tlog.ParseTilePath("tile/8/" + path)
+	}
+	return tile, err == nil && tile.H == verify.TileHeight && tile.L >= 0
 }

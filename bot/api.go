@@ -108,14 +108,18 @@ const metadataType = "hitl_card"
 
 // post posts a card's message and returns where it stands. The caller has waited for its turn.
 func (a *api) post(ctx context.Context, c hitl.Card, m message) (channel, ts string, err error) {
-	err = a.send(ctx, postMessage, postMessage+"/"+c.Channel, func(ctx context.Context) (err error) {
+	return a.postMarked(ctx, c.Channel, m, slack.SlackMetadata{
+		EventType: metadataType, EventPayload: map[string]any{"card": c.ID, "review": c.ReviewID},
+	})
+}
+
+// postMarked posts a message with the metadata by which it is found again.
+func (a *api) postMarked(ctx context.Context, to string, m message, mark slack.SlackMetadata) (channel, ts string, err error) {
+	err = a.send(ctx, postMessage, postMessage+"/"+to, func(ctx context.Context) (err error) {
 		ctx = context.WithoutCancel(ctx) // cutting a post off only leaves it open what became of it; the client has a timeout
-		channel, ts, err = a.client.PostMessageContext(ctx, c.Channel,
+		channel, ts, err = a.client.PostMessageContext(ctx, to,
 			slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...),
-			slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
-			slack.MsgOptionMetadata(slack.SlackMetadata{
-				EventType: metadataType, EventPayload: map[string]any{"card": c.ID, "review": c.ReviewID},
-			}))
+			slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(), slack.MsgOptionMetadata(mark))
 		if err == nil && (ts == "" || channel == "") {
 			err = errors.New("the answer names no message") // slack-go takes {} for success
 		}

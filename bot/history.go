@@ -37,13 +37,18 @@ func (b *Bot) find(ctx context.Context, c hitl.Card) (ts string, found bool, err
 // ours calls each for our cards in the history of a card's channel from the card's time on, the newest first, until it returns false.
 // Whole says whether all of them were seen.
 func (b *Bot) ours(ctx context.Context, c hitl.Card, each func(slack.Message) bool) (whole bool, err error) {
+	return b.mine(ctx, c.Channel, metadataType, c.CreatedAt, each)
+}
+
+// mine does so for our messages of one kind in a channel, from a time on.
+func (b *Bot) mine(ctx context.Context, channel, kind string, since time.Time, each func(slack.Message) bool) (whole bool, err error) {
 	self, err := b.rights.self(ctx)
 	if err != nil {
 		return false, fmt.Errorf("learn who we are: %w", err)
 	}
 	p := slack.GetConversationHistoryParameters{
-		ChannelID: c.Channel, Limit: historyPage, IncludeAllMetadata: true, Inclusive: true,
-		Oldest: strconv.FormatInt(c.CreatedAt.Add(-clockSlack).Unix(), 10) + ".000000",
+		ChannelID: channel, Limit: historyPage, IncludeAllMetadata: true, Inclusive: true,
+		Oldest: strconv.FormatInt(since.Add(-clockSlack).Unix(), 10) + ".000000",
 	}
 	for range historyPages {
 		res, err := b.api.history(ctx, &p)
@@ -52,7 +57,7 @@ func (b *Bot) ours(ctx context.Context, c hitl.Card, each func(slack.Message) bo
 		}
 		for _, m := range res.Messages {
 			// Other apps can copy our metadata, but they cannot write in our name.
-			if m.Metadata.EventType == metadataType && (m.User == self.UserID || m.BotID == self.BotID) && !each(m) {
+			if m.Metadata.EventType == kind && (m.User == self.UserID || m.BotID == self.BotID) && !each(m) {
 				return false, nil
 			}
 		}

@@ -29,7 +29,7 @@ func (c *Config) validate(ps *problems) {
 	checkTags(ps, "", reflect.ValueOf(c).Elem())
 	c.Server.validate(ps)
 	c.Postgres.validate(ps)
-	c.Audit.validate(ps)
+	c.Audit.validate(ps, c.Callbacks.AllowHTTP)
 	c.Redis.validate(ps)
 	c.Slack.validate(ps)
 	checkNames(ps, "classifiers", c.Classifiers)

@@ -8,5 +8,6 @@
 //   - [OpenCheckpoint] and [SignCheckpoint] (checkpoint.go) read and write notes.
 //   - [Verifier] (verifier.go) is fed a log line by line and says what was altered, missing or added.
 //   - [ReadBundle] and [BundleWriter] (bundle.go) carry a whole log in a file of JSON lines.
-//   - [Proof] (proof.go) shows that one entry is in the log of a checkpoint.
+//   - [CheckTiles] and [CheckExtends] (tiles.go) check a log of which there are only tiles.
+//   - [Proof] (proof.go) shows that one entry is in the log of a checkpoint; [ItemLog] (item.go) is what the API answers.
 package verify

@@ -2,6 +2,10 @@ package verify_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"hitl/audit/verify"
@@ -70,6 +74,8 @@ func FuzzReadWitness(f *testing.F) {
 	k := newKey(f)
 	l := newLog(f, k, 4, 2)
 	f.Add(l.checkpoints[2] + "\n" + l.checkpoints[4])
+	f.Add("> a\n> " + strings.ReplaceAll(l.checkpoints[2], "\n", "\n> "))
+	f.Add(fmt.Sprintf("{\"data\":{\"checkpoint\":%q}}", l.checkpoints[4]))
 	f.Fuzz(func(t *testing.T, text string) {
 		seen, err := verify.ReadWitness(text, "file", k)
 		if err != nil {
@@ -78,6 +84,42 @@ func FuzzReadWitness(f *testing.F) {
 		for _, s := range seen {
 			if s.Size != 2 && s.Size != 4 {
 				t.Errorf("a forged checkpoint was taken: %+v", s)
+			}
+		}
+	})
+}
+
+// What passes is in the log, and told as it is.
+func FuzzItemLog(f *testing.F) {
+	k := newKey(f)
+	l := newLog(f, k, 6, 6)
+	honest, err := json.Marshal(itemLog(f, l, 2, 3))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(honest)
+	f.Add(bytes.Replace(honest, []byte(`"label":"A"`), []byte(`"label":"B"`), 1))
+	f.Add([]byte(`{"entries":[{"id":1}],"proof":{"checkpoint":"a\n1\n\n","proofs":[{"position":-1,"hashes":[""]}]}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var answer verify.ItemLog
+		if json.Unmarshal(data, &answer) != nil {
+			return
+		}
+		_, proven, pending, err := answer.Check(k)
+		if err != nil {
+			return
+		}
+		for _, p := range proven {
+			if p.Entry.Hash() != l.lines[p.Position].Entry.Hash() {
+				t.Errorf("a forged entry was taken: %+v", p)
+			}
+		}
+		for _, e := range answer.Entries {
+			if e.ID < 1 || e.ID > 6 || slices.Contains(pending, e.ID) {
+				continue
+			}
+			if want := said(entry(int(e.ID - 1))); e.Label != want.Label || e.Status != want.Status || !e.At.Equal(want.At) {
+				t.Errorf("a false entry was taken: %+v", e)
 			}
 		}
 	})

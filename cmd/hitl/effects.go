@@ -25,13 +25,13 @@ func (s *service) runEffects(ctx context.Context) error {
 	return s.store.RunEffects(ctx, audit.Handlers{
 		Callback:    s.sender.Send,
 		RefreshCard: s.bot.RefreshCard,
-		Periodic: []audit.Periodic{
+		Periodic: append([]audit.Periodic{
 			{Name: "expire_reviews", Every: expireEvery, Run: func(ctx context.Context) error {
 				_, err := s.desk.ExpireDue(ctx, expireBatch)
 				return err
 			}},
 			{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},
-		},
+		}, s.noticeTasks()...),
 	})
 }
 

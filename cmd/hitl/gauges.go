@@ -15,6 +15,7 @@ type gauges struct {
 	policies map[string]*policy.Policy
 
 	up, open, oldest, callbacks, conns, queued, ruleFailures *prometheus.Desc
+	entries, pending, checkpoint, checkpointAge              *prometheus.Desc
 }
 
 func newGauges(s *service, policies map[string]*policy.Policy) *gauges {
@@ -31,20 +32,27 @@ func newGauges(s *service, policies map[string]*policy.Policy) *gauges {
 		queued:    desc("hitl_classifier_queued_texts", "Texts that wait for the model.", "classifier"),
 		ruleFailures: desc("hitl_policy_rule_failures_total",
 			"Runs of a rule that failed, a missing key for instance; the item went to a person.", "policy", "rule"),
+		entries: desc("hitl_log_entries", "Entries in the log's tree."),
+		pending: desc("hitl_log_pending_entries", "Entries of the log that are not in its tree yet, counted up to 100,000. "+
+			"Above 0 for minutes: a transaction stays open somewhere in the Postgres server, or no process extends the tree."),
+		checkpoint: desc("hitl_log_checkpoint_size", "Entries that the latest signed checkpoint covers. "+
+			"Below hitl_log_entries for longer than a few times audit.checkpoint_every: nothing is signed, look into the service's log."),
+		checkpointAge: desc("hitl_log_checkpoint_age_seconds", "Age of the latest signed checkpoint; missing when there is none. "+
+			"It grows while nothing is logged, and means trouble only where hitl_log_checkpoint_size is below hitl_log_entries."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.callbacks, g.conns, g.queued, g.ruleFailures} {
+	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.callbacks, g.conns, g.queued, g.ruleFailures, g.entries, g.pending, g.checkpoint, g.checkpointAge} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector. Figures that Postgres does not answer within a second are left out, which alerts can see.
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, label string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, label)
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -71,6 +79,16 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	pool := s.store.PoolStat()
 	gauge(g.conns, float64(pool.AcquiredConns()), "busy")
 	gauge(g.conns, float64(pool.IdleConns()), "idle")
+	if t, err := s.store.TreeStats(ctx); err != nil {
+		s.logger.WarnContext(ctx, "log metrics left out", "error", err)
+	} else {
+		gauge(g.entries, float64(t.Entries))
+		gauge(g.pending, float64(t.Pending))
+		gauge(g.checkpoint, float64(t.Checkpoint))
+		if t.Checkpoint > 0 {
+			gauge(g.checkpointAge, t.Age.Seconds())
+		}
+	}
 	b, err := s.store.Backlogs(ctx)
 	if err != nil {
 		s.logger.WarnContext(ctx, "backlog metrics left out", "error", err)

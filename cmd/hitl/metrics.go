@@ -40,6 +40,8 @@ type metrics struct {
 	flushTime *prometheus.HistogramVec // outcome
 	requests  *prometheus.HistogramVec // route, method, status
 
+	anchors *prometheus.CounterVec // anchor, outcome
+
 	batchSize *prometheus.HistogramVec // classifier
 	batchTime *prometheus.HistogramVec // classifier, outcome
 	givenUp   *prometheus.CounterVec   // classifier
@@ -78,6 +80,8 @@ func newMetrics() *metrics {
 	m.flushSize = f.NewHistogram(prometheus.HistogramOpts{Name: "hitl_audit_batch_items", Help: "New items in one Postgres transaction.", Buckets: sizeBuckets})
 	m.flushTime = histogram("hitl_audit_batch_seconds", "Time of one Postgres transaction that records new items.", fastBuckets, "outcome")
 	m.requests = histogram("hitl_http_request_seconds", "Requests to the API.", fastBuckets, "route", "method", "status")
+	m.anchors = counter("hitl_log_anchors_total", "Attempts to bring a checkpoint of the log to an anchor: folder, webhook or channel; outcome ok or error. "+
+		"Without an ok for long, the owner of database and key is not bound.", "anchor", "outcome")
 	m.batchSize = histogram("hitl_classifier_batch_texts", "Texts in one run of the model.", sizeBuckets, "classifier")
 	m.batchTime = histogram("hitl_classifier_batch_seconds", "Time of one run of the model.", fastBuckets, "classifier", "outcome")
 	m.givenUp = counter("hitl_classifier_given_up_total", "Texts that were not tried, since they killed too many processes; they go to a person.", "classifier")
@@ -161,6 +165,10 @@ func (m *metrics) CardRefreshed(outcome audit.Outcome, took time.Duration) {
 // PeriodicRan implements audit.Observer.
 func (m *metrics) PeriodicRan(name string, took time.Duration, err error) {
 	m.periodic.WithLabelValues(name, outcomeOf(err)).Observe(took.Seconds())
+}
+
+func (m *metrics) anchored(anchor string, err error) {
+	m.anchors.WithLabelValues(anchor, outcomeOf(err)).Inc()
 }
 
 func (m *metrics) request(r ingest.Request) {

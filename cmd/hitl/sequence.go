@@ -15,11 +15,9 @@ import (
 
 // sequence extends the log's Merkle tree and signs its checkpoints.
 func (s *service) sequence(ctx context.Context) error {
-	cfg := audit.SequenceConfig{Key: s.cfg.Audit.Key.Reveal(), CheckpointEvery: s.cfg.Audit.CheckpointEvery}
-	if dir := s.cfg.Audit.AnchorDir; dir != "" {
-		cfg.Anchors = append(cfg.Anchors, folderAnchor(dir))
-	}
-	return s.store.Sequence(ctx, cfg)
+	return s.store.Sequence(ctx, audit.SequenceConfig{
+		Key: s.cfg.Audit.Key.Reveal(), CheckpointEvery: s.cfg.Audit.CheckpointEvery, Anchors: s.anchors(), Anchored: s.metrics.anchored,
+	})
 }
 
 // folderAnchor keeps each checkpoint in a file of its own, which is never touched again: buckets with object lock are written so.

@@ -21,20 +21,26 @@ import (
 )
 
 type verifyCmd struct {
-	Item    string   `xor:"what" placeholder:"ID" help:"Check the entries of one item only."`
-	Bundle  string   `xor:"what" type:"existingfile" placeholder:"FILE" help:"Check what hitl log export wrote. Needs no database."`
-	Proof   string   `xor:"what" type:"existingfile" placeholder:"FILE" help:"Check what GET /v1/items/{id}/log answered. Needs no database."`
-	Key     string   `env:"HITL_LOG_PUBLIC_KEY" placeholder:"KEY" help:"The log's public key. Default: the one in the state file, else that of audit.key."`
-	OldKey  []string `placeholder:"KEY" help:"A key that signed the log before it was changed; may be given several times."`
-	State   string   `type:"path" placeholder:"FILE" help:"Remember the last checkpoint and the key here, and hold the log to them next time."`
-	Witness string   `type:"path" placeholder:"FILE" help:"Hold the log to the checkpoints in this file or folder, which were kept where the database's owner could not change them."`
-	JSON    bool     `name:"json" help:"Print the findings as JSON."`
+	Item      string        `xor:"what" placeholder:"ID" help:"Check the entries of one item only."`
+	URL       string        `name:"url" xor:"where" placeholder:"URL" help:"Check a running service over HTTP. Needs neither database nor configuration."`
+	Bundle    string        `xor:"what,where" type:"existingfile" placeholder:"FILE" help:"Check what hitl log export wrote. Needs no database."`
+	Proof     string        `xor:"what,where" type:"existingfile" placeholder:"FILE" help:"Check what GET /v1/items/{id}/log answered. Needs no database."`
+	Key       string        `env:"HITL_LOG_PUBLIC_KEY" placeholder:"KEY" help:"The log's public key. Default: the one in the state file, else that of audit.key."`
+	OldKey    []string      `placeholder:"KEY" help:"A key that signed the log before it was changed; may be given several times."`
+	State     string        `type:"path" placeholder:"FILE" help:"Remember the last checkpoint and the key here, and hold the log to them next time."`
+	Witness   string        `type:"path" placeholder:"FILE" help:"Hold the log to the checkpoints in this file or folder, which were kept where the database's owner could not change them. They are found in copied chat messages and JSON, too."`
+	BearerKey string        `env:"HITL_API_KEY" placeholder:"KEY" help:"The API's key of the item's source, for --url with --item."`
+	Timeout   time.Duration `default:"30s" help:"How long one answer of the service may take, with --url (default ${default})."`
+	JSON      bool          `name:"json" help:"Print the findings as JSON."`
 }
 
 // Help is shown by hitl verify --help.
 func (verifyCmd) Help() string {
 	return `Encodes and hashes every entry again, builds the Merkle tree over them, and compares it with every signed checkpoint. It names each entry that was altered,
 is missing, or was added. Exit code 0: nothing was. 1: something was, or it could not be checked to the end.
+
+With --url there are only hashes to be seen: it builds the tree again from the service's tiles, and says whether it is the signed one. What an entry says,
+--item shows to whoever has the key of its source.
 
 What the key's owner signs again, only a checkpoint that was kept elsewhere can contradict: use --state, always on the same machine, or --witness.`
 }
@@ -45,11 +51,24 @@ func (c *verifyCmd) Run(ctx context.Context, p program, global *cli) error {
 		return err
 	}
 	var store *audit.Store
+	var remote *remoteLog
 	key := c.Key
 	if key == "" {
 		key = state.Key
 	}
-	if c.Bundle == "" && c.Proof == "" {
+	switch {
+	case c.URL != "":
+		if remote, err = newRemoteLog(c.URL, c.BearerKey, c.Timeout); err != nil {
+			return err
+		}
+		defer remote.close()
+		switch {
+		case c.Timeout <= 0:
+			return usageError{errors.New("--timeout must be more than nothing")}
+		case c.Item != "" && c.BearerKey == "":
+			return usageError{errors.New("--item with --url needs the API's key of the item's source: give --bearer-key, or set HITL_API_KEY")}
+		}
+	case c.Bundle == "" && c.Proof == "":
 		cfg, opened, err := p.openStore(ctx, global)
 		if err != nil {
 			return err
@@ -85,6 +104,10 @@ func (c *verifyCmd) Run(ctx context.Context, p program, global *cli) error {
 	check := verification{p: p, cmd: c, verifier: verifier, former: former, seen: seen}
 	var latest string
 	switch {
+	case c.URL != "" && c.Item != "":
+		latest, err = check.remoteItem(ctx, remote)
+	case c.URL != "":
+		latest, err = check.remote(ctx, remote)
 	case c.Item != "":
 		latest, err = check.item(ctx, store)
 	case c.Proof != "":
@@ -166,20 +189,30 @@ func (c verification) whole(ctx context.Context, store *audit.Store) (string, er
 		}
 		readErr = errors.Join(verify.ReadBundle(f, v), f.Close())
 	}
-	report := v.Finish()
-	if err := c.print(report); err != nil {
-		return "", err
+	return c.conclude(v.Finish(), readErr, "nothing was altered, removed or added")
+}
+
+// conclude prints a report and returns the checkpoint to remember. readErr says that the log was not seen to its end, good what it means
+// that nothing was found.
+func (c verification) conclude(r verify.Report, readErr error, good string) (string, error) {
+	if readErr != nil {
+		good = ""
+	}
+	if readErr == nil || c.cmd.JSON || r.Entries > 0 || !r.OK() {
+		if err := c.print(r, good); err != nil {
+			return "", err
+		}
 	}
 	if readErr != nil {
 		return "", fmt.Errorf("the log could not be checked to its end: %w", readErr)
 	}
-	if !report.OK() {
-		return "", fmt.Errorf("the log is not what it was: %d findings", len(report.Problems)+report.More)
+	if !r.OK() {
+		return "", fmt.Errorf("the log is not what it was: %d findings", len(r.Problems)+r.More)
 	}
-	return report.Latest, nil
+	return r.Latest, nil
 }
 
-func (c verification) print(r verify.Report) error {
+func (c verification) print(r verify.Report, good string) error {
 	if c.cmd.JSON {
 		enc := json.NewEncoder(c.p.stdout)
 		enc.SetIndent("", "  ")
@@ -196,8 +229,8 @@ func (c verification) print(r verify.Report) error {
 	if r.Pending > 0 {
 		fmt.Fprintf(&b, "; %d more wait for their position", r.Pending)
 	}
-	if r.OK() {
-		b.WriteString("\nnothing was altered, removed or added")
+	if r.OK() && good != "" {
+		b.WriteString("\n" + good)
 	}
 	_, err := fmt.Fprintln(c.p.stdout, b.String())
 	return err
@@ -216,7 +249,7 @@ func (c verification) item(ctx context.Context, store *audit.Store) (string, err
 	if err != nil {
 		return "", fmt.Errorf("the tree does not fit its checkpoint; check the whole log: %w", err)
 	}
-	latest, err := c.proofs(proof)
+	latest, err := c.proofs(verify.ItemLog{Entries: entries, Proof: proof}, c.cmd.Item)
 	if err != nil {
 		return "", err
 	}
@@ -225,10 +258,7 @@ func (c verification) item(ctx context.Context, store *audit.Store) (string, err
 			return "", fmt.Errorf("the checkpoint %s: %w", s.Where, err)
 		}
 	}
-	if n := len(entries) - len(proof.Proofs); n > 0 {
-		_, err = fmt.Fprintf(c.p.stdout, "%d more wait for the next checkpoint\n", n)
-	}
-	return proof.Checkpoint, err
+	return proof.Checkpoint, nil
 }
 
 // proofFile checks an answer of the API.
@@ -237,13 +267,11 @@ func (c verification) proofFile() error {
 	if err != nil {
 		return err
 	}
-	var answer struct {
-		Proof hitl.LogProof `json:"proof"`
-	}
+	var answer verify.ItemLog
 	if err := json.Unmarshal(data, &answer); err != nil {
 		return fmt.Errorf("read %s: %w", c.cmd.Proof, err)
 	}
-	latest, err := c.proofs(answer.Proof)
+	latest, err := c.proofs(answer, "")
 	if err != nil {
 		return err
 	}
@@ -255,33 +283,30 @@ func (c verification) proofFile() error {
 	return nil
 }
 
-// proofs checks each proof and prints the entry that its leaf holds.
-func (c verification) proofs(proof hitl.LogProof) (verify.Checkpoint, error) {
-	if proof.Checkpoint == "" {
-		return verify.Checkpoint{}, errors.New("nothing is signed yet")
-	}
-	latest, err := verify.OpenCheckpoint(proof.Checkpoint, c.verifier)
+// proofs checks what is said and proven of an item, whichever if itemID is empty, and prints the entries that the leaves hold.
+func (c verification) proofs(answer verify.ItemLog, itemID string) (verify.Checkpoint, error) {
+	latest, proven, pending, err := answer.Check(c.verifier)
 	if err != nil {
-		return latest, fmt.Errorf("checkpoint: %w", err)
+		return latest, err
 	}
-	for _, e := range proof.Proofs {
-		if _, err := verify.CheckProof(verify.Proof{Position: e.Position, Leaf: e.Leaf, Hashes: e.Hashes}, proof.Checkpoint, c.verifier); err != nil {
-			return latest, fmt.Errorf("entry %d was altered: %w", e.Entry, err)
-		}
-		row, err := verify.ParseLeaf(e.Leaf)
-		if err != nil {
-			return latest, fmt.Errorf("leaf of entry %d: %w", e.Entry, err)
+	var b strings.Builder
+	for _, p := range proven {
+		row := p.Entry
+		if itemID != "" && row.ItemID != itemID {
+			return latest, fmt.Errorf("entry %d is of item %q, not of %q", row.ID, row.ItemID, itemID)
 		}
 		label := row.Label
 		if row.Reviewer != "" {
 			label += " by " + row.Reviewer
 		}
-		if _, err := fmt.Fprintf(c.p.stdout, "entry %d at position %d of %d is in the log: %s %s %s %q\n", row.ID, e.Position, latest.Size,
-			time.UnixMicro(row.At).UTC().Format(time.RFC3339), row.ItemID, row.Status, label); err != nil {
-			return latest, err
-		}
+		fmt.Fprintf(&b, "entry %d at position %d of %d is in the log: %s %s %s %q\n", row.ID, p.Position, latest.Size,
+			time.UnixMicro(row.At).UTC().Format(time.RFC3339), printable(row.ItemID), printable(row.Status), label)
 	}
-	return latest, nil
+	if n := len(pending); n > 0 {
+		fmt.Fprintf(&b, "%d more wait for the next checkpoint: nothing proves them yet\n", n)
+	}
+	_, err = fmt.Fprint(c.p.stdout, b.String())
+	return latest, err
 }
 
 // verifyState is what --state keeps.

@@ -76,7 +76,7 @@ func TestLogIsChecked(t *testing.T) {
 		"a key that is none":        {"--bundle", bundle, "--key", "x"},
 		"state, another key":        {"--state", state, "--key", other},
 		"an item that never was":    {"--item", "itm_none"},
-		"a witness that is not one": {"--witness", bundle},
+		"a witness that is not one": {"--witness", w.configFile()},
 	} {
 		if out, err := w.hitl(append([]string{"verify"}, args...)...); err == nil {
 			t.Errorf("%s: no error, printed %s", name, out)

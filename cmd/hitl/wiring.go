@@ -178,6 +178,9 @@ func senderConfig(cfg *config.Config, logger *slog.Logger) ingest.SenderConfig {
 			targets[name] = target
 		}
 	}
+	if a := cfg.Audit; a.AnchorURL != "" {
+		targets[anchorTarget] = ingest.Target{URL: a.AnchorURL, Secrets: []ingest.Secret{ingest.Secret(a.AnchorSecret.Reveal())}}
+	}
 	return ingest.SenderConfig{
 		Targets: targets, AllowHTTP: cfg.Callbacks.AllowHTTP, AllowPrivate: cfg.Callbacks.AllowPrivate, Timeout: cfg.Callbacks.Timeout,
 		Version: buildVersion(), Logger: logger,
