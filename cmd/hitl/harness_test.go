@@ -56,6 +56,7 @@ type storySettings struct {
 	Rate      float64
 	Expire    time.Duration
 	Backlog   int
+	Queue     string // more keys of the queue, as lines of YAML
 }
 
 func newWorld(t *testing.T, change func(*storySettings)) *world {
@@ -132,6 +133,7 @@ queues:
     expire_after: %s
     backlog: %d
     reasons: [Irony, Mixed feelings]
+%s
 sources:
   shop:
     classifier: sentiment
@@ -145,7 +147,7 @@ sources:
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
 `, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), w.sim.SigningSecret(), w.slackURL+"/api/",
-		s.Model, s.Timeout, s.Rate, s.OpenLimit, s.Expire, s.Backlog, demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, hookSecret)
+		s.Model, s.Timeout, s.Rate, s.OpenLimit, s.Expire, s.Backlog, s.Queue, demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, hookSecret)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
