@@ -86,8 +86,8 @@ type Queue struct {
 	Reasons   []string // canned reasons offered in the modal, up to 100; may be empty
 	// Redact are the kinds of personal data that are hidden from Slack: "email", "phone", "card", "iban". Default: none.
 	Redact []string
-	// RedactPatterns are more to hide: RE2 expressions by name, matched against the text in plain characters (no full-width or invisible
-	// ones). None may match the empty text. Default: none.
+	// RedactPatterns are more to hide: RE2 expressions by name, matched against the text in plain characters: no full-width or invisible
+	// ones, and all white space that stands together is one character. None may match the empty text. Default: none.
 	RedactPatterns map[string]string
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 // normal is a text as finders see it: full-width and other styled characters are plain ones, digits of every script are ASCII, dashes are
-// "-", spaces " " and line ends "\n", and what cannot be seen, or is only drawn over its neighbours, is not there.
+// "-", white space is one "\n" where lines end and one " " elsewhere, and what cannot be seen, or is only drawn over its neighbours, is not
+// there.
 type normal struct {
 	text string
 	from []int32 // by byte of text: where the character of the original begins that it stands for
@@ -37,9 +38,14 @@ func normalise(text string, hidden []span) normal {
 			i, hidden = hidden[0].to, hidden[1:]
 			continue
 		}
-		if c := text[i]; c >= ' ' && c < 0x7f || c == '\n' { // nearly all of most texts
+		if c := text[i]; c > ' ' && c < 0x7f { // nearly all of most texts
 			w.last = len(w.text)
 			w.text, w.from = append(w.text, c), append(w.from, int32(i)) //nolint:gosec // texts are a MiB at most
+			i++
+			continue
+		}
+		if text[i] == ' ' {
+			w.space(i, ' ')
 			i++
 			continue
 		}
@@ -52,9 +58,7 @@ func normalise(text string, hidden []span) normal {
 			}
 			continue
 		}
-		if r != '\r' || i+1 == len(text) || text[i+1] != '\n' {
-			w.rune(i, r, text[i:i+size])
-		}
+		w.rune(i, r, text[i:i+size])
 		i += size
 	}
 	return normal{text: string(w.text), from: w.from, size: len(text)}
@@ -78,9 +82,9 @@ func (w *normaliser) write(at int, s string) {
 func (w *normaliser) rune(at int, r rune, s string) {
 	switch {
 	case r == '\t':
-		w.write(at, " ")
-	case r == '\r', r == '\v', r == '\f', r == '\u0085', r == '\u2028', r == '\u2029':
-		w.write(at, "\n")
+		w.space(at, ' ')
+	case r == '\n', r == '\r', r == '\v', r == '\f', r == '\u0085', r == '\u2028', r == '\u2029':
+		w.space(at, '\n')
 	case r == utf8.RuneError, unicode.IsControl(r), invisible(r), bidiNames[r] != "":
 	case unicode.In(r, unicode.Mn, unicode.Me) && unicode.Is(unicode.Inherited, r):
 		w.mark(s)
@@ -89,7 +93,7 @@ func (w *normaliser) rune(at int, r rune, s string) {
 	case unicode.Is(unicode.Pd, r), r == '\u2212':
 		w.write(at, "-")
 	case unicode.IsSpace(r):
-		w.write(at, " ")
+		w.space(at, ' ')
 	case r == '\u3002', r == '\uFF61':
 		w.write(at, ".") // which domains take for a dot
 	case norm.NFKC.PropertiesString(s).Decomposition() == nil:
@@ -98,6 +102,17 @@ func (w *normaliser) rune(at int, r rune, s string) {
 		w.buf = norm.NFKC.AppendString(w.buf[:0], s)
 		w.write(at, string(w.buf))
 	}
+}
+
+// space makes one of all white space that stands together: however much there is, on the card it may be little.
+func (w *normaliser) space(at int, c byte) {
+	if n := len(w.text); n > 0 && (w.text[n-1] == ' ' || w.text[n-1] == '\n') {
+		if c == '\n' {
+			w.text[n-1] = c
+		}
+		return
+	}
+	w.write(at, string(c))
 }
 
 // mark adds an accent to the letter before it if the two make a letter; a stroke or a circle drawn over a character is left out.

@@ -1,10 +1,13 @@
 package bot
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"hitl"
 )
 
 func mustRedactor(t testing.TB, patterns map[string]string, kinds ...string) *redactor {
@@ -39,6 +42,7 @@ func TestRedact(t *testing.T) {
 		{"email", "ana@\u202eexample.com", "▇"},
 		{"email", "ana@\nexample.com ana\n@example.com ana@exam\r\nple.com ana@example.\ncom", "▇ ▇ ▇ ▇"},
 		{"email", "ana@example.com\nthanks", "▇\nthanks"},
+		{"email", "ana@ \r\n  example.com", "▇"},
 		{"email", "ana@@example.com", "ana@@example.com"},
 		{"email", "@channel me @here x@1.2.3 a@b lib@next @example.com 5 @ 3.50", "@channel me @here x@1.2.3 a@b lib@next @example.com 5 @ 3.50"},
 
@@ -52,6 +56,7 @@ func TestRedact(t *testing.T) {
 		{"card", "٤١١١ ١١١١ ١١١١ ١١١١", "▇"},
 		{"card", "4111–1111—1111\u22121111", "▇"},
 		{"card", "4111 1111 1111\n1111", "▇"},
+		{"card", "4111      1111\n\n\n\n  1111 \u200b \u200b 1111  ", "▇  "},
 		{"card", "4111\u00a01111\u20091111\t1111", "▇"},
 		{"card", "4️⃣1️⃣1️⃣1️⃣1️⃣1️⃣1️⃣1️⃣1️⃣1️⃣1️⃣1️⃣1️⃣1️⃣1️⃣1️⃣", "▇"},
 		{"card", "no. 7 4111 1111 1111 1111 0428", "no. 7 ▇ 0428"},
@@ -73,7 +78,7 @@ func TestRedact(t *testing.T) {
 		{"phone", "415-555-2671, (415) 555-2671, 415.555.2671, 1-415-555-2671, 415 555 2671", "▇, ▇, ▇, ▇, ▇"},
 		{"phone", "Tel.: 5552671, call me at 4155552671, WhatsApp 98765 43210", "Tel.: ▇, call me at ▇, WhatsApp ▇"},
 		{"phone", "+4\u200b9 3\u200b0 9018２０", "▇"},
-		{"phone", "+49 30\n901820", "▇"},
+		{"phone", "+49 30\n901820, +49   (0) 30 \t 901820", "▇, ▇"},
 		{"phone", "order 4711, order 12345678, #0301234567, A0171123456, ORD-030-1234567", "order 4711, order 12345678, #0301234567, A0171123456, ORD-030-1234567"},
 		{"phone", "01.05.2024 2024-05-01 01/05/2024 12:30:45 09.30 call 2024-05-01", "01.05.2024 2024-05-01 01/05/2024 12:30:45 09.30 call 2024-05-01"},
 		{"phone", "EUR 1 234 567.89, 10.0.0.1, v1.22.333, 3.14159265, 1,234,567, 978-3-16-148410-0", "EUR 1 234 567.89, 10.0.0.1, v1.22.333, 3.14159265, 1,234,567, 978-3-16-148410-0"},
@@ -200,6 +205,37 @@ func TestRedactedPreview(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whatever stands around personal data, on a card there is no piece of it.
+func FuzzPlanted(f *testing.F) {
+	f.Add("", "", uint16(0), uint8(0))
+	f.Add("1 2 030 ", " 0127 12", uint16(cardTextUnits-12), uint8(1))
+	f.Add("+1 DE89 \"@", "\"@@x.com", uint16(previewBytes-9), uint8(2))
+	f.Add("4111 1111 ", "-1111", uint16(20), uint8(3))
+	f.Fuzz(func(t *testing.T, before, after string, pad uint16, which uint8) {
+		secret := planted[int(which)%len(planted)]
+		piece := secret[:max(6, len(secret)/2)]
+		if strings.Contains(before+after, piece) {
+			return
+		}
+		s := hidden(newRecord("rev_1", func(r *hitl.Record) {
+			r.Item.Text = strings.ToValidUTF8(before, "") + strings.Repeat("x", int(pad)%(previewBytes+64)) + " " + secret + " " + strings.ToValidUTF8(after, "")
+		}))
+		all := card(s).Text + mustJSON(t, card(s).Blocks) + mustJSON(t, textModal(s, viewData{})) + mustJSON(t, correctModal(s, nil, viewData{}))
+		if s.hidden == 0 || strings.Contains(all, piece) {
+			t.Errorf("%q after %d x, then %q: %q is shown", before, pad, after, piece)
+		}
+	})
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 func FuzzRedact(f *testing.F) {

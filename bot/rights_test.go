@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -256,7 +257,7 @@ func TestCommandsOfStrangers(t *testing.T) {
 		body := url.Values{"command": {"/hitl"}, "text": {"stats"}, "user_id": {user}, "team_id": {"T0SLACKSIM"}, "channel_id": {channel}}.Encode()
 		res := w.send("/slack/commands", body, true)
 		_ = res.Body.Close()
-		if res.StatusCode != 200 {
+		if res.StatusCode != http.StatusOK {
 			t.Errorf("%s: status %d", user, res.StatusCode)
 		}
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"regexp/syntax"
+	"slices"
 )
 
 // checkPattern checks an expression that hides what it matches.
@@ -19,7 +20,7 @@ func checkPattern(ps *problems, path, pattern string) {
 
 // matchesEmpty says whether an expression can match without taking a character, at some place of some text.
 func matchesEmpty(re *syntax.Regexp) bool {
-	switch re.Op {
+	switch re.Op { //nolint:exhaustive // the others take a character, or match nothing
 	case syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary,
 		syntax.OpNoWordBoundary, syntax.OpStar, syntax.OpQuest:
 		return true
@@ -28,18 +29,9 @@ func matchesEmpty(re *syntax.Regexp) bool {
 	case syntax.OpPlus, syntax.OpCapture:
 		return matchesEmpty(re.Sub[0])
 	case syntax.OpConcat:
-		for _, sub := range re.Sub {
-			if !matchesEmpty(sub) {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(re.Sub, func(sub *syntax.Regexp) bool { return !matchesEmpty(sub) })
 	case syntax.OpAlternate:
-		for _, sub := range re.Sub {
-			if matchesEmpty(sub) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(re.Sub, matchesEmpty)
 	}
 	return false
 }

@@ -63,10 +63,14 @@ func TestHiddenAndRevealed(t *testing.T) {
 	w.modal("U0ANA", func(v slacksim.View) bool { return strings.Contains(v.AllText(), "▇▇▇") })
 	for user, why := range map[string]string{"U0EVE": "members of this workspace", "U0BEN": ""} {
 		w.click(user, card, "Other")
-		w.modal(user, func(v slacksim.View) bool { return strings.Contains(v.AllText(), why) && !strings.Contains(v.AllText(), "Loading") })
+		w.modal(user, func(v slacksim.View) bool {
+			return strings.Contains(v.AllText(), why) && !strings.Contains(v.AllText(), "Loading")
+		})
 	}
 	w.click("U0EVE", card, "Reveal")
-	w.modal("U0EVE", func(v slacksim.View) bool { return v.Title == "Reveal" && strings.Contains(v.AllText(), "members of this workspace") })
+	w.modal("U0EVE", func(v slacksim.View) bool {
+		return v.Title == "Reveal" && strings.Contains(v.AllText(), "members of this workspace")
+	})
 	w.hides()
 
 	w.click("U0ANA", card, "Reveal")
