@@ -38,29 +38,30 @@ const phoneGap = " \n-./()"
 func (p phones) at(i int) (from, to int, ok bool) {
 	run := p.runs[i]
 	from, plus := p.lead(run.from)
-	last, n := p.reach(i, maxPhoneDigits)
-	if plus {
+	switch {
+	case plus:
+		last, n := p.reach(i, maxPhoneDigits)
 		return from, p.runs[last].to, n >= minPhoneDigits
-	}
-	if p.isDate(i) {
+	case p.isDate(i):
 		return 0, 0, false
+	case p.named(from):
+		if last, n := p.reach(i, maxPhoneDigits); n >= minPhoneDigits {
+			return from, p.runs[last].to, true
+		}
 	}
-	if n >= minPhoneDigits && p.named(from) {
-		return from, p.runs[last].to, true
-	}
-	if p.american(i) {
+	switch {
+	case p.american(i):
 		if i > 0 && p.s[p.runs[i-1].from:p.runs[i-1].to] == "1" && p.joined(i) {
 			from = p.runs[i-1].from
 		}
 		return from, p.runs[i+2].to, true
-	}
-	if p.inside(i) {
+	case p.s[run.from] != '0' || p.inside(i):
 		return 0, 0, false
-	}
-	if strings.HasPrefix(p.s[run.from:run.to], "00") {
+	case strings.HasPrefix(p.s[run.from:run.to], "00"):
+		last, n := p.reach(i, maxPhoneDigits)
 		return from, p.runs[last].to, p.abroad(i, last, n)
 	}
-	last, n = p.reach(i, maxNationalDigits)
+	last, n := p.reach(i, maxNationalDigits)
 	return from, p.runs[last].to, p.national(i, last, n)
 }
 
@@ -119,7 +120,7 @@ func (p phones) abroad(i, last, n int) bool {
 // national: a trunk zero and an area, then the number.
 func (p phones) national(i, last, n int) bool {
 	first := p.runs[i]
-	if p.s[first.from] != '0' || first.len() < 2 || p.s[first.from+1] == '0' || n < minPhoneDigits {
+	if first.len() < 2 || n < minPhoneDigits {
 		return false
 	}
 	if last == i {

@@ -160,29 +160,31 @@ func TestRedactTogether(t *testing.T) {
 	}
 }
 
-// A mebibyte takes as long for its size as a tenth of it, whatever is in it.
+// Sixteen times the text takes about sixteen times as long, whatever is in it; what is quadratic takes 256 times as long. One good look of
+// several is enough, since the machine may be busy.
 func TestRedactIsLinear(t *testing.T) {
 	t.Parallel()
 	r := everything(t)
 	for name, piece := range map[string]string{
-		"words": "The parcel came late, but the driver was kind. ", "digits": "4111111111111111", "single digits": "4 1 1 ", "signs": "@@@@@@@@a",
-		"dots": "a@a.a.a.a.", "masks": "▇▇▇▇▇", "accents": "e\u0301\u0302\u0303\u0304", "letters": "DE89DE89de89", "plus": "+++((( 030 ", "kanji": "用户＠例子",
-		"quotes": `"@"@"`,
+		"single digits": "4 1 0 ", "signs": "@@@@@@@@a", "dots": "a@a.a.a.a.", "masks": "▇▇▇▇▇", "accents": "e\u0301\u0302\u0303\u0304",
+		"letters": "DE89DE89de89", "plus": "+++((( 030 ", "quotes": `"@"@"`, "names": "tel tel 7 ",
 	} {
-		spent := func(size int) time.Duration {
+		took := func(size int) time.Duration {
 			text := strings.Repeat(piece, size/len(piece))
-			best := time.Hour
-			for range 3 {
-				start := time.Now()
-				r.redact(text)
-				best = min(best, time.Since(start))
-			}
-			return best
+			start := time.Now()
+			r.redact(text)
+			return time.Since(start)
 		}
-		small, large := spent(1<<20/16), spent(1<<20)
-		t.Logf("%s: %v for 64 KiB, %v for 1 MiB", name, small, large)
-		if large > 16*8*small+50*time.Millisecond {
-			t.Errorf("%s: %v for 64 KiB, %v for 1 MiB", name, small, large)
+		var small, large time.Duration
+		ok := false
+		for range 5 {
+			if small, large = took(16<<10), took(256<<10); large < 100*small {
+				ok = true
+				break
+			}
+		}
+		if !ok {
+			t.Errorf("%s: %v for 16 KiB, %v for 256 KiB", name, small, large)
 		}
 	}
 }
