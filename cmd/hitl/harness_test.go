@@ -115,7 +115,7 @@ func (w *world) writeConfig() {
 server: {listen: "127.0.0.1:0", shutdown_timeout: 10s}
 postgres: {url: %q, migrate_url: %q}
 redis: {addrs: [%q], key_prefix: %q}
-slack: {bot_token: %q, signing_secret: %q, api_url: %q}
+slack: {bot_token: %q, signing_secret: %q, old_signing_secret: the secret before, team: T0SLACKSIM, api_url: %q}
 callbacks: {allow_http: true, allow_private: true, schedule: [100ms, 100ms, 100ms]}
 classifiers:
   sentiment: {model: %q, timeout: %s}

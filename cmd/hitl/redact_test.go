@@ -131,6 +131,13 @@ func TestReplayedRequest(t *testing.T) {
 		}
 	}
 	w.told("U0ANA", "in the last 24 hours")
+	for secret, want := range map[string]int{"the secret before": 200, "another secret": 401} { // while the secret is being changed
+		const probe = `{"type":"event_callback"}`
+		signed["X-Slack-Signature"] = slacksim.Sign(secret, stamp, probe)
+		if got := w.requestWith(http.MethodPost, "/slack/events", probe, nil, signed); got.status != want {
+			t.Errorf("signed with %s: status %d, want %d", secret, got.status, want)
+		}
+	}
 	if n := len(w.sim.Ephemerals("U0ANA")); n != 1 {
 		t.Errorf("%d answers", n)
 	}
