@@ -54,7 +54,7 @@ func findCards(n normal, found func(from, to int)) {
 	for i := range runs {
 		var sum luhn
 		for j := i; j < len(runs); j++ {
-			if j > i && !joined(n.text, runs[j-1].to, runs[j].from, " \n-._") || sum.n+runs[j].len() > maxCardDigits {
+			if j > i && !joined(n.text, runs[j-1].to, runs[j].from, " \n-._/") || sum.n+runs[j].len() > maxCardDigits {
 				break
 			}
 			for _, c := range []byte(n.text[runs[j].from:runs[j].to]) {

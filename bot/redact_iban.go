@@ -16,7 +16,7 @@ var ibanLengths = map[string]int{
 func findIBANs(n normal, found func(from, to int)) {
 	s := n.text
 	for i := 0; i+4 <= len(s); i++ {
-		if !isLetter(s[i]) || !isLetter(s[i+1]) || !isDigit(s[i+2]) || !isDigit(s[i+3]) {
+		if !isLetter(s[i]) || !isLetter(s[i+1]) {
 			continue
 		}
 		size, ok := ibanLengths[string([]byte{upper(s[i]), upper(s[i+1])})]
@@ -32,8 +32,9 @@ func findIBANs(n normal, found func(from, to int)) {
 // ibanEnd returns where an IBAN of a number of characters ends that begins at from, if there is one.
 func ibanEnd(s string, from, size int) (to int, ok bool) {
 	sum, account, figures := 0, size-4, 0
-	to = from + 4
-	for range account {
+	var check [2]byte
+	to = from + 2
+	for i := range size - 2 {
 		next := to
 		for next < len(s) && next-to < maxGap && gap(s[next]) {
 			next++
@@ -41,13 +42,19 @@ func ibanEnd(s string, from, size int) (to int, ok bool) {
 		if next == len(s) || !isLetter(s[next]) && !isDigit(s[next]) {
 			return 0, false
 		}
-		if isDigit(s[next]) {
+		to = next + 1
+		switch {
+		case i < len(check) && !isDigit(s[next]):
+			return 0, false
+		case i < len(check):
+			check[i] = s[next]
+			continue
+		case isDigit(s[next]):
 			figures++
 		}
 		sum = mod97(sum, s[next])
-		to = next + 1
 	}
-	for _, c := range []byte(s[from : from+4]) {
+	for _, c := range []byte{s[from], s[from+1], check[0], check[1]} {
 		sum = mod97(sum, c)
 	}
 	return to, sum == 1 && 2*figures >= account // words rarely look like one; numbers never hold that few figures

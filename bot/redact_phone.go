@@ -108,13 +108,19 @@ func (p phones) inside(i int) bool {
 	return isLetter(c) || strings.IndexByte("#_", c) >= 0 || strings.IndexByte("-./", c) >= 0 && at > 1 && (isDigit(p.s[at-2]) || isLetter(p.s[at-2]))
 }
 
+// runsOn says whether a letter follows a run, as in a hash.
+func (p phones) runsOn(i int) bool {
+	end := p.runs[i].to
+	return end < len(p.s) && isLetter(p.s[end])
+}
+
 // abroad: 00, a country, a number.
 func (p phones) abroad(i, last, n int) bool {
 	run := p.runs[i]
 	if run.len() > 2 && p.s[run.from+2] == '0' {
 		return false
 	}
-	return last > i && n >= 9 || n >= 11
+	return last > i && n >= 9 || n >= 11 && !p.runsOn(i)
 }
 
 // national: a trunk zero and an area, then the number.
@@ -124,7 +130,7 @@ func (p phones) national(i, last, n int) bool {
 		return false
 	}
 	if last == i {
-		return n >= 10 && n <= 11
+		return n >= 10 && n <= 11 && !p.runsOn(i)
 	}
 	shortest, longest := maxPhoneDigits, 0
 	for _, r := range p.runs[i+1 : last+1] {
@@ -159,6 +165,9 @@ func (p phones) isDate(i int) bool {
 	a, b, c := p.runs[i], p.runs[i+1], p.runs[i+2]
 	if b.from-a.to != 1 || c.from-b.to != 1 || p.s[a.to] != p.s[b.to] || strings.IndexByte("-./", p.s[a.to]) < 0 || b.len() > 2 {
 		return false
+	}
+	if i+3 < len(p.runs) && p.runs[i+3].from-c.to == 1 && p.s[c.to] == p.s[a.to] {
+		return false // it goes on: 06.12.34.56.78
 	}
 	return a.len() == 4 && c.len() <= 2 || a.len() <= 2 && (c.len() == 2 || c.len() == 4)
 }
