@@ -30,6 +30,7 @@ const (
 // person may decide is the caller's to check, at the time of the click.
 type Desk struct {
 	Decisions Decisions
+	Reveals   Reveals         // nil: nothing can be revealed
 	Callbacks map[string]bool // sources that are called back
 	Observer  Observer        // may be nil
 	Logger    *slog.Logger

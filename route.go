@@ -2,7 +2,7 @@ package hitl
 
 import "strings"
 
-// Status is where an item stands. The first two are routes, the last four end a review round.
+// Status is where an item stands. The first two are routes, the next four end a review round; the last is none of an item's.
 type Status string
 
 // The statuses, as they stand in the log, in the API and in callbacks.
@@ -13,6 +13,8 @@ const (
 	HumanCorrected Status = "HUMAN_CORRECTED"
 	Expired        Status = "EXPIRED"
 	Cancelled      Status = "CANCELLED"
+	// Revealed stands in log entries only: a reviewer looked at what is hidden from Slack.
+	Revealed Status = "REVEALED"
 )
 
 // Final says whether the item has its answer.

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"hitl"
 )
 
 // Bot is one Slack app in one workspace. It is safe for concurrent use.
@@ -23,6 +21,10 @@ type Bot struct {
 	drawn  drawn
 	wakes  map[string]chan struct{} // by queue: a slot may have become free
 
+	redactors map[string]*redactor // by queue
+	strictest *redactor            // of a queue that is not configured
+	replays   *replays
+
 	mu      sync.Mutex
 	trouble map[string]error // by what: what keeps the bot from working
 }
@@ -33,7 +35,14 @@ func New(cfg Config) (*Bot, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("slack bot: %w", err)
 	}
-	b := &Bot{cfg: cfg, log: cfg.Logger, api: newAPI(cfg), trouble: map[string]error{}, wakes: map[string]chan struct{}{}}
+	redactors, strictest, err := newRedactors(cfg.Queues)
+	if err != nil {
+		return nil, fmt.Errorf("slack bot: %w", err)
+	}
+	b := &Bot{
+		redactors: redactors, strictest: strictest, replays: newReplays(cfg.Replays, cfg.Now),
+		cfg: cfg, log: cfg.Logger, api: newAPI(cfg), trouble: map[string]error{}, wakes: map[string]chan struct{}{},
+	}
 	b.rights = newRights(cfg, b.api, b.spawn)
 	for name := range cfg.Queues {
 		b.wakes[name] = make(chan struct{}, 1)
@@ -172,9 +181,4 @@ func (t *tasks) wait() {
 	idle := t.idle
 	t.mu.Unlock()
 	<-idle
-}
-
-// state loads a review's record.
-func (b *Bot) state(ctx context.Context, reviewID string) (hitl.Record, error) {
-	return b.cfg.Desk.Review(ctx, reviewID)
 }

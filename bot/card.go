@@ -30,6 +30,7 @@ const (
 	actionLabel  = "hitl_label_" // plus the button's place: action_ids are unique in their block
 	actionOther  = "hitl_other"
 	actionText   = "hitl_text"
+	actionReveal = "hitl_reveal"
 )
 
 // message is what one message shows: the blocks, and the whole of it in words for screen readers and notifications.
@@ -39,17 +40,25 @@ type message struct {
 }
 
 // card shows a record in its present state. It is pure.
-func card(rec hitl.Record) message {
-	shown, hidden := preview(rec.Item.Text)
+func card(s screened) message {
+	rec := s.Record
+	shown, more := preview(rec.Item.Text)
 	blocks := []slack.Block{contextLine(origin(rec)), quote(shown)}
-	if hidden != "" {
-		blocks = append(blocks, contextLine(hidden))
+	if more != "" {
+		blocks = append(blocks, contextLine(more))
+	}
+	if s.hidden > 0 {
+		blocks = append(blocks, contextLine(hiddenWords(s)))
 	}
 	blocks = append(blocks, section(opinion(rec)+"\n*Needs a person:* "+why(rec)))
-	if !open(rec) {
-		return message{Text: summary(rec), Blocks: append(blocks, outcome(rec)...)}
+	if open(rec) {
+		return message{Text: summary(s), Blocks: append(blocks, buttons(s))}
 	}
-	return message{Text: summary(rec), Blocks: append(blocks, buttons(rec))}
+	blocks = append(blocks, outcome(rec)...)
+	if s.hidden > 0 {
+		blocks = append(blocks, slack.NewActionBlock("hitl_reveal", revealButton(s)))
+	}
+	return message{Text: summary(s), Blocks: blocks}
 }
 
 // open says whether a record waits for a verdict.
@@ -136,27 +145,32 @@ func ended(rec hitl.Record) string {
 }
 
 // summary is the whole card in one line of mrkdwn.
-func summary(rec hitl.Record) string {
+func summary(s screened) string {
+	rec, notice := s.Record, ""
+	if s.hidden > 0 {
+		notice = " " + hiddenWords(s)
+	}
 	text := escape(cut(isolate(oneLine(visible(head(rec.Item.Text, previewBytes)))), summaryUnits, escapedUnits))
 	ai := opinion(rec)
 	switch {
 	case open(rec):
-		return fmt.Sprintf("Review in %s: “%s” %s. Needs a person: %s.", code(rec.Review.Queue, maxNameUnits), text, ai, why(rec))
+		return fmt.Sprintf("Review in %s: “%s” %s. Needs a person: %s.%s", code(rec.Review.Queue, maxNameUnits), text, ai, why(rec), notice)
 	case rec.Decision == nil:
-		return fmt.Sprintf("%s. “%s” %s.", ended(rec), text, ai)
+		return fmt.Sprintf("%s. “%s” %s.%s", ended(rec), text, ai, notice)
 	}
-	s := decided(*rec.Decision, rec.Prediction.Label) + "."
+	words := decided(*rec.Decision, rec.Prediction.Label) + "."
 	if rec.Decision.Reason != "" {
-		s += " Reason: " + escape(plainName(rec.Decision.Reason, maxReasonUnits)) + "."
+		words += " Reason: " + escape(plainName(rec.Decision.Reason, maxReasonUnits)) + "."
 	}
 	if rec.Decision.Comment != "" {
-		s += " Comment: “" + escape(cut(oneLine(visible(rec.Decision.Comment)), maxCommentSummary, escapedUnits)) + "”."
+		words += " Comment: “" + escape(cut(oneLine(visible(rec.Decision.Comment)), maxCommentSummary, escapedUnits)) + "”."
 	}
-	return fmt.Sprintf("%s “%s” %s.", s, text, ai)
+	return fmt.Sprintf("%s “%s” %s.%s", words, text, ai, notice)
 }
 
 // buttons are the ways to answer an open review.
-func buttons(rec hitl.Record) slack.Block {
+func buttons(s screened) slack.Block {
+	rec := s.Record
 	r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
 	var row []slack.BlockElement
 	if rec.Prediction.Label != "" {
@@ -168,6 +182,9 @@ func buttons(rec hitl.Record) slack.Block {
 	row = append(row,
 		slack.NewButtonBlockElement(actionOther, r.String(), plain("Other…")),
 		slack.NewButtonBlockElement(actionText, r.String(), plain("Show all")))
+	if s.hidden > 0 {
+		row = append(row, revealButton(s))
+	}
 	return slack.NewActionBlock("hitl_verdict", row...)
 }
 

@@ -26,7 +26,10 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 		return answer{}
 	}
 	a := in.Actions[0] // Slack sends one
-	if in.View.ID != "" {
+	switch {
+	case in.View.ID != "" && a.ActionID == actionReveal:
+		return b.revealInModal(ctx, in)
+	case in.View.ID != "":
 		return answer{} // selects in a modal count when it is submitted
 	}
 	r, ok := parseRef(a.Value)
@@ -40,6 +43,8 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 		return b.open(ctx, in, r, "Choose a label", b.correctView)
 	case a.ActionID == actionText:
 		return b.open(ctx, in, r, "Full text", b.textView)
+	case a.ActionID == actionReveal:
+		return b.open(ctx, in, r, "Reveal", b.revealView)
 	case (a.ActionID == actionAccept || strings.HasPrefix(a.ActionID, actionLabel)) && r.Label != "":
 		return b.decideClick(ctx, in, r)
 	}
@@ -55,7 +60,7 @@ func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 		ReviewID: r.Review, Round: r.Round, Kind: hitl.Correct, Reviewer: in.reviewer(),
 		Context: map[string]string{"surface": "button", "channel": channel, "message": ts},
 	}
-	res := b.decide(ctx, v, func(rec hitl.Record) (label, reason string, err error) {
+	res := b.decide(ctx, v, func(rec screened) (label, reason string, err error) {
 		label, ok := byKey(rec.Labels, r.Label)
 		if !ok && labelKey(rec.Prediction.Label) == r.Label {
 			label, ok = rec.Prediction.Label, true
@@ -83,7 +88,7 @@ func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 
 // redrawClicked shows a decision on the card that was clicked, at once and without a call that Slack counts; the refresh that follows
 // every decision makes up for failures.
-func (b *Bot) redrawClicked(ctx context.Context, in interaction, rec hitl.Record) {
+func (b *Bot) redrawClicked(ctx context.Context, in interaction, rec screened) {
 	m := card(rec)
 	err := b.api.respond(ctx, in.ResponseURL, response{ReplaceOriginal: true, Text: m.Text, Blocks: m.Blocks})
 	if err != nil {
@@ -119,17 +124,17 @@ func (b *Bot) whisper(ctx context.Context, responseURL, channel, user string, m 
 	}
 }
 
-// viewBuilder makes the modal that a button opens.
-type viewBuilder func(rec hitl.Record, data viewData) slack.ModalViewRequest
+// viewBuilder makes the modal that a button opens, for a person who may decide the review.
+type viewBuilder func(ctx context.Context, who hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest
 
-func (b *Bot) correctView(rec hitl.Record, data viewData) slack.ModalViewRequest {
-	if !open(rec) {
+func (b *Bot) correctView(_ context.Context, _ hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
+	if !open(rec.Record) {
 		return notice("Already decided", closedWords(rec, hitl.Reviewer{}), data)
 	}
 	return correctModal(rec, b.cfg.Queues[rec.Review.Queue].Reasons, data)
 }
 
-func (b *Bot) textView(rec hitl.Record, data viewData) slack.ModalViewRequest {
+func (b *Bot) textView(_ context.Context, _ hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
 	return textModal(rec, data)
 }
 
@@ -145,18 +150,21 @@ func (b *Bot) open(ctx context.Context, in interaction, r ref, title string, bui
 		return answer{}
 	}
 	b.cfg.Observer.Clicked("button", "opened")
-	b.spawn(ctx, func(ctx context.Context) {
-		view := b.view(ctx, in.reviewer(), r, title, data, build)
-		err := b.api.updateView(ctx, id, view)
-		if d := rateLimited(err); d > 0 && sleep(ctx, d) == nil {
-			err = b.api.updateView(ctx, id, view)
-		}
-		if err != nil && refusal(err) != "not_found" { // closed meanwhile
-			b.log.WarnContext(ctx, "modal not filled", "review", r.Review, "error", err)
-			b.tell(ctx, in, wordsNotOpened)
-		}
-	})
+	b.spawn(ctx, func(ctx context.Context) { b.fillView(ctx, in, id, r, title, data, build) })
 	return answer{}
+}
+
+// fillView replaces what an open modal shows.
+func (b *Bot) fillView(ctx context.Context, in interaction, id string, r ref, title string, data viewData, build viewBuilder) {
+	view := b.view(ctx, in.reviewer(), r, title, data, build)
+	err := b.api.updateView(ctx, id, view)
+	if d := rateLimited(err); d > 0 && sleep(ctx, d) == nil {
+		err = b.api.updateView(ctx, id, view)
+	}
+	if err != nil && refusal(err) != "not_found" { // closed meanwhile
+		b.log.WarnContext(ctx, "modal not filled", "review", r.Review, "error", err)
+		b.tell(ctx, in, wordsNotOpened)
+	}
 }
 
 // view makes the modal for a person, which may be one that says no.
@@ -176,5 +184,5 @@ func (b *Bot) view(ctx context.Context, who hitl.Reviewer, r ref, title string, 
 		b.log.ErrorContext(ctx, "review not loaded for a modal", "review", r.Review, "error", err)
 		return notice(title, wordsNotLoaded, data)
 	}
-	return build(rec, data)
+	return build(ctx, who, rec, data)
 }

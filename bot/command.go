@@ -119,7 +119,7 @@ func (b *Bot) report(ctx context.Context, c slack.SlashCommand, req request) (ou
 		team = c.EnterpriseID
 	}
 	var no *notAllowedError
-	switch err := b.rights.member(ctx, hitl.Reviewer{Team: team, User: c.UserID}); {
+	switch err := b.rights.insider(ctx, hitl.Reviewer{Team: team, User: c.UserID}); {
 	case errors.As(err, &no):
 		say(no.why)
 		return outcomeRefused

@@ -52,13 +52,20 @@ type Statistics interface {
 	Stats(ctx context.Context, q hitl.StatsQuery) (hitl.Stats, error)
 }
 
+// Replays remembers keys for all replicas. It is safe for concurrent use.
+type Replays interface {
+	// First says whether a key has not been given to it within ttl, by anybody. It returns when ctx ends, at the latest.
+	First(ctx context.Context, key string, ttl time.Duration) (bool, error)
+}
+
 // Observer is told what happened, for metrics. Its methods must not block, and the values of their words are few.
 type Observer interface {
 	// Called is called after each request to Slack. outcome is "ok", "ratelimited", "unclear" (the request may have had its effect:
 	// a timeout, a cut connection, a server error), or Slack's error code.
 	Called(method, outcome string, took time.Duration)
 	// Clicked is called once for each answer given to a person. surface is "button", "modal" or "command"; outcome is "accepted", "corrected",
-	// "opened", "lost", "refused", "unknown", "invalid", "failed" or "answered".
+	// "opened", "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became of wishes to see hidden
+	// parts, "revealed" or "failed", and "request" those that had come before, "replayed".
 	Clicked(surface, outcome string)
 	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
 	// "full", "busy" (another process is at it) or "failed".
@@ -77,6 +84,11 @@ type Queue struct {
 	Reviewers Reviewers
 	OpenLimit int      // most open cards in the channel; default 10
 	Reasons   []string // canned reasons offered in the modal, up to 100; may be empty
+	// Redact are the kinds of personal data that are hidden from Slack: "email", "phone", "card", "iban". Default: none.
+	Redact []string
+	// RedactPatterns are more to hide: RE2 expressions by name, matched against the text in plain characters: no full-width or invisible
+	// ones, and all white space that stands together is one character. None may match the empty text. Default: none.
+	RedactPatterns map[string]string
 }
 
 // Rate is how often something may be done: Burst times at once and once every Every from then on. Zero values take the
@@ -92,6 +104,8 @@ type Config struct {
 	Token string
 	// SigningSecrets are the secrets that Slack may sign with: one, or two while they are being changed.
 	SigningSecrets []string
+	// Team is the id of the workspace, or of the organisation, that Token must belong to. Default: whichever it belongs to.
+	Team string
 	// APIURL is where Slack's Web API is, with a slash at its end. Default: https://slack.com/api/.
 	APIURL string
 	// Queues by name.
@@ -104,6 +118,8 @@ type Config struct {
 	Waiting Waiting
 	Stats   Statistics
 
+	// Replays knows which requests of Slack's have come before, to any replica. Default: each process knows its own.
+	Replays Replays
 	// Consumer names this process among those that share a queue. Default: a new id.
 	Consumer string
 	// Observer is told what happened. Default: nobody.

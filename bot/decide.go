@@ -22,14 +22,14 @@ const (
 // result is what came of a verdict.
 type result struct {
 	outcome string
-	rec     hitl.Record // with the decision that stands, if there is one
-	words   string      // to tell the reviewer, as mrkdwn; empty when the card itself says it
+	rec     screened // with the decision that stands, if there is one
+	words   string   // to tell the reviewer, as mrkdwn; empty when the card itself says it
 	invalid *hitl.InvalidError
 }
 
 // decide makes a verdict a decision, with the rights of the moment. what reads from the record which label and reason the reviewer
 // meant; nothing in the request is believed to be one. Only the outcomes accepted and corrected mean that it is recorded as theirs.
-func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(hitl.Record) (label, reason string, err error)) result {
+func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(screened) (label, reason string, err error)) result {
 	rec, err := b.state(ctx, v.ReviewID)
 	if errors.Is(err, hitl.ErrNotFound) || (err == nil && rec.Review == nil) {
 		return result{outcome: outcomeUnknown, words: wordsUnknown}
@@ -50,13 +50,22 @@ func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(hitl.Record)
 		if v.Label == rec.Prediction.Label {
 			v.Kind, v.Label = hitl.Accept, ""
 		}
-		rec, err = b.cfg.Desk.Decide(ctx, v)
+		rec, err = b.commit(ctx, v)
 	}
 	return b.result(ctx, v, rec, err)
 }
 
+// commit has a verdict recorded and returns the record with the decision that stands.
+func (b *Bot) commit(ctx context.Context, v hitl.Verdict) (screened, error) {
+	rec, err := b.cfg.Desk.Decide(ctx, v)
+	if lost, ok := errors.AsType[*hitl.AlreadyDecidedError](err); ok {
+		rec.Decision = &lost.Decision
+	}
+	return b.screen(rec), err
+}
+
 // result puts what the desk said into words.
-func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec hitl.Record, err error) result {
+func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec screened, err error) result {
 	var (
 		lost    *hitl.AlreadyDecidedError
 		invalid *hitl.InvalidError
@@ -69,7 +78,6 @@ func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec hitl.Record, err e
 		}
 		return result{outcome: outcomeAccepted, rec: rec}
 	case errors.As(err, &lost):
-		rec.Decision = &lost.Decision
 		return result{outcome: outcomeLost, rec: rec, words: closedWords(rec, v.Reviewer)}
 	case errors.As(err, &invalid):
 		return result{outcome: outcomeInvalid, words: invalid.Reason, invalid: invalid}
@@ -81,10 +89,10 @@ func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec hitl.Record, err e
 }
 
 // closedWords tells somebody that a review was closed before them: by whom, how and when.
-func closedWords(rec hitl.Record, me hitl.Reviewer) string {
+func closedWords(rec screened, me hitl.Reviewer) string {
 	d := rec.Decision
 	if d == nil {
-		return ended(rec) + ". Nothing was recorded."
+		return ended(rec.Record) + ". Nothing was recorded."
 	}
 	by := who(d.Reviewer)
 	if d.Reviewer == me {
@@ -97,7 +105,7 @@ func closedWords(rec hitl.Record, me hitl.Reviewer) string {
 		return fmt.Sprintf("Already corrected to %s by %s, %s. Your click was not recorded.", code(d.Label, maxLabelUnits), by, when(d.At))
 	case hitl.Expired:
 		return fmt.Sprintf("This review expired %s, before your click. Your click was not recorded.", when(d.At))
-	case hitl.Cancelled, hitl.AIAccepted, hitl.HumanReview:
+	case hitl.Cancelled, hitl.AIAccepted, hitl.HumanReview, hitl.Revealed:
 	}
 	return fmt.Sprintf("This review was cancelled by %s, %s. Your click was not recorded.", by, when(d.At))
 }

@@ -22,6 +22,9 @@
 //   - Rate limits are honoured per method and channel, and trouble in one channel never holds up another.
 //   - Hostile text cannot act: it stands where Slack interprets nothing, with control, bidirectional and invisible characters made
 //     visible (text.go).
+//   - What a queue hides reaches Slack for nobody but a reviewer who asks, after the log has an entry of it (screen.go, reveal.go). The
+//     patterns are redact*.go; they see a normal form of the text (normal.go).
+//   - A signed request is carried out once, by one replica (replay.go).
 //
-// Card, modal and statistics builders (card.go, modal.go, stats.go) are pure functions; their golden files are in testdata.
+// Card, modal and statistics builders (card.go, modal.go, stats.go) and the redactor are pure functions; their golden files are in testdata.
 package bot

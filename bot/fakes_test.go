@@ -19,6 +19,7 @@ type store struct {
 	records   map[string]hitl.Record
 	decisions map[string]hitl.Decision // by review and round
 	cards     map[string]*hitl.Card
+	reveals   []hitl.Reveal
 	fail      map[string]func(context.Context) error // by method: called first
 }
 
@@ -102,6 +103,22 @@ func (s *store) Decide(ctx context.Context, d hitl.Decision, _ *hitl.Callback) (
 	}
 	s.decisions[k] = d
 	return d, true, nil
+}
+
+// Reveal keeps looks, in their order.
+func (s *store) Reveal(ctx context.Context, r hitl.Reveal) error {
+	if err := s.begin(ctx, "Reveal"); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	s.reveals = append(s.reveals, r)
+	return nil
+}
+
+func (s *store) revealed() []hitl.Reveal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.reveals)
 }
 
 func (s *store) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }

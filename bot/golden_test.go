@@ -40,6 +40,10 @@ const hostile = "Hi <!channel> <@U0BEN> <!subteam^S0REVIEWERS> <https://evil.exa
 	"\n\n\n\n✓ *Accepted* `POSITIVE` by <@U0ANA>\x00\x1b[31m\a \u202Egnirts desrever\u202C \u2066x\u2069" +
 	"\u200b\u200b\u200b\u200b\u200b\u200b{\"type\":\"section\"}\uFEFF Z\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308\u0309\u030a\u030b\u030calgo\x7f \ufffe \U000E0041\U000E0042\U000E0043\U000E0044 end"
 
+// autolinked is what Slack's clients like to make links and mentions of.
+const autolinked = "See https://evil.example/a?b=1&c=<d>, www.evil.example, mailto:a@evil.example, a@evil.example, tel:+4930901820, slack://open. " +
+	"@here @channel @everyone @ana #review #general :tada: <https://evil.example|✓ Accept> [Accept](https://evil.example) !date^1^{date}|x "
+
 func failure0(r *hitl.Record) {
 	r.Prediction = hitl.Prediction{Model: "sha256:1"}
 	r.Failure = "model error: the session timed out after <2 s>"
@@ -60,52 +64,64 @@ func messages() map[string]message {
 		many.ByLabel = append(many.ByLabel, hitl.LabelStats{AILabel: strings.Repeat("<&>", 30) + thousands(i), Corrected: i})
 	}
 	return map[string]message{
-		"card_open": card(newRecord("rev_1")),
-		"card_open_urgent_rules": card(newRecord("rev_1", func(r *hitl.Record) {
+		"card_open": card(asIs("rev_1")),
+		"card_open_urgent_rules": card(asIs("rev_1", func(r *hitl.Record) {
 			r.Review.Priority, r.Review.Round = hitl.PriorityUrgent, 2
 			r.Prediction.Confidence = 0.8499
 			r.Route.Triggers = []hitl.Trigger{
 				hitl.TriggerLowConfidence, hitl.RuleTrigger("refunds"), hitl.RuleTrigger("<!here>`x`"), hitl.TriggerAlwaysReview, hitl.TriggerTruncated, "unheard_of",
 			}
 		})),
-		"card_open_sample": card(newRecord("rev_1", func(r *hitl.Record) {
+		"card_open_sample": card(asIs("rev_1", func(r *hitl.Record) {
 			r.Review.Priority, r.Prediction.Confidence = hitl.PrioritySample, 0.9999
 			r.Route.Triggers = []hitl.Trigger{hitl.TriggerSample}
 			r.Item.ExternalID = r.Item.ID
 		})),
-		"card_open_model_error": card(newRecord("rev_1", failure0)),
-		"card_open_no_labels":   card(newRecord("rev_1", failure0, func(r *hitl.Record) { r.Labels = nil })),
-		"card_open_hostile": card(newRecord("rev_1", func(r *hitl.Record) {
+		"card_open_model_error": card(asIs("rev_1", failure0)),
+		"card_open_no_labels":   card(asIs("rev_1", failure0, func(r *hitl.Record) { r.Labels = nil })),
+		"card_open_hostile": card(asIs("rev_1", func(r *hitl.Record) {
 			r.Item.Text, r.Item.ExternalID, r.Item.Source = hostile, "<!everyone>`", "a&b"
 		})),
-		"card_open_hostile_labels": card(newRecord("rev_1", func(r *hitl.Record) {
+		"card_open_hostile_labels": card(asIs("rev_1", func(r *hitl.Record) {
 			r.Labels = []string{"<!channel>", long + "1", long + "2", "שלום (62%)", "a\nb\x00`c`", "POSITIVE"}
 			r.Prediction.Label = "<!channel>"
 			r.Prediction.Scores = []hitl.Score{{Label: "<!channel>"}, {Label: long + "1"}, {Label: long + "2"}, {Label: "שלום (62%)"}, {Label: "a\nb\x00`c`"}, {Label: "POSITIVE"}}
 		})),
-		"card_open_long":      card(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("<&> und so weiter, ", 50000) })),
-		"card_open_lines":     card(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = "first\n" + strings.Repeat("line\n", 50) })),
-		"card_open_invisible": card(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = "\u200b\u200b" })),
-		"card_open_arabic": card(newRecord("rev_1", func(r *hitl.Record) {
+		"card_open_long":      card(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("<&> und so weiter, ", 50000) })),
+		"card_open_lines":     card(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = "first\n" + strings.Repeat("line\n", 50) })),
+		"card_open_invisible": card(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = "\u200b\u200b" })),
+		"card_open_arabic": card(asIs("rev_1", func(r *hitl.Record) {
 			r.Item.Text = "وصل الطرد متأخراً (3 أيام)، لكن السائق كان لطيفاً."
 		})),
-		"card_accepted": card(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
-		"card_corrected": card(newRecord("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
+		"card_open_hidden":      card(hidden(newRecord("rev_1", private))),
+		"card_open_hidden_part": card(hidden(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = "Call +49 30 901820 <!channel>" }))),
+		"card_corrected_hidden": card(hidden(newRecord("rev_1", private, decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
+			d.Reason, d.Comment = "Sarcasm", "He is ana.ruiz@example.com."
+		})))),
+		"card_closed_hidden":     card(hidden(newRecord("rev_1", private, func(r *hitl.Record) { r.Review.State = hitl.ReviewExpired }))),
+		"card_plain_open_hidden": plainCard(hidden(newRecord("rev_1", private))),
+		"card_open_links": card(asIs("rev_1", func(r *hitl.Record) {
+			r.Item.Text, r.Item.ExternalID = autolinked, "https://evil.example/@here"
+			r.Prediction.Label, r.Labels = "www.evil.example", []string{"www.evil.example", "#review", "@here", "✓ Accept NEGATIVE"}
+			r.Prediction.Scores = []hitl.Score{{Label: "www.evil.example"}, {Label: "#review"}, {Label: "@here"}, {Label: "✓ Accept NEGATIVE"}}
+		})),
+		"card_accepted": card(asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
+		"card_corrected": card(asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
 			d.Reason, d.Comment = "Sarcasm", "He <@U0BEN> means *it*.\nReally."
 		}))),
-		"card_corrected_hostile": card(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = hostile },
+		"card_corrected_hostile": card(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = hostile },
 			decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
 				d.Reason, d.Comment = strings.Repeat("<&>", 100), strings.Repeat("<!here>&", 375)
 				d.Reviewer.User = "<!channel>"
 			}))),
-		"card_labelled": card(newRecord("rev_1", failure0, decidedBy(hitl.HumanCorrected, "POSITIVE"))),
-		"card_expired": card(newRecord("rev_1", decidedBy(hitl.Expired, "", func(d *hitl.Decision) {
+		"card_labelled": card(asIs("rev_1", failure0, decidedBy(hitl.HumanCorrected, "POSITIVE"))),
+		"card_expired": card(asIs("rev_1", decidedBy(hitl.Expired, "", func(d *hitl.Decision) {
 			d.Reviewer = hitl.Reviewer{User: "system"}
 		}))),
-		"card_cancelled":             card(newRecord("rev_1", decidedBy(hitl.Cancelled, ""))),
-		"card_closed_undecided":      card(newRecord("rev_1", func(r *hitl.Record) { r.Review.State = hitl.ReviewCancelled })),
-		"card_plain_open":            plainCard(newRecord("rev_1")),
-		"card_plain_decided":         plainCard(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
+		"card_cancelled":             card(asIs("rev_1", decidedBy(hitl.Cancelled, ""))),
+		"card_closed_undecided":      card(asIs("rev_1", func(r *hitl.Record) { r.Review.State = hitl.ReviewCancelled })),
+		"card_plain_open":            plainCard(asIs("rev_1")),
+		"card_plain_decided":         plainCard(asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
 		"stats":                      statsMessage(s, "24 hours", true),
 		"stats_one_queue_no_chart":   statsMessage(one, "7 days", false),
 		"stats_nothing":              statsMessage(empty, "30 days", true),
@@ -114,15 +130,30 @@ func messages() map[string]message {
 		"queues_none":                queuesMessage(nil),
 		"help":                       helpMessage("/hitl", ""),
 		"help_unsure":                helpMessage("/hitl", parseCommand("dance <!channel>", nil).unsure),
-		"told_accepted_by_other":     told(closedWords(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{})),
-		"told_corrected_by_yourself": told(closedWords(newRecord("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE")), hitl.Reviewer{Team: "T0SLACKSIM", User: ana})),
-		"told_expired":               told(closedWords(newRecord("rev_1", decidedBy(hitl.Expired, "")), hitl.Reviewer{})),
-		"told_cancelled":             told(closedWords(newRecord("rev_1", decidedBy(hitl.Cancelled, "")), hitl.Reviewer{})),
+		"told_accepted_by_other":     told(closedWords(asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{})),
+		"told_corrected_by_yourself": told(closedWords(asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE")), hitl.Reviewer{Team: "T0SLACKSIM", User: ana})),
+		"told_expired":               told(closedWords(asIs("rev_1", decidedBy(hitl.Expired, "")), hitl.Reviewer{})),
+		"told_cancelled":             told(closedWords(asIs("rev_1", decidedBy(hitl.Cancelled, "")), hitl.Reviewer{})),
 		"told_unknown":               told(wordsUnknown),
 		"told_not_saved":             told(wordsNotSaved),
 		"told_not_sure":              told(wordsNotSure),
 		"told_not_opened":            told(wordsNotOpened),
 	}
+}
+
+// hidden is a record of a queue that hides everything there is to hide.
+func hidden(rec hitl.Record) screened {
+	r, err := newRedactor([]string{"email", "phone", "card", "iban"}, map[string]string{"customer": `\bC-\d{6}\b`})
+	if err != nil {
+		panic(err)
+	}
+	b := &Bot{redactors: map[string]*redactor{rec.Review.Queue: r}}
+	return b.screen(rec)
+}
+
+// asIs is a record of a queue that hides nothing.
+func asIs(reviewID string, change ...func(*hitl.Record)) screened {
+	return screened{Record: newRecord(reviewID, change...)}
 }
 
 func told(words string) message { return message{Text: words, Blocks: []slack.Block{section(words)}} }
@@ -136,17 +167,24 @@ func views() map[string]slack.ModalViewRequest {
 	}
 	return map[string]slack.ModalViewRequest{
 		"modal_loading":    loading("Choose a label", data),
-		"modal_correct":    correctModal(newRecord("rev_1"), []string{"Sarcasm", strings.Repeat("a long reason ", 20)}, data),
-		"modal_no_reasons": correctModal(newRecord("rev_1", failure0), nil, data),
-		"modal_no_labels":  correctModal(newRecord("rev_1", func(r *hitl.Record) { r.Labels = nil }), nil, data),
-		"modal_hostile": correctModal(newRecord("rev_1", func(r *hitl.Record) {
+		"modal_correct":    correctModal(asIs("rev_1"), []string{"Sarcasm", strings.Repeat("a long reason ", 20)}, data),
+		"modal_no_reasons": correctModal(asIs("rev_1", failure0), nil, data),
+		"modal_no_labels":  correctModal(asIs("rev_1", func(r *hitl.Record) { r.Labels = nil }), nil, data),
+		"modal_hostile": correctModal(asIs("rev_1", func(r *hitl.Record) {
 			r.Item.Text, r.Labels = hostile, []string{"<!channel>", "a\x00b", " "}
 		}), []string{"<!here>"}, data),
-		"modal_100_labels": correctModal(newRecord("rev_1", func(r *hitl.Record) { r.Labels = labels[:100] }), nil, data),
-		"modal_101_labels": correctModal(newRecord("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
-		"modal_text":       textModal(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
-		"modal_text_pages": textModal(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
-		"modal_lost":       notice("Not recorded", closedWords(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
+		"modal_100_labels":     correctModal(asIs("rev_1", func(r *hitl.Record) { r.Labels = labels[:100] }), nil, data),
+		"modal_101_labels":     correctModal(asIs("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
+		"modal_text":           textModal(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
+		"modal_text_pages":     textModal(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
+		"modal_text_links":     textModal(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = autolinked }), data),
+		"modal_text_hidden":    textModal(hidden(newRecord("rev_1", private)), data),
+		"modal_correct_hidden": correctModal(hidden(newRecord("rev_1", private)), nil, data),
+		"modal_revealed": revealModal(newRecord("rev_1", private, decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
+			d.Comment = "He <@U0BEN> is ana.ruiz@example.com."
+		})), data),
+		"modal_not_revealed": notice("Reveal", wordsNotRevealed, data),
+		"modal_lost":         notice("Not recorded", closedWords(asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
 	}
 }
 
@@ -239,7 +277,7 @@ func TestClosedCardsHaveNoButtons(t *testing.T) {
 			continue
 		}
 		for _, b := range m.Blocks {
-			if b.BlockType() == slack.MBTAction {
+			if a, ok := b.(*slack.ActionBlock); ok && a.BlockID != "hitl_reveal" {
 				t.Errorf("%s has buttons", name)
 			}
 		}

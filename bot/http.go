@@ -31,7 +31,7 @@ func notDone() answer { return answer{status: http.StatusServiceUnavailable} }
 //	POST /slack/commands       slash commands
 //	POST /slack/events         answers url_verification; no event is needed
 //
-// Requests that are not signed by Slack are answered 401. A request is answered within Config.AnswerWithin, and what it asked for is
+// Requests that are not signed by Slack are answered 401, and one that was taken before 409: Slack signs each anew. A request is answered within Config.AnswerWithin, and what it asked for is
 // carried through even when Slack hangs up meanwhile.
 func (b *Bot) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -58,7 +58,7 @@ func (b *Bot) signed(do func(ctx context.Context, body []byte) answer) http.Hand
 		if probe(body) {
 			return // Slack checks the certificate; there is nothing to do and nothing to know
 		}
-		err = verify(b.cfg.SigningSecrets, r.Header.Get("X-Slack-Request-Timestamp"), r.Header.Get("X-Slack-Signature"), body, b.cfg.Now())
+		sum, err := verify(b.cfg.SigningSecrets, r.Header.Get("X-Slack-Request-Timestamp"), r.Header.Get("X-Slack-Signature"), body, b.cfg.Now())
 		if err != nil {
 			b.log.WarnContext(r.Context(), "refused a request that is not Slack's", "path", r.URL.Path, "error", err)
 			http.Error(w, "signature is not valid", http.StatusUnauthorized)
@@ -66,8 +66,25 @@ func (b *Bot) signed(do func(ctx context.Context, body []byte) answer) http.Hand
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), b.cfg.AnswerWithin)
 		defer cancel()
+		if !b.first(ctx, r.URL.Path, sum) {
+			http.Error(w, "this request was taken before", http.StatusConflict)
+			return
+		}
 		b.write(ctx, w, do(ctx, body))
 	}
+}
+
+// first says whether a request that Slack has signed comes for the first time.
+func (b *Bot) first(ctx context.Context, path, sum string) bool {
+	first, err := b.replays.first(ctx, sum)
+	if err != nil {
+		b.log.WarnContext(ctx, "whether another replica took this request is not known", "path", path, "error", err)
+	}
+	if !first {
+		b.cfg.Observer.Clicked("request", "replayed")
+		b.log.WarnContext(ctx, "refused a request that was taken before", "path", path)
+	}
+	return first
 }
 
 func (b *Bot) write(ctx context.Context, w http.ResponseWriter, a answer) {

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -56,7 +57,7 @@ func TestVerify(t *testing.T) {
 		"signature is no hex":  {one, stamp, vectorSum[:66] + "z", vectorBody, now, errUnsigned},
 		"empty secret is none": {nil, stamp, vectorSum, vectorBody, now, errForged},
 	} {
-		if err := verify(tc.secrets, tc.stamp, tc.sum, []byte(tc.body), tc.now); err != tc.wantFailure { //nolint:errorlint // verify returns these
+		if _, err := verify(tc.secrets, tc.stamp, tc.sum, []byte(tc.body), tc.now); err != tc.wantFailure { //nolint:errorlint // verify returns these
 			t.Errorf("%s: %v, want %v", name, err, tc.wantFailure)
 		}
 	}
@@ -67,7 +68,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("1531420618", "v0=00", "")
 	now := time.Unix(vectorTime, 0)
 	f.Fuzz(func(t *testing.T, stamp, sum, body string) {
-		err := verify([]string{vectorSecret}, stamp, sum, []byte(body), now)
+		_, err := verify([]string{vectorSecret}, stamp, sum, []byte(body), now)
 		honest := strings.EqualFold(sum[min(3, len(sum)):], slacksim.Sign(vectorSecret, stamp, body)[3:]) && strings.HasPrefix(sum, "v0=")
 		if err == nil && !honest {
 			t.Errorf("%q with %q passes for %q", sum, stamp, body)
@@ -151,36 +152,107 @@ func FuzzInteraction(f *testing.F) {
 		`{"type":"block_actions","user":{"id":"U0ANA","team_id":"T1"},"actions":[{"action_id":"hitl_accept","value":"rev_1.1.0123456789abcdef0123"}]}`,
 		`{"type":"view_submission","user":{"id":"U0ANA"},"team":null,"view":{"callback_id":"hitl_correct","private_metadata":"{\"ref\":\"rev_1.1\"}","state":{"values":{"hitl_label":{"label":{"selected_option":null}}}}}}`,
 		`{"type":"block_suggestion","user":{"id":"U0ANA"},"action_id":"label","value":"x","view":{"private_metadata":"{}"}}`,
+		`{"type":"block_actions","user":{"id":"U0ANA"},"actions":[{"action_id":"hitl_reveal"}],"view":{"id":"V1","private_metadata":"{\"ref\":\"rev_1.1\"}"}}`,
 		`[]`, `null`, `{"user":{"id":"U1"},"actions":[null]}`,
 	} {
 		f.Add([]byte(s))
 	}
-	dead := &http.Client{Timeout: time.Second, Transport: unreachable{}}
-	store := newStore()
-	store.put(newRecord("rev_1"))
-	b, err := New(Config{
-		Token: "xoxb-1", SigningSecrets: []string{"s"}, HTTPClient: dead, Cards: store, Waiting: newWaiting(), Stats: &stats{},
-		Desk:   &hitl.Desk{Decisions: store, Logger: slog.New(slog.DiscardHandler), Now: time.Now},
-		Queues: map[string]Queue{"support": {Channel: channel, Reviewers: Reviewers{Users: []string{ana}}}},
-	})
-	if err != nil {
-		f.Fatal(err)
-	}
+	b, store := unreached(f)
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		a := b.interaction(t.Context(), payload)
 		b.Wait()
 		if _, err := json.Marshal(a.body); err != nil {
 			t.Errorf("answer cannot be written: %v", err)
 		}
-		if _, ok := store.decision("rev_1"); ok {
-			t.Error("decided although Slack does not say who may")
+		if _, ok := store.decision("rev_1"); ok || len(store.revealed()) > 0 {
+			t.Error("decided or revealed although Slack does not say who may")
 		}
 	})
+}
+
+// unreached is a bot that cannot reach Slack, and so knows nobody, with one open review.
+func unreached(t testing.TB) (*Bot, *store) {
+	t.Helper()
+	dead := &http.Client{Timeout: time.Second, Transport: unreachable{}}
+	store := newStore()
+	store.put(newRecord("rev_1", private))
+	b, err := New(Config{
+		Token: "xoxb-1", SigningSecrets: []string{"s"}, HTTPClient: dead, Cards: store, Waiting: newWaiting(), Stats: &stats{},
+		Desk:   &hitl.Desk{Decisions: store, Reveals: store, Logger: slog.New(slog.DiscardHandler), Now: time.Now},
+		Queues: map[string]Queue{"support": {Channel: channel, Reviewers: Reviewers{Users: []string{ana}}, Redact: []string{"email"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, store
 }
 
 type unreachable struct{}
 
 func (unreachable) RoundTrip(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }
+
+// Whoever has no secret gets nothing past the check, whatever they change of a request that was good.
+func FuzzVerifyMutation(f *testing.F) {
+	f.Add([]byte(vectorBody), strconv.Itoa(vectorTime), vectorSum, uint16(0), byte(1))
+	f.Add([]byte(vectorBody+"&"), "01531420618", strings.ToUpper(vectorSum), uint16(3), byte(0))
+	f.Add([]byte{}, " 1531420618", "v0="+strings.Repeat("0", 64), uint16(70), byte(0x20))
+	now := time.Unix(vectorTime, 0)
+	f.Fuzz(func(t *testing.T, body []byte, stamp, sum string, at uint16, flip byte) {
+		raw := []byte(sum)
+		if int(at) < len(raw) {
+			raw[at] ^= flip
+		}
+		got, err := verify([]string{"new", vectorSecret}, stamp, string(raw), body, now)
+		if err != nil {
+			return
+		}
+		if want := slacksim.Sign(vectorSecret, stamp, string(body)); "v0="+got != want && "v0="+got != slacksim.Sign("new", stamp, string(body)) {
+			t.Errorf("%q with %q passes for %q", raw, stamp, body)
+		}
+		if !strings.EqualFold(string(raw[3:]), got) || strings.ToLower(got) != got {
+			t.Errorf("%q is remembered as %q", raw, got)
+		}
+	})
+}
+
+// Requests of any form are answered, and none of them but a verified person's does anything.
+func FuzzForms(f *testing.F) {
+	for _, s := range []string{
+		"command=%2Fhitl&text=stats+7d&user_id=U0ANA&team_id=T1", "payload=%7B%7D", "command=%2Fhitl&text=%00%3C%21channel%3E&user_id=U1",
+		`{"type":"url_verification","challenge":"x"}`, "ssl_check=1", "payload=null&payload=[]", "%zz", "command=x&user_id=U1&response_url=%3A",
+	} {
+		f.Add([]byte(s))
+	}
+	b, store := unreached(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, do := range []func(context.Context, []byte) answer{b.commandForm, b.interactivityForm, b.event} {
+			a := do(t.Context(), body)
+			b.Wait()
+			if _, err := json.Marshal(a.body); err != nil {
+				t.Errorf("answer cannot be written: %v", err)
+			}
+		}
+		probe(body)
+		if _, ok := store.decision("rev_1"); ok || len(store.revealed()) > 0 {
+			t.Error("something was done although Slack does not say who may")
+		}
+	})
+}
+
+func FuzzViewData(f *testing.F) {
+	f.Add(`{"ref":"rev_1.1","channel":"C1","ts":"1.2"}`)
+	f.Add(`{"ref":"rev_1.1.0123456789abcdef0123","Ref":"x"}`)
+	f.Add(`[]`)
+	f.Fuzz(func(t *testing.T, s string) {
+		d, r, ok := parseViewData(s)
+		if !ok {
+			return
+		}
+		if again, r2, ok := parseViewData(d.String()); !ok || again != d || r2 != r {
+			t.Errorf("%q reads as %+v, which reads as %+v", s, d, again)
+		}
+	})
+}
 
 func FuzzRef(f *testing.F) {
 	f.Add("rev_1.1")

@@ -73,7 +73,8 @@ func loading(title string, data viewData) slack.ModalViewRequest {
 }
 
 // correctModal is the form with every label, a reason and a comment.
-func correctModal(rec hitl.Record, reasons []string, data viewData) slack.ModalViewRequest {
+func correctModal(s screened, reasons []string, data viewData) slack.ModalViewRequest {
+	rec := s.Record
 	if len(rec.Labels) == 0 {
 		return notice("Choose a label", "This model names no labels, so there is nothing to choose from.", data)
 	}
@@ -140,7 +141,16 @@ func option(word string) *slack.OptionBlockObject {
 }
 
 // textModal shows an item's text as far as a modal can hold it, and says so when that is not all.
-func textModal(rec hitl.Record, data viewData) slack.ModalViewRequest {
+func textModal(s screened, data viewData) slack.ModalViewRequest {
+	blocks := fullText(s.Record)
+	if s.hidden > 0 {
+		blocks = slices.Insert(blocks, 1, contextLine(hiddenWords(s)), slack.Block(slack.NewActionBlock("hitl_reveal", revealButton(s))))
+	}
+	return modal(viewText, "Full text", data, blocks...)
+}
+
+// fullText shows where a text comes from and as much of it as a modal can hold.
+func fullText(rec hitl.Record) []slack.Block {
 	pages, rest := paginate(visible(rec.Item.Text), pageUnits, maxTextBytes)
 	length := count(len([]rune(rec.Item.Text)), "character")
 	head := fmt.Sprintf("%s · %s", origin(rec), length)
@@ -151,7 +161,7 @@ func textModal(rec hitl.Record, data viewData) slack.ModalViewRequest {
 	for _, p := range pages {
 		blocks = append(blocks, quote(p))
 	}
-	return modal(viewText, "Full text", data, blocks...)
+	return blocks
 }
 
 func kilobytes(pages []string) string {

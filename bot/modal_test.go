@@ -283,3 +283,23 @@ func TestShowAll(t *testing.T) {
 		})
 	}
 }
+
+// clickView presses a button inside a modal and waits for what it sets in motion.
+func (w *world) clickView(user string, v slacksim.View, actionID string) {
+	w.t.Helper()
+	out, err := w.sim.Click(w.t.Context(), slacksim.Click{User: user, ViewID: v.ID, ActionID: actionID})
+	if err != nil || out.Status != 200 {
+		w.t.Fatalf("answer: %+v, %v", out, err)
+	}
+	w.bot.Wait()
+}
+
+func (w *world) closeViews(user string) {
+	w.t.Helper()
+	if len(w.sim.Views(user)) == 0 {
+		return
+	}
+	if _, err := w.sim.CloseView(w.t.Context(), user, true); err != nil {
+		w.t.Fatal(err)
+	}
+}

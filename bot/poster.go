@@ -136,7 +136,7 @@ func (b *Bot) release(ctx context.Context, queue, reviewID string) {
 func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int, doubt bool) (what shown, last int, err error) {
 	q := b.cfg.Queues[queue]
 	rec, err := b.state(ctx, reviewID)
-	if errors.Is(err, hitl.ErrNotFound) || (err == nil && !open(rec)) {
+	if errors.Is(err, hitl.ErrNotFound) || (err == nil && !open(rec.Record)) {
 		return needless, 0, nil
 	}
 	if err != nil {
@@ -194,7 +194,7 @@ func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int, dou
 }
 
 // send posts a card that is known not to be there.
-func (b *Bot) send(ctx context.Context, c hitl.Card, rec hitl.Record, configured string) (shown, error) {
+func (b *Bot) send(ctx context.Context, c hitl.Card, rec screened, configured string) (shown, error) {
 	channel, ts, err := b.api.post(ctx, c, card(rec))
 	if badContent(refusal(err)) {
 		b.log.ErrorContext(ctx, "slack refuses the card's content, posting a plain one", "review", c.ReviewID, "error", err)
@@ -247,7 +247,7 @@ func (b *Bot) settle(ctx context.Context, c hitl.Card, channel, ts string) error
 		return fmt.Errorf("record posted card: %w", err)
 	}
 	rec, err := b.state(ctx, c.ReviewID)
-	if err == nil && open(rec) {
+	if err == nil && open(rec.Record) {
 		return nil
 	}
 	if err := b.RefreshCard(ctx, c.ReviewID); err != nil {
@@ -268,8 +268,8 @@ func (b *Bot) retire(ctx context.Context, channel, ts string) error {
 }
 
 // plainCard is a card that Slack cannot find fault with: nothing of the item's stands in it.
-func plainCard(rec hitl.Record) message {
-	if !open(rec) {
+func plainCard(rec screened) message {
+	if !open(rec.Record) {
 		text := "This review is closed."
 		if rec.Decision != nil {
 			text = "This review is closed: " + code(string(rec.Decision.Status), maxNameUnits) + " by " + who(rec.Decision.Reviewer) + "."

@@ -22,7 +22,7 @@ func (b *Bot) RefreshCard(ctx context.Context, reviewID string) error {
 	if err != nil {
 		return fmt.Errorf("load review: %w", err)
 	}
-	if !open(rec) && rec.Review != nil {
+	if !open(rec.Record) && rec.Review != nil {
 		b.wake(rec.Review.Queue)
 	}
 	cards, err := b.cfg.Cards.Cards(ctx, reviewID)
@@ -36,13 +36,13 @@ func (b *Bot) RefreshCard(ctx context.Context, reviewID string) error {
 			errs = append(errs, b.redraw(ctx, c, rec, m))
 		}
 	}
-	if err := errors.Join(errs...); err != nil || open(rec) {
+	if err := errors.Join(errs...); err != nil || open(rec.Record) {
 		return err
 	}
 	return b.withdraw(ctx, reviewID, cards)
 }
 
-func (b *Bot) redraw(ctx context.Context, c hitl.Card, rec hitl.Record, m message) error {
+func (b *Bot) redraw(ctx context.Context, c hitl.Card, rec screened, m message) error {
 	if b.drawn.has(c.Channel, c.TS, m) {
 		return nil
 	}

@@ -13,7 +13,8 @@ import (
 
 // person is what Slack says of a user, as far as rights go.
 type person struct {
-	Active bool // a member of this workspace, not deactivated, no bot
+	Active bool // of this workspace, not deactivated, no bot
+	Guest  bool // sees some channels only
 }
 
 // rights says who may decide. What Slack answers is believed for Config.MembersFor.
@@ -32,7 +33,11 @@ func newRights(cfg Config, a *api, spawn spawner) *rights {
 	const century = 100 * 365 * 24 * 3600 * 1e9 // a token's workspace does not change
 	forever.MembersFor, forever.MembersAtMost = century, century
 	r.identity = newCache(forever, spawn, func(ctx context.Context, _ string) (*slack.AuthTestResponse, error) {
-		return a.authTest(ctx)
+		self, err := a.authTest(ctx)
+		if err == nil && cfg.Team != "" && self.TeamID != cfg.Team && self.EnterpriseID != cfg.Team {
+			return nil, fmt.Errorf("the bot token belongs to workspace %s and not to %s, as configured", self.TeamID, cfg.Team)
+		}
+		return self, err
 	})
 	r.groups = newCache(cfg, spawn, func(ctx context.Context, group string) ([]string, error) {
 		users, err := a.groupMembers(ctx, group)
@@ -51,7 +56,13 @@ func newRights(cfg Config, a *api, spawn spawner) *rights {
 		if err != nil {
 			return person{}, err
 		}
-		return person{Active: !u.Deleted && !u.IsBot && !u.IsStranger}, nil
+		self, err := r.self(ctx)
+		if err != nil {
+			return person{}, fmt.Errorf("learn workspace: %w", err)
+		}
+		return person{
+			Active: !u.Deleted && !u.IsBot && !u.IsStranger && home(u, self), Guest: u.IsRestricted || u.IsUltraRestricted,
+		}, nil
 	})
 	return r
 }
@@ -61,12 +72,20 @@ func (r *rights) self(ctx context.Context) (*slack.AuthTestResponse, error) {
 	return r.identity.get(ctx, "")
 }
 
-// errNotAllowed says that a person may not do what they asked for; it is shown to them.
+// home says whether a user is of the bot's workspace, or of its organisation; Slack need not say.
+func home(u *slack.User, self *slack.AuthTestResponse) bool {
+	if u.TeamID == "" || u.TeamID == self.TeamID {
+		return true
+	}
+	return self.EnterpriseID != "" && (u.TeamID == self.EnterpriseID || u.Enterprise.EnterpriseID == self.EnterpriseID)
+}
+
+// notAllowedError says that a person may not do what they asked for; it is shown to them.
 type notAllowedError struct{ why string }
 
 func (e *notAllowedError) Error() string { return e.why }
 
-// member makes sure that somebody belongs to the bot's workspace. Errors: *notAllowedError; others mean that Slack did not say.
+// member makes sure that somebody comes from the bot's workspace. Errors: *notAllowedError; others mean that Slack did not say.
 func (r *rights) member(ctx context.Context, who hitl.Reviewer) error {
 	self, err := r.self(ctx)
 	if err != nil {
@@ -94,14 +113,32 @@ func (r *rights) reviewer(ctx context.Context, who hitl.Reviewer, queue string) 
 	if !listed {
 		return &notAllowedError{"You are not a reviewer of the queue " + code(queue, maxNameUnits) + ". Ask its owner to add you."}
 	}
-	p, err := r.people.get(ctx, who.User)
+	_, err = r.active(ctx, who.User)
+	return err
+}
+
+// insider makes sure that somebody may know about all queues: a member of the workspace who is no guest. Errors as member's.
+func (r *rights) insider(ctx context.Context, who hitl.Reviewer) error {
+	if err := r.member(ctx, who); err != nil {
+		return err
+	}
+	p, err := r.active(ctx, who.User)
+	if err == nil && p.Guest {
+		return &notAllowedError{"Guests cannot see the figures of this workspace."}
+	}
+	return err
+}
+
+// active makes sure that a user is somebody at work here now.
+func (r *rights) active(ctx context.Context, user string) (person, error) {
+	p, err := r.people.get(ctx, user)
 	if err != nil {
-		return fmt.Errorf("look up user: %w", err)
+		return person{}, fmt.Errorf("look up user: %w", err)
 	}
 	if !p.Active {
-		return &notAllowedError{"Only active members of this workspace can decide."}
+		return person{}, &notAllowedError{"Only active members of this workspace can do that."}
 	}
-	return nil
+	return p, nil
 }
 
 // listed says whether a user is among the reviewers, directly or through a group. A group that cannot be read matters only when no

@@ -21,23 +21,23 @@ var (
 	errForged   = errors.New("signature does not match the body")
 )
 
-// verify checks that a request body was signed with one of the secrets about now. The comparison takes the same time wherever
-// signatures differ. It does not tell a request from its repetition: what follows must be harmless when done twice.
-func verify(secrets []string, timestamp, signature string, body []byte, now time.Time) error {
+// verify checks that a request body was signed with one of the secrets about now, and returns the signature in the one form that it has. The
+// comparison takes the same time wherever signatures differ. A request and its repetition have the same signature, see replays.
+func verify(secrets []string, timestamp, signature string, body []byte, now time.Time) (sum string, err error) {
 	sent, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {
-		return errUnsigned
+		return "", errUnsigned
 	}
 	given, ok := strings.CutPrefix(signature, "v0=")
 	if !ok || len(given) != hex.EncodedLen(sha256.Size) {
-		return errUnsigned
+		return "", errUnsigned
 	}
 	mac, err := hex.DecodeString(given)
 	if err != nil {
-		return errUnsigned
+		return "", errUnsigned
 	}
 	if now.Sub(time.Unix(sent, 0)).Abs() > signatureWindow {
-		return errStale
+		return "", errStale
 	}
 	match := false
 	for _, s := range secrets {
@@ -47,7 +47,7 @@ func verify(secrets []string, timestamp, signature string, body []byte, now time
 		match = hmac.Equal(h.Sum(nil), mac) || match
 	}
 	if !match {
-		return errForged
+		return "", errForged
 	}
-	return nil
+	return hex.EncodeToString(mac), nil
 }

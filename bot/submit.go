@@ -33,7 +33,7 @@ func (b *Bot) submit(ctx context.Context, in interaction) answer {
 		Comment: in.View.input(blockComment, fieldComment),
 		Context: map[string]string{"surface": "modal", "channel": data.Channel, "message": data.TS},
 	}
-	res := b.decide(ctx, v, func(rec hitl.Record) (label, reason string, err error) { return b.chosen(in, rec) })
+	res := b.decide(ctx, v, func(rec screened) (label, reason string, err error) { return b.chosen(in, rec) })
 	b.cfg.Observer.Clicked("modal", res.outcome)
 	switch res.outcome {
 	case outcomeAccepted, outcomeCorrected:
@@ -50,7 +50,7 @@ func (b *Bot) submit(ctx context.Context, in interaction) answer {
 }
 
 // chosen reads what was chosen in the form, as far as it is on offer.
-func (b *Bot) chosen(in interaction, rec hitl.Record) (label, reason string, err error) {
+func (b *Bot) chosen(in interaction, rec screened) (label, reason string, err error) {
 	key := in.View.input(blockLabel, fieldLabel)
 	if key == "" {
 		return "", "", &hitl.InvalidError{Field: "label", Reason: fieldMissing}

@@ -43,7 +43,7 @@ func (b *Bot) finish(ctx context.Context, c hitl.Card) error {
 	if err != nil && !errors.Is(err, hitl.ErrNotFound) {
 		return fmt.Errorf("load review: %w", err)
 	}
-	if err == nil && open(rec) {
+	if err == nil && open(rec.Record) {
 		queue := rec.Review.Queue
 		if _, ours := b.cfg.Queues[queue]; !ours {
 			return nil

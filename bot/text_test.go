@@ -168,7 +168,7 @@ func FuzzCard(f *testing.F) {
 			r.Route.Triggers = append(r.Route.Triggers, hitl.RuleTrigger(name), hitl.Trigger(label))
 		})
 		closed := newRecord("rev_1", func(r *hitl.Record) { *r = rec }, decidedBy(hitl.HumanCorrected, label, func(d *hitl.Decision) { d.Comment, d.Reason = comment, name }))
-		for _, m := range []message{card(rec), card(closed)} {
+		for _, m := range []message{card(screened{Record: rec}), card(screened{Record: closed})} {
 			if n := units(m.Text); n > 4000 {
 				t.Errorf("%d characters of text", n)
 			}

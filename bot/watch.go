@@ -64,7 +64,7 @@ func (b *Bot) lookAfter(ctx context.Context, c hitl.Card) error {
 		return fmt.Errorf("learn workspace: %w", err)
 	}
 	rec, err := b.state(ctx, c.ReviewID)
-	if errors.Is(err, hitl.ErrNotFound) || (err == nil && !open(rec)) {
+	if errors.Is(err, hitl.ErrNotFound) || (err == nil && !open(rec.Record)) {
 		return nil
 	}
 	if err != nil {
@@ -91,7 +91,7 @@ func (b *Bot) lookAfter(ctx context.Context, c hitl.Card) error {
 
 // stands says whether a card's message exists. The history answers without touching the message; that it does not hold the message is
 // believed only if the message cannot be edited either, because a review's second card is not taken back.
-func (b *Bot) stands(ctx context.Context, c hitl.Card, rec hitl.Record) (bool, error) {
+func (b *Bot) stands(ctx context.Context, c hitl.Card, rec screened) (bool, error) {
 	res, err := b.api.history(ctx, &slack.GetConversationHistoryParameters{
 		ChannelID: c.Channel, Oldest: c.TS, Latest: c.TS, Inclusive: true, Limit: 1,
 	})

@@ -105,6 +105,8 @@ type Slack struct {
 	BotToken Secret `yaml:"bot_token" required:"true"`
 	// SigningSecret proves that requests are Slack's; under "Basic Information" of the app.
 	SigningSecret Secret `yaml:"signing_secret" required:"true"`
+	// OldSigningSecret is accepted too, while the secret is being changed. Empty: none.
+	OldSigningSecret Secret `yaml:"old_signing_secret"`
 	// Team is the id of the workspace, "T…" (or "E…"), that the token must belong to. Empty: whichever it belongs to.
 	Team string `yaml:"team"`
 	// APIURL is where Slack's methods are.

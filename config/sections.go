@@ -84,6 +84,10 @@ type Queue struct {
 	Backlog int `yaml:"backlog" default:"100000" min:"0"`
 	// Reasons are what a reviewer can choose to say about a correction.
 	Reasons []string `yaml:"reasons" min:"1" max:"75"`
+	// Redact are the kinds of personal data that are hidden from Slack: email, phone, card, iban.
+	Redact []string `yaml:"redact" oneof:"email|phone|card|iban"`
+	// RedactPatterns are more to hide: RE2 expressions by name.
+	RedactPatterns map[string]string `yaml:"redact_patterns" max:"1000"`
 }
 
 // Reviewers are people by id: users and the members of user groups.

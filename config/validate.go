@@ -111,6 +111,9 @@ func (s Slack) validate(ps *problems) {
 	case t != "" && !strings.HasPrefix(t, "xoxb-") && !strings.HasPrefix(t, "xoxe.xoxb-"):
 		ps.add("slack.bot_token", `must begin with "xoxb-"`)
 	}
+	if !s.OldSigningSecret.IsZero() && s.OldSigningSecret.Equal(s.SigningSecret) {
+		ps.add("slack.old_signing_secret", "is the same as signing_secret; leave it out unless the secret is being changed")
+	}
 	if s.Team != "" && !teamForm.MatchString(s.Team) {
 		ps.add("slack.team", `must be the workspace's id, "T" or "E" and capital letters and digits`)
 	}
@@ -157,6 +160,9 @@ func (q Queue) validate(ps *problems, path string) {
 		if !groupForm.MatchString(g) {
 			ps.add(index(path+".reviewers.groups", i), `must be the id of a user group, "S…", not its handle`)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(q.RedactPatterns)) {
+		checkPattern(ps, join(path+".redact_patterns", name), q.RedactPatterns[name])
 	}
 }
 

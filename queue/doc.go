@@ -23,6 +23,9 @@
 // to is dropped when it is met, so that a review is in its queue once.
 // Streams are never trimmed.
 //
+// Beside them stand short-lived keys, hitl:once:KEY, by which replicas tell
+// whether one of them was given KEY before: see [Client.First].
+//
 // Consumers share the streams through one consumer group. A review that is
 // taken stays in the queue until [Client.Done]; when its consumer dies, it is
 // delivered to another one after [Config.StallAfter].

@@ -87,6 +87,8 @@ type User struct {
 	Deactivated bool `json:"deactivated,omitempty"`
 	// TeamID is set for a stranger: somebody of another workspace in a shared channel.
 	TeamID string `json:"team_id,omitempty"`
+	// Guest marks a guest, who sees some channels only.
+	Guest bool `json:"guest,omitempty"`
 	// Bot marks bot users. The app's own bot user is added by itself.
 	Bot bool `json:"bot,omitempty"`
 }

@@ -281,7 +281,7 @@ func (s *Sim) userInfo(a args) (map[string]any, error) {
 	}
 	out := map[string]any{
 		"id": u.ID, "team_id": u.TeamID, "name": u.Name, "real_name": u.RealName, "deleted": u.Deactivated,
-		"is_bot": u.Bot, "is_app_user": false, "tz": u.TimeZone, "updated": s.cfg.Now().Unix(),
+		"is_bot": u.Bot, "is_restricted": u.Guest, "is_ultra_restricted": false, "is_app_user": false, "tz": u.TimeZone, "updated": s.cfg.Now().Unix(),
 		"profile": map[string]any{
 			"real_name": u.RealName, "display_name": u.Name, "email": u.Email, "team": u.TeamID,
 		},

@@ -112,6 +112,7 @@ func (w *world) checkItem(f *finalItem, r *Report) {
 		switch e.Status {
 		case hitl.AIAccepted, hitl.HumanReview:
 			begun++
+		case hitl.Revealed:
 		case hitl.HumanAccepted, hitl.HumanCorrected, hitl.Expired, hitl.Cancelled:
 			ended++
 			if d := f.view.Decision; d == nil || d.Status != e.Status || d.Label != e.Label || d.Reviewer != e.Reviewer {

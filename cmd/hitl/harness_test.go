@@ -58,6 +58,7 @@ type storySettings struct {
 	Expire    time.Duration
 	Backlog   int
 	PProf     bool
+	Queue     string // more keys of the queue, as lines of YAML
 	Sources   string // more YAML below sources
 }
 
@@ -119,7 +120,7 @@ func (w *world) writeConfig() {
 server: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", pprof: %t, shutdown_timeout: 10s, read_header_timeout: 2s}
 postgres: {url: %q, migrate_url: %q}
 redis: {addrs: [%q], key_prefix: %q}
-slack: {bot_token: %q, signing_secret: %q, api_url: %q}
+slack: {bot_token: %q, signing_secret: %q, old_signing_secret: the secret before, team: T0SLACKSIM, api_url: %q}
 callbacks: {allow_http: true, allow_private: true, schedule: [100ms, 100ms, 100ms]}
 classifiers:
   sentiment: {model: %q, timeout: %s}
@@ -137,6 +138,7 @@ queues:
     expire_after: %s
     backlog: %d
     reasons: [Irony, Mixed feelings]
+%s
 sources:
   desk: {classifier: sentiment, policy: sentiment, auth: {bearer: [%q]}}
   shop:
@@ -151,8 +153,8 @@ sources:
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
 %s`, s.PProf, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), w.sim.SigningSecret(), w.slackURL+"/api/",
-		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, demoSecrets{Key: deskKey}.KeyHash(), demoSecrets{Key: storyKey}.KeyHash(),
-		w.upstream.url, storySecret, hookSecret, s.Sources)
+		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
+		demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, hookSecret, s.Sources)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
 	}

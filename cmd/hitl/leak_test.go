@@ -20,7 +20,7 @@ import (
 )
 
 // Words planted in what people send. None may come out anywhere but where texts belong: Postgres, the reviewers' Slack, an export.
-var planted = map[string]string{
+var marks = map[string]string{
 	"text": "zqtextqz", "metadata": "zqmetaqz", "subject": "zqsubjectqz", "comment": "zqcommentqz",
 	"wrong key": "zqwrongkeyqz", "forged payload": "zqforgedqz", "unmappable payload": "zqunmappableqz", "receiver's answer": "zqansweredqz",
 }
@@ -37,7 +37,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	submit := func(id, text string) map[string]any {
 		return map[string]any{
-			"id": id, "text": text + " " + planted["text"], "subject": planted["subject"], "metadata": map[string]any{"note": planted["metadata"]},
+			"id": id, "text": text + " " + marks["text"], "subject": marks["subject"], "metadata": map[string]any{"note": marks["metadata"]},
 		}
 	}
 	post := func(name, path string, body any, header map[string]string) answer {
@@ -49,7 +49,7 @@ func TestNothingLeaks(t *testing.T) {
 	// What goes well: a review that is corrected with a comment, a batch, a hook, reading it all.
 	var it item
 	w.request(http.MethodPost, "/v1/items", submit("leak-1", unsureText), &it)
-	w.correctByModal("U0BEN", it, other(it.AILabel), "Irony", planted["comment"])
+	w.correctByModal("U0BEN", it, other(it.AILabel), "Irony", marks["comment"])
 	w.calledBack(it)
 	post("a batch", "/v1/items/batch", map[string]any{"items": []any{submit("leak-2", sureText), submit("leak-3", ""), 7}}, nil)
 	hook := func(name, body, secret string) {
@@ -57,27 +57,27 @@ func TestNothingLeaks(t *testing.T) {
 		mac.Write([]byte(body))
 		post(name, "/v1/hooks/github", body, map[string]string{"Authorization": "", "X-Hub-Signature-256": "sha256=" + hex.EncodeToString(mac.Sum(nil))})
 	}
-	hook("a hook", fmt.Sprintf(`{"issue":{"id":1,"title":"x","body":%q},"repository":{"name":%q}}`, unsureText+planted["text"], planted["metadata"]), hookSecret)
+	hook("a hook", fmt.Sprintf(`{"issue":{"id":1,"title":"x","body":%q},"repository":{"name":%q}}`, unsureText+marks["text"], marks["metadata"]), hookSecret)
 	for _, path := range []string{"/v1/items/" + it.ID, "/v1/items/" + it.ID + "/log", "/v1/stats", "/v1/log/checkpoint", "/docs", "/openapi.json", "/readyz"} {
 		keep("GET "+path, w.request(http.MethodGet, path, nil, nil))
 	}
 
 	// What is refused, and why it is said so.
 	post("another text under the same id", "/v1/items", submit("leak-1", "other"), nil)
-	long := submit("leak-4", strings.Repeat(planted["text"], hitl.MaxTextBytes/8))
+	long := submit("leak-4", strings.Repeat(marks["text"], hitl.MaxTextBytes/8))
 	post("a text that is too long", "/v1/items", long, nil)
-	post("broken JSON", "/v1/items", `{"text":"`+planted["text"], nil)
-	post("metadata that is no object", "/v1/items", map[string]any{"text": unsureText, "metadata": planted["metadata"]}, nil)
-	post("a wrong key", "/v1/items", submit("leak-5", sureText), map[string]string{"Authorization": "Bearer " + planted["wrong key"]})
-	hook("an unmappable payload", fmt.Sprintf(`{"issue":{"id":{"%[1]s":"%[1]s"},"title":7}}`, planted["unmappable payload"]), hookSecret)
-	hook("a forged hook", fmt.Sprintf(`{"issue":%q}`, planted["forged payload"]), "a guessed secret of theirs")
-	post("a forged click", "/slack/interactivity", "payload="+planted["forged payload"], map[string]string{
+	post("broken JSON", "/v1/items", `{"text":"`+marks["text"], nil)
+	post("metadata that is no object", "/v1/items", map[string]any{"text": unsureText, "metadata": marks["metadata"]}, nil)
+	post("a wrong key", "/v1/items", submit("leak-5", sureText), map[string]string{"Authorization": "Bearer " + marks["wrong key"]})
+	hook("an unmappable payload", fmt.Sprintf(`{"issue":{"id":{"%[1]s":"%[1]s"},"title":7}}`, marks["unmappable payload"]), hookSecret)
+	hook("a forged hook", fmt.Sprintf(`{"issue":%q}`, marks["forged payload"]), "a guessed secret of theirs")
+	post("a forged click", "/slack/interactivity", "payload="+marks["forged payload"], map[string]string{
 		"Content-Type": "application/x-www-form-urlencoded", "X-Slack-Signature": "v0=" + strings.Repeat("0", 64), "X-Slack-Request-Timestamp": "1531420618",
 	})
 
 	// What goes wrong on our side: connections cut in the middle, a receiver that fails and talks.
 	w.upstream.mu.Lock()
-	w.upstream.fail, w.upstream.answer = 2, planted["receiver's answer"]
+	w.upstream.fail, w.upstream.answer = 2, marks["receiver's answer"]
 	w.upstream.mu.Unlock()
 	for i := range 3 {
 		query[int](w, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
@@ -89,7 +89,7 @@ func TestNothingLeaks(t *testing.T) {
 	w.eventually("failing callbacks", func() bool {
 		return query[int](w, `SELECT count(*) FROM hitl.callbacks WHERE attempts > 1`) > 0
 	})
-	unsure := w.post("leak-7", unsureText+" "+planted["text"], http.StatusAccepted)
+	unsure := w.post("leak-7", unsureText+" "+marks["text"], http.StatusAccepted)
 	if err := w.sim.Fail(slacksim.AnyMethod, slacksim.Fault{Times: 2, Error: "internal_error"}); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestNothingLeaks(t *testing.T) {
 	broken.stop()
 	outputs["the log of a service whose model fails"] = broken.logs.String()
 
-	secrets := maps.Clone(planted)
+	secrets := maps.Clone(marks)
 	maps.Copy(secrets, map[string]string{
 		"bot token": w.sim.Token(), "signing secret": w.sim.SigningSecret(), "source key": storyKey, "callback secret": strings.TrimPrefix(storySecret, "whsec_"),
 		"hook secret": hookSecret, "Postgres password": ":service@", "sample key": storySampleKey,
@@ -139,7 +139,7 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	// The test itself must be able to find them: texts stand where they belong.
-	if exported := w.mustHitl("export", "items", "--format", "jsonl"); !strings.Contains(exported, planted["text"]) || !strings.Contains(exported, planted["comment"]) {
+	if exported := w.mustHitl("export", "items", "--format", "jsonl"); !strings.Contains(exported, marks["text"]) || !strings.Contains(exported, marks["comment"]) {
 		t.Error("an export lacks the text or the comment")
 	}
 }

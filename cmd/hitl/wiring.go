@@ -157,11 +157,15 @@ func botConfig(cfg *config.Config, s *service) bot.Config {
 	for name, q := range cfg.Queues {
 		queues[name] = bot.Queue{
 			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups},
-			OpenLimit: q.OpenLimit, Reasons: q.Reasons,
+			OpenLimit: q.OpenLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
 		}
 	}
+	secrets := []string{cfg.Slack.SigningSecret.Reveal()}
+	if old := cfg.Slack.OldSigningSecret; !old.IsZero() {
+		secrets = append(secrets, old.Reveal())
+	}
 	return bot.Config{
-		Token: cfg.Slack.BotToken.Reveal(), SigningSecrets: []string{cfg.Slack.SigningSecret.Reveal()}, APIURL: cfg.Slack.APIURL,
+		Token: cfg.Slack.BotToken.Reveal(), SigningSecrets: secrets, Team: cfg.Slack.Team, APIURL: cfg.Slack.APIURL, Replays: s.queue,
 		Queues: queues, Desk: s.desk, Cards: s.store, Waiting: waiting{s.queue}, Stats: s.store, Observer: s.metrics, Logger: s.logger,
 		HTTPClient: &http.Client{Timeout: 10 * time.Second},
 	}
