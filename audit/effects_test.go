@@ -322,3 +322,18 @@ func TestPeriodicRunsOnOneAtATime(t *testing.T) {
 	}
 	equal(t, "overlaps", overlaps.Load(), int64(0))
 }
+
+// A run that outlives its lease leaves the time of the next to the process that has taken its place.
+func TestPeriodicLostItsLease(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t)
+	taken := make(chan struct{})
+	stop := run(t, s, audit.Handlers{Periodic: []audit.Periodic{{Name: "test", Every: time.Hour, Run: func(ctx context.Context) error {
+		defer close(taken)
+		_, err := owner.Exec(ctx, `UPDATE hitl.timers SET next_at = '2100-01-01'`)
+		return err
+	}}}})
+	<-taken
+	stop()
+	equal(t, "next run", scalar[bool](t, owner, `SELECT next_at = '2100-01-01' FROM hitl.timers WHERE name = 'test'`), true)
+}
