@@ -39,6 +39,9 @@ type Config struct {
 	CardWorkers int
 	// EffectTimeout bounds one attempt at an effect. Default 30 s.
 	EffectTimeout time.Duration
+	// JobLease is how long an effect may go without a sign of life from the process that carries it out before it begins again. Signs
+	// come five times as often. Default 10 s.
+	JobLease time.Duration
 	// PollInterval is how often this process looks for effects that are due. Default 200 ms.
 	PollInterval time.Duration
 	// StopTimeout is how long running effects may take to finish once RunEffects' context has ended. Default 10 s.
@@ -71,6 +74,7 @@ func (c Config) withDefaults() Config {
 	c.CallbackWorkers = cmp.Or(c.CallbackWorkers, 32)
 	c.CardWorkers = cmp.Or(c.CardWorkers, 8)
 	c.EffectTimeout = cmp.Or(c.EffectTimeout, 30*time.Second)
+	c.JobLease = cmp.Or(c.JobLease, 10*time.Second)
 	c.PollInterval = cmp.Or(c.PollInterval, 200*time.Millisecond)
 	c.StopTimeout = cmp.Or(c.StopTimeout, 10*time.Second)
 	if c.Observer == nil {
