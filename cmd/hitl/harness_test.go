@@ -112,7 +112,7 @@ func (w *world) writeConfig() {
 	s := w.settings
 	text := fmt.Sprintf(`
 server: {listen: "127.0.0.1:0", shutdown_timeout: 10s}
-postgres: {url: %q, migrate_url: %q}
+postgres: {url: %q, migrate_url: %q, accept_data_loss: true} # the servers of tests run without fsync
 redis: {addrs: [%q], key_prefix: %q}
 slack: {bot_token: %q, signing_secret: %q, api_url: %q}
 callbacks: {allow_http: true, allow_private: true, schedule: [100ms, 100ms, 100ms]}
