@@ -39,10 +39,17 @@ func (b *Bot) missing(ctx context.Context, c hitl.Card) (what shown, ts string, 
 	return posted, "", nil
 }
 
-// inDoubt says whether a message may exist after an attempt that failed: only the post's own refusal excludes it.
-func inDoubt(err error) bool {
+// inDoubt says whether a message may exist after an attempt that failed. The post's own refusal excludes it; what failed before
+// the post leaves it as it was.
+func inDoubt(before bool, err error) bool {
 	f, ok := errors.AsType[*failure](err)
-	return !ok || f.method != postMessage || f.kind == unclear
+	switch {
+	case !ok:
+		return true
+	case f.method == postMessage:
+		return f.kind == unclear
+	}
+	return before
 }
 
 // withdraw deletes the messages of a closed review that are none of its posted cards. Only a review whose card took several attempts can

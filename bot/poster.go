@@ -72,7 +72,7 @@ func (b *Bot) deliver(ctx context.Context, queue, reviewID string) {
 		b.cfg.Observer.Posted(queue, string(what))
 		attempt = 0
 		if last > 0 {
-			attempt, doubt = last+1, inDoubt(err)
+			attempt, doubt = last+1, inDoubt(doubt, err)
 		}
 		switch {
 		case err == nil && what == busy:

@@ -274,6 +274,21 @@ func TestSweepLeavesWhatWasPostedMeanwhile(t *testing.T) {
 	}
 }
 
+// A post that was refused is no reason to wait for a late history, also when the history cannot be read for a while after it.
+func TestRefusedPostLeavesNoDoubt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { s.bot.LookAgain = time.Hour })
+	for _, method := range []string{"chat.postMessage", "conversations.history"} {
+		if err := w.sim.Fail(method, slacksim.Fault{Error: "invalid_auth"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.add()
+	w.run()
+	w.eventually("the card", func() bool { return w.cards() == 1 })
+	w.clean()
+}
+
 // A poster that is held up tells the queue that it is alive, until it is through.
 func TestPosterHoldsItsReview(t *testing.T) {
 	t.Parallel()

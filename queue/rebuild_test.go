@@ -3,8 +3,8 @@ package queue
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,7 +61,7 @@ func (w *witness) remember(signed string) {
 func (w *witness) all() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.seen[:len(w.seen):len(w.seen)]
+	return slices.Clip(w.seen)
 }
 
 func (w *witness) get(ctx context.Context, path string) ([]byte, error) {
