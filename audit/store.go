@@ -113,6 +113,10 @@ var (
 	_ hitl.Decisions = (*Store)(nil)
 )
 
+// silence is how long Postgres may say nothing to a new connection, or to one that was idle, before that is given up. The DSN's
+// connect_timeout goes before.
+const silence = 5 * time.Second
+
 // Open connects to a database that Migrate has prepared. It refuses an older schema with ErrOldSchema; a newer one is fine.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
@@ -121,6 +125,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("read database URL: %w", err)
 	}
 	pc.MaxConns = int32(min(cfg.MaxConns, 10_000))
+	// A server that vanished without a word, as in a failover, leaves connections that are silent for as long as TCP likes.
+	pc.PingTimeout = cmp.Or(pc.PingTimeout, silence)
+	pc.ConnConfig.ConnectTimeout = cmp.Or(pc.ConnConfig.ConnectTimeout, silence)
 	for name, value := range map[string]string{
 		"application_name":                    "hitl",
 		"statement_timeout":                   strconv.FormatInt(cfg.StatementTimeout.Milliseconds(), 10),
