@@ -94,6 +94,7 @@ func TestCallbackRetriedDeadRevived(t *testing.T) {
 	equal(t, "attempts", dead.Attempts, 4)
 	equal(t, "tries", tries.Load(), int64(4))
 	equal(t, "last error", dead.LastError, "no route \ufffd to \ufffd host")
+	eventually(t, "four outcomes", func() bool { return len(outcomes.list()) == 4 }) // the observer is told after the commit
 	equal(t, "outcomes", outcomes.list(), []string{"mail 1 retried", "mail 2 retried", "mail 3 retried", "mail 4 dead"})
 
 	if n, err := s.RetryCallbacks(t.Context(), "msg_none"); n != 0 || err != nil {
