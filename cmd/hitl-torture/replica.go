@@ -207,16 +207,15 @@ func (r *replica) pause() (wake func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.child
-	if c == nil || !c.up.Load() || c.touched || c.ended() {
+	if c == nil || !c.up.Load() || c.touched || c.ended() || !c.stand() {
 		return nil
 	}
 	r.paused = true
-	c.signal(syscall.SIGSTOP)
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.paused = false
-		c.signal(syscall.SIGCONT)
+		c.goOn()
 	}
 }
 
