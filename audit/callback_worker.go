@@ -42,7 +42,7 @@ func (w *callbackWorker) try(ctx context.Context, job *river.Job[callbackJob], c
 	s := w.store
 	endJob := func(tx pgx.Tx) error {
 		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
-		if err != nil {
+		if err != nil && !errors.Is(err, river.ErrNotFound) { // not found: it was taken from us, and whoever has it finds nothing left to do
 			return fmt.Errorf("complete job: %w", err)
 		}
 		return nil

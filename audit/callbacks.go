@@ -94,16 +94,14 @@ type claimed struct {
 	attempt int
 }
 
-// claim counts an attempt before it is made and keeps other workers away while it lasts. It returns nil when there is nothing
-// to do; with a wait, not now.
+// claim counts an attempt before it is made. It returns nil when there is nothing to do; with a wait, not now. It is the callback's one job
+// that keeps other workers away while the attempt lasts; should that be given out again meanwhile, the number of the attempt says which one's
+// failure counts.
 func (s *Store) claim(ctx context.Context, id string) (*claimed, time.Duration, error) {
-	// An attempt is over, one way or the other, when its time is; twice that long, others stay away.
 	c := claimed{Callback: hitl.Callback{ID: id}}
 	err := s.pool.QueryRow(ctx, `
-		UPDATE hitl.callbacks SET attempts = attempts + 1, next_at = now() + 2 * $2::bigint * interval '1 microsecond'
-		WHERE id = $1 AND state = 'pending' AND next_at <= now()
-		RETURNING source, item_id, body, attempts`, id, s.cfg.EffectTimeout.Microseconds(),
-	).Scan(&c.Source, &c.ItemID, &c.Body, &c.attempt)
+		UPDATE hitl.callbacks SET attempts = attempts + 1 WHERE id = $1 AND state = 'pending' AND next_at <= now()
+		RETURNING source, item_id, body, attempts`, id).Scan(&c.Source, &c.ItemID, &c.Body, &c.attempt)
 	if err == nil {
 		return &c, 0, nil
 	}

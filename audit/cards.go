@@ -102,13 +102,16 @@ func (s *Store) beginCard(ctx context.Context, tx pgx.Tx, want hitl.Card, openLi
 }
 
 // CardPosted commits where a card was posted, as Slack answered. If the review was closed meanwhile, the card's refresh is
-// committed with it. Saying the same again changes nothing. A card that was gone is posted again, unless its review has
-// another one by now: then it stays gone and the answer is hitl.ErrPosted. Another error is hitl.ErrNotFound.
+// committed with it. Saying the same again changes nothing, also when that message was noted as gone since.
+//
+// Of several attempts at a card that each posted a message, the first to say so keeps the card: the others get hitl.ErrPosted. So does
+// one whose card was given up meanwhile, if its review has another one by now; otherwise that card is posted again. Another error
+// is hitl.ErrNotFound.
 func (s *Store) CardPosted(ctx context.Context, cardID, channel, ts string) error {
 	return s.changeCard(ctx, cardID, func(tx pgx.Tx, r lockedReview) error {
 		tag, err := tx.Exec(ctx, `
 			UPDATE hitl.cards c SET state = 'posted', channel = $2, ts = $3, live = $4
-			WHERE id = $1 AND (state, channel, ts) <> ('posted', $2, $3) AND NOT EXISTS (
+			WHERE id = $1 AND state <> 'posted' AND (channel, ts) IS DISTINCT FROM ($2, $3) AND NOT EXISTS (
 			    SELECT FROM hitl.cards o WHERE o.review_id = c.review_id AND o.id <> c.id AND o.state <> 'gone')`,
 			cardID, channel, ts, r.state == hitl.ReviewOpen)
 		if err != nil {
@@ -116,7 +119,7 @@ func (s *Store) CardPosted(ctx context.Context, cardID, channel, ts string) erro
 		}
 		if tag.RowsAffected() == 0 {
 			var same bool
-			err := tx.QueryRow(ctx, `SELECT (state, channel, ts) = ('posted', $2, $3) FROM hitl.cards WHERE id = $1`, cardID, channel, ts).Scan(&same)
+			err := tx.QueryRow(ctx, `SELECT (channel, ts) = ($2, $3) FROM hitl.cards WHERE id = $1`, cardID, channel, ts).Scan(&same)
 			if err != nil {
 				return fmt.Errorf("read card: %w", err)
 			}
@@ -132,11 +135,14 @@ func (s *Store) CardPosted(ctx context.Context, cardID, channel, ts string) erro
 	})
 }
 
-// CardGone commits that a card was deleted, or that its post did not go through and will not be tried again: its room is
-// free, and its review may get another. Error: hitl.ErrNotFound.
-func (s *Store) CardGone(ctx context.Context, cardID string) error {
-	return s.changeCard(ctx, cardID, func(tx pgx.Tx, _ lockedReview) error {
-		if _, err := tx.Exec(ctx, `UPDATE hitl.cards SET state = 'gone', live = false WHERE id = $1`, cardID); err != nil {
+// CardGone commits that a card, as the caller read or began it, was deleted, or that its post did not go through and will not be tried
+// again: its room is free, and its review may get another. A card that has changed since is left alone, and that is no error: a later
+// attempt has begun it again, or a message was found, and whoever did that brings it to its end. Error: hitl.ErrNotFound.
+func (s *Store) CardGone(ctx context.Context, seen hitl.Card) error {
+	return s.changeCard(ctx, seen.ID, func(tx pgx.Tx, _ lockedReview) error {
+		if _, err := tx.Exec(ctx, `
+			UPDATE hitl.cards SET state = 'gone', live = false WHERE id = $1 AND (attempt, state, channel, ts) = ($2, $3, $4, $5)`,
+			seen.ID, seen.Attempt, seen.State, seen.Channel, seen.TS); err != nil {
 			return fmt.Errorf("update card: %w", err)
 		}
 		return nil

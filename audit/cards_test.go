@@ -75,7 +75,7 @@ func TestCardLife(t *testing.T) {
 		t.Errorf("closed review begun: %v", err)
 	}
 	for _, err := range []error{
-		second(s.BeginCard(t.Context(), "rev_none", "T1", "C1", 5)), s.CardPosted(t.Context(), "crd_none", "C1", "1"), s.CardGone(t.Context(), "crd_none"),
+		second(s.BeginCard(t.Context(), "rev_none", "T1", "C1", 5)), s.CardPosted(t.Context(), "crd_none", "C1", "1"), s.CardGone(t.Context(), hitl.Card{ID: "crd_none"}),
 	} {
 		if !errors.Is(err, hitl.ErrNotFound) {
 			t.Errorf("error is %v", err)
@@ -113,7 +113,7 @@ func TestCardGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CardGone(t.Context(), first.ID); err != nil {
+	if err := s.CardGone(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
 	next, err := s.BeginCard(t.Context(), rec.Review.ID, "T1", "C1", 1)
@@ -126,6 +126,65 @@ func TestCardGone(t *testing.T) {
 	// The first one's message turns up after all: a review has one card.
 	if err := s.CardPosted(t.Context(), first.ID, "C1", "1.1"); !errors.Is(err, hitl.ErrPosted) {
 		t.Errorf("second card posted: %v", err)
+	}
+}
+
+// What an attempt says of its card counts only as long as the card is as that attempt saw it.
+func TestCardAttempts(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	begin := func(rec hitl.Record) hitl.Card {
+		card, err := s.BeginCard(t.Context(), rec.Review.ID, "T1", "C1", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return card
+	}
+	stands := func(rec hitl.Record) (state hitl.CardState, ts string) {
+		cards, err := s.Cards(t.Context(), rec.Review.ID)
+		if err != nil || len(cards) != 1 {
+			t.Fatalf("cards %+v, error %v", cards, err)
+		}
+		return cards[0].State, cards[0].TS
+	}
+	gone := func(c hitl.Card) {
+		for range 2 {
+			if err := s.CardGone(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	posted := func(c hitl.Card, ts string, want error) {
+		if err := s.CardPosted(t.Context(), c.ID, "C1", ts); !errors.Is(err, want) {
+			t.Errorf("posted as %s: %v, not %v", ts, err, want)
+		}
+	}
+	rec := unsure("a", "so so")
+	mustAppend(t, s, rec, nil)
+	first := begin(rec)
+	second := begin(rec)
+	gone(first) // a later attempt is under way
+	equal(t, "attempt", begin(rec).Attempt, 3)
+	posted(second, "1.2", nil)
+	gone(first)
+	gone(second) // seen as an intent, and a message was posted since
+	posted(first, "1.1", hitl.ErrPosted)
+	posted(second, "1.2", nil)
+	if state, ts := stands(rec); state != hitl.CardPosted || ts != "1.2" {
+		t.Errorf("card is %s as %s", state, ts)
+	}
+	cards, err := s.Cards(t.Context(), rec.Review.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone(cards[0])
+	posted(second, "1.2", nil) // once more, of the message that is gone
+	if state, _ := stands(rec); state != hitl.CardGone {
+		t.Errorf("a message that is gone made its card %s", state)
+	}
+	posted(first, "1.1", nil) // another message of it turns up, and it is the review's only one
+	if state, ts := stands(rec); state != hitl.CardPosted || ts != "1.1" {
+		t.Errorf("card is %s as %s", state, ts)
 	}
 }
 
@@ -273,7 +332,7 @@ func TestCardsUnderFire(t *testing.T) {
 				case 1, 2:
 					err = s.CardPosted(t.Context(), card.ID, "C1", fmt.Sprint(random.IntN(1000)))
 				case 3:
-					err = s.CardGone(t.Context(), card.ID)
+					err = s.CardGone(t.Context(), card)
 				}
 				for _, fine := range []error{nil, hitl.ErrNoRoom, hitl.ErrPosted, hitl.ErrAlreadyDecided, hitl.ErrNotFound} {
 					if errors.Is(err, fine) {

@@ -6,7 +6,8 @@
 //   - [Store.Append] (append.go, flush.go) writes new items. Concurrent calls share a transaction.
 //   - [Store.Decide] (decide.go) makes one decision of a review round win, by a primary key.
 //   - [Store.RunEffects] (effects.go) carries out what must happen after a commit: callbacks, card refreshes, timers. The jobs are
-//     inserted by the transaction that calls for them, and River polls for them; nothing listens, so connection poolers are fine.
+//     inserted by the transaction that calls for them, and River polls for them; nothing listens, so connection poolers are fine. Jobs
+//     are on leases (lease.go): what a process held that died begins again on another within seconds.
 //   - [Store.BeginCard] and its neighbours (cards.go) are the bot's memory of what it posted.
 //   - [CreateKey] and [RevokeKey] (keys.go) are the owner's; a [Keyring] (keyring.go) holds the API keys that are live.
 //   - [Store.Stats] and [Store.Export] are queries.

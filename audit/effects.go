@@ -10,6 +10,7 @@ import (
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 
 	"hitl"
 )
@@ -55,7 +56,8 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	if len(queues) > 0 {
-		client, err := river.NewClient(riverpgxv5.New(s.pool), s.riverConfig(queues, workers))
+		leases := &leases{}
+		client, err := river.NewClient(riverpgxv5.New(s.pool), s.riverConfig(queues, workers, leases))
 		if err != nil {
 			return fmt.Errorf("prepare effects: %w", err)
 		}
@@ -63,7 +65,12 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 		if err := client.Start(ctx); err != nil {
 			return fmt.Errorf("start effects: %w", err)
 		}
-		defer func() { <-client.Stopped() }()
+		leasing, stopLeasing := context.WithCancel(context.WithoutCancel(ctx)) // jobs run on for a while after ctx has ended
+		running.Go(func() { s.keepLeases(leasing, leases) })
+		defer func() {
+			<-client.Stopped()
+			stopLeasing()
+		}()
 	}
 	for _, p := range periodic {
 		running.Go(func() { s.runPeriodic(ctx, p) })
@@ -72,9 +79,9 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 	return nil
 }
 
-func (s *Store) riverConfig(queues map[string]river.QueueConfig, workers *river.Workers) *river.Config {
+func (s *Store) riverConfig(queues map[string]river.QueueConfig, workers *river.Workers, leases *leases) *river.Config {
 	return &river.Config{
-		Schema: jobsSchema, PollOnly: true, Queues: queues, Workers: workers,
+		Schema: jobsSchema, PollOnly: true, Queues: queues, Workers: workers, Middleware: []rivertype.Middleware{leases},
 		FetchPollInterval: s.cfg.PollInterval, FetchCooldown: min(s.cfg.PollInterval, river.FetchCooldownDefault),
 		JobTimeout: s.cfg.EffectTimeout + 5*time.Second, RescueStuckJobsAfter: s.cfg.EffectTimeout + s.cfg.StatementTimeout + 10*time.Second,
 		SoftStopTimeout: s.cfg.StopTimeout,

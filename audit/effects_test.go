@@ -94,6 +94,7 @@ func TestCallbackRetriedDeadRevived(t *testing.T) {
 	equal(t, "attempts", dead.Attempts, 4)
 	equal(t, "tries", tries.Load(), int64(4))
 	equal(t, "last error", dead.LastError, "no route \ufffd to \ufffd host")
+	eventually(t, "four outcomes", func() bool { return len(outcomes.list()) == 4 }) // the observer is told after the commit
 	equal(t, "outcomes", outcomes.list(), []string{"mail 1 retried", "mail 2 retried", "mail 3 retried", "mail 4 dead"})
 
 	if n, err := s.RetryCallbacks(t.Context(), "msg_none"); n != 0 || err != nil {
@@ -321,4 +322,19 @@ func TestPeriodicRunsOnOneAtATime(t *testing.T) {
 		t.Errorf("%d runs in the time for %d", runs.Load(), most)
 	}
 	equal(t, "overlaps", overlaps.Load(), int64(0))
+}
+
+// A run that outlives its lease leaves the time of the next to the process that has taken its place.
+func TestPeriodicLostItsLease(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t)
+	taken := make(chan struct{})
+	stop := run(t, s, audit.Handlers{Periodic: []audit.Periodic{{Name: "test", Every: time.Hour, Run: func(ctx context.Context) error {
+		defer close(taken)
+		_, err := owner.Exec(ctx, `UPDATE hitl.timers SET next_at = '2100-01-01'`)
+		return err
+	}}}})
+	<-taken
+	stop()
+	equal(t, "next run", scalar[bool](t, owner, `SELECT next_at = '2100-01-01' FROM hitl.timers WHERE name = 'test'`), true)
 }

@@ -17,7 +17,8 @@ type expected struct {
 	rec      hitl.Record
 	body     string
 	decision *hitl.Decision
-	card     *hitl.Card // the one that is not gone
+	card     *hitl.Card  // the one that is not gone
+	stale    []hitl.Card // what earlier attempts saw of cards
 	entries  int
 }
 
@@ -91,6 +92,9 @@ func (b *believer) begin(t *rapid.T, x *expected) {
 	if x.card == nil && card.Attempt != 1 || x.card != nil && (card.Attempt != x.card.Attempt+1 || card.ID != x.card.ID) {
 		t.Fatalf("intent %+v after %+v", card, x.card)
 	}
+	if x.card != nil {
+		x.stale = append(x.stale, *x.card)
+	}
 	x.card = &card
 }
 
@@ -101,6 +105,9 @@ func (b *believer) posted(t *rapid.T, x *expected) {
 	if err := b.s.CardPosted(b.ctx, x.card.ID, b.run, "1.2"); err != nil {
 		t.Fatal(err)
 	}
+	if x.card.State == hitl.CardIntent {
+		x.stale = append(x.stale, *x.card)
+	}
 	x.card.State, x.card.TS = hitl.CardPosted, "1.2"
 }
 
@@ -108,10 +115,26 @@ func (b *believer) gone(t *rapid.T, x *expected) {
 	if x.card == nil {
 		return
 	}
-	if err := b.s.CardGone(b.ctx, x.card.ID); err != nil {
+	if err := b.s.CardGone(b.ctx, *x.card); err != nil {
 		t.Fatal(err)
 	}
+	x.stale = append(x.stale, *x.card)
 	x.card = nil
+}
+
+// late is what earlier attempts say after others came: nothing changes.
+func (b *believer) late(t *rapid.T, x *expected) {
+	for _, c := range x.stale {
+		if err := b.s.CardGone(b.ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if x.card == nil || x.card.State != hitl.CardPosted {
+		return
+	}
+	if err := b.s.CardPosted(b.ctx, x.card.ID, b.run, "1.1"); !errors.Is(err, hitl.ErrPosted) {
+		t.Fatalf("another message of a posted card: %v", err)
+	}
 }
 
 // compare reads everything back.
@@ -147,7 +170,7 @@ func TestStoreAgainstModel(t *testing.T) {
 		b := &believer{ctx: t.Context(), s: s, run: fmt.Sprintf("run %d ", runs), room: rapid.IntRange(1, 2).Draw(rt, "room"), items: map[string]*expected{}}
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "item")
-			op := rapid.SampledFrom([]string{"append", "decide", "begin", "posted", "gone"}).Draw(rt, "operation")
+			op := rapid.SampledFrom([]string{"append", "decide", "begin", "posted", "gone", "late"}).Draw(rt, "operation")
 			x := b.items[name]
 			if x == nil {
 				op = "append"
@@ -165,6 +188,8 @@ func TestStoreAgainstModel(t *testing.T) {
 				b.posted(rt, x)
 			case "gone":
 				b.gone(rt, x)
+			case "late":
+				b.late(rt, x)
 			}
 		}
 		b.compare(rt)

@@ -41,27 +41,28 @@ func (p Periodic) next(err error) time.Duration {
 // runPeriodic runs a task when it is due and no other process was first, until ctx ends.
 //
 // A row holds when it is due. Whoever moves it to the end of a lease runs the task and then moves it to the next time; if that process dies,
-// the lease ends by itself. This needs no leader, no session and no lock, only the database's clock.
+// the lease ends by itself, and one that outlives its lease leaves the row to whoever has it then. This needs no leader, no session and no
+// lock, only the database's clock.
 func (s *Store) runPeriodic(ctx context.Context, p Periodic) {
 	lease := p.lease()
 	tick := time.NewTicker(p.tick())
 	defer tick.Stop()
 	known := false
 	for {
-		var began time.Time
+		var t turn
 		var err error
 		if !known {
 			err = s.addTimer(ctx, p.Name)
 			known = err == nil
 		}
 		if known {
-			began, err = s.claimTimer(ctx, p.Name, lease)
+			t, err = s.claimTimer(ctx, p.Name, lease)
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.cfg.Logger.WarnContext(ctx, "could not look whether a task is due", "task", p.Name, "error", err)
-		case err == nil && !began.IsZero():
-			s.runOnce(ctx, p, began, lease)
+		case err == nil && t != (turn{}):
+			s.runOnce(ctx, p, t, lease)
 		}
 		select {
 		case <-tick.C:
@@ -71,7 +72,10 @@ func (s *Store) runPeriodic(ctx context.Context, p Periodic) {
 	}
 }
 
-func (s *Store) runOnce(ctx context.Context, p Periodic, began time.Time, lease time.Duration) {
+// turn is one run of a task, by the database's clock.
+type turn struct{ began, until time.Time }
+
+func (s *Store) runOnce(ctx context.Context, p Periodic, t turn, lease time.Duration) {
 	runCtx, cancel := context.WithTimeout(ctx, lease)
 	defer cancel()
 	start := s.cfg.Now()
@@ -84,7 +88,8 @@ func (s *Store) runOnce(ctx context.Context, p Periodic, began time.Time, lease 
 	// Also when stopping: the next process need not wait for the lease to end.
 	setCtx, done := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.StatementTimeout)
 	defer done()
-	if _, err := s.pool.Exec(setCtx, `UPDATE hitl.timers SET next_at = $2 WHERE name = $1`, p.Name, began.Add(next)); err != nil {
+	_, err = s.pool.Exec(setCtx, `UPDATE hitl.timers SET next_at = $3 WHERE name = $1 AND next_at = $2`, p.Name, t.until, t.began.Add(next))
+	if err != nil {
 		s.cfg.Logger.WarnContext(ctx, "could not set a task's next run", "task", p.Name, "error", err)
 	}
 }
@@ -96,14 +101,14 @@ func (s *Store) addTimer(ctx context.Context, name string) error {
 	return nil
 }
 
-// claimTimer returns when the run began, by the database's clock; zero when it is not due.
-func (s *Store) claimTimer(ctx context.Context, name string, lease time.Duration) (time.Time, error) {
-	var began time.Time
+// claimTimer returns the turn that it took; zero when the task is not due.
+func (s *Store) claimTimer(ctx context.Context, name string, lease time.Duration) (turn, error) {
+	var t turn
 	err := s.pool.QueryRow(ctx, `
 		UPDATE hitl.timers SET next_at = now() + $2::bigint * interval '1 microsecond' WHERE name = $1 AND next_at <= now()
-		RETURNING now()`, name, lease.Microseconds()).Scan(&began)
+		RETURNING now(), next_at`, name, lease.Microseconds()).Scan(&t.began, &t.until)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return time.Time{}, fmt.Errorf("claim timer: %w", err)
+		return turn{}, fmt.Errorf("claim timer: %w", err)
 	}
-	return began, nil
+	return t, nil
 }

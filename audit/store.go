@@ -39,6 +39,9 @@ type Config struct {
 	CardWorkers int
 	// EffectTimeout bounds one attempt at an effect. Default 30 s.
 	EffectTimeout time.Duration
+	// JobLease is how long an effect may go without a sign of life from the process that carries it out before it begins again. Signs
+	// come five times as often. Default 10 s.
+	JobLease time.Duration
 	// PollInterval is how often this process looks for effects that are due. Default 200 ms.
 	PollInterval time.Duration
 	// KeysInterval is how often a Keyring looks for keys that were made or revoked. Default 5 s.
@@ -73,6 +76,7 @@ func (c Config) withDefaults() Config {
 	c.CallbackWorkers = cmp.Or(c.CallbackWorkers, 32)
 	c.CardWorkers = cmp.Or(c.CardWorkers, 8)
 	c.EffectTimeout = cmp.Or(c.EffectTimeout, 30*time.Second)
+	c.JobLease = cmp.Or(c.JobLease, 10*time.Second)
 	c.PollInterval = cmp.Or(c.PollInterval, 200*time.Millisecond)
 	c.KeysInterval = cmp.Or(c.KeysInterval, 5*time.Second)
 	c.StopTimeout = cmp.Or(c.StopTimeout, 10*time.Second)
@@ -112,6 +116,10 @@ var (
 	_ hitl.Decisions = (*Store)(nil)
 )
 
+// silence is how long Postgres may say nothing to a new connection, or to one that was idle, before that is given up. The DSN's
+// connect_timeout goes before.
+const silence = 5 * time.Second
+
 // Open connects to a database that Migrate has prepared. It refuses an older schema with ErrOldSchema; a newer one is fine.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
@@ -120,6 +128,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("read database URL: %w", err)
 	}
 	pc.MaxConns = int32(min(cfg.MaxConns, 10_000))
+	// A server that vanished without a word, as in a failover, leaves connections that are silent for as long as TCP likes.
+	pc.PingTimeout = cmp.Or(pc.PingTimeout, silence)
+	pc.ConnConfig.ConnectTimeout = cmp.Or(pc.ConnConfig.ConnectTimeout, silence)
 	for name, value := range map[string]string{
 		"application_name":                    "hitl",
 		"statement_timeout":                   strconv.FormatInt(cfg.StatementTimeout.Milliseconds(), 10),

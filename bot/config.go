@@ -22,10 +22,11 @@ type Cards interface {
 	// reviews, intents included; hitl.ErrPosted when the review has its card; hitl.ErrAlreadyDecided; hitl.ErrNotFound.
 	BeginCard(ctx context.Context, reviewID, team, channel string, openLimit int) (hitl.Card, error)
 	// CardPosted records that a card's message exists. Saying so twice is no error. Error: hitl.ErrPosted when the review has another
-	// card by now.
+	// card, or this card another message, by now.
 	CardPosted(ctx context.Context, cardID, channel, ts string) error
-	// CardGone records that a card's message does not exist, or cannot be changed any more.
-	CardGone(ctx context.Context, cardID string) error
+	// CardGone records that a card's message does not exist, or cannot be changed any more. A card that is not as it was seen, since
+	// another attempt was made or a message found, stays as it is.
+	CardGone(ctx context.Context, seen hitl.Card) error
 	// Cards returns a review's cards, gone ones included.
 	Cards(ctx context.Context, reviewID string) ([]hitl.Card, error)
 	// StaleIntents returns intents last begun before a time, the oldest first, limit at most.
@@ -39,6 +40,8 @@ type Cards interface {
 type Waiting interface {
 	// Next takes up to limit reviews for a consumer, the most urgent first, waiting for one at most for block. None is no error.
 	Next(ctx context.Context, queue, consumer string, limit int, block time.Duration) ([]hitl.Delivery, error)
+	// Hold says that a consumer still works on reviews that it took; without it others get them after some 10 s.
+	Hold(ctx context.Context, queue, consumer string, reviewIDs ...string) error
 	// Done drops reviews that need no card any more.
 	Done(ctx context.Context, queue string, reviewIDs ...string) error
 	// Release gives reviews back, to be delivered again.
@@ -139,6 +142,9 @@ type Config struct {
 	MembersAtMost time.Duration
 	// Poll is how long a poster waits at most before it looks for room or for new reviews again. Default: 2 s.
 	Poll time.Duration
+	// HoldEvery is how often a poster says that it still works on a review; well below the time after which the queue gives it to
+	// others. Default: 3 s.
+	HoldEvery time.Duration
 	// RetryFirst and RetryMost are the first and the longest pause after a failure. Default: 1 s and 1 min.
 	RetryFirst, RetryMost time.Duration
 	// SweepEvery is how often cards are looked for whose posting was cut short, and StaleAfter how old such an intent must be. Default:
@@ -168,6 +174,7 @@ func (c Config) withDefaults() Config {
 	or(&c.MembersFor, 5*time.Minute)
 	or(&c.MembersAtMost, 30*time.Minute)
 	or(&c.Poll, 2*time.Second)
+	or(&c.HoldEvery, 3*time.Second)
 	or(&c.RetryFirst, time.Second)
 	or(&c.RetryMost, time.Minute)
 	or(&c.SweepEvery, time.Minute)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/slack-go/slack"
 
@@ -39,10 +40,18 @@ func (b *Bot) missing(ctx context.Context, c hitl.Card) (what shown, ts string, 
 	return posted, "", nil
 }
 
-// inDoubt says whether a message may exist after an attempt that failed: only the post's own refusal excludes it.
-func inDoubt(err error) bool {
+// inDoubt says whether a message may exist after an attempt that failed. The post's own refusal excludes it, and so does that Slack could
+// not be reached for it; what failed before the post leaves it as it was.
+func inDoubt(before bool, err error) bool {
 	f, ok := errors.AsType[*failure](err)
-	return !ok || f.method != postMessage || f.kind == unclear
+	switch {
+	case !ok:
+		return true
+	case f.method == postMessage:
+		op, isOp := errors.AsType[*net.OpError](f.err)
+		return f.kind == unclear && (!isOp || op.Op != "dial")
+	}
+	return before
 }
 
 // withdraw deletes the messages of a closed review that are none of its posted cards. Only a review whose card took several attempts can

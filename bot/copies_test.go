@@ -3,12 +3,17 @@ package bot
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/slack-go/slack"
 
 	"hitl"
 	"hitl/bot/slacksim"
@@ -114,5 +119,31 @@ func TestCardNotYetKnownIsNoCopy(t *testing.T) {
 	}
 	if n := w.cards(); n != 1 {
 		t.Errorf("%d cards are left, want the one", n)
+	}
+}
+
+func TestInDoubt(t *testing.T) {
+	t.Parallel()
+	network := func(op string) error {
+		return fmt.Errorf("post: %w", &url.Error{Op: "Post", Err: &net.OpError{Op: op, Err: errors.New("connection reset")}})
+	}
+	for name, c := range map[string]struct {
+		err       error
+		was, want bool
+	}{
+		"reply lost":           {classify(postMessage, network("read")), false, true},
+		"cut while asking":     {classify(postMessage, network("write")), false, true},
+		"server error":         {classify(postMessage, slack.StatusCodeError{Code: 502}), false, true},
+		"Slack out of reach":   {classify(postMessage, network("dial")), true, false},
+		"refused":              {classify(postMessage, slack.SlackErrorResponse{Err: "invalid_auth"}), true, false},
+		"limited":              {classify(postMessage, &slack.RateLimitedError{RetryAfter: time.Second}), true, false},
+		"history, none before": {classify(readHistory, network("read")), false, false},
+		"history, one before":  {classify(readHistory, network("dial")), true, true},
+		"store":                {errors.New("postgres is away"), false, true},
+		"lost, then looked":    {errors.Join(classify(postMessage, network("read")), classify(readHistory, network("dial"))), false, true},
+	} {
+		if got := inDoubt(c.was, fmt.Errorf("show: %w", c.err)); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

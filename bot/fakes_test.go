@@ -177,12 +177,14 @@ func (s *store) CardPosted(ctx context.Context, cardID, channel, ts string) erro
 	return nil
 }
 
-func (s *store) CardGone(ctx context.Context, cardID string) error {
+func (s *store) CardGone(ctx context.Context, seen hitl.Card) error {
 	if err := s.begin(ctx, "CardGone"); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
-	s.cards[cardID].State = hitl.CardGone
+	if c := s.cards[seen.ID]; c.Attempt == seen.Attempt && c.State == seen.State && c.Channel == seen.Channel && c.TS == seen.TS {
+		c.State = hitl.CardGone
+	}
 	return nil
 }
 
@@ -254,13 +256,14 @@ type waiting struct {
 	mu     sync.Mutex
 	ready  map[string][]string
 	held   map[string]string // by review: its queue
+	holds  map[string]int    // by review: how often its holder said so
 	errs   []error
 	away   error // what Len answers, if set
 	signal chan struct{}
 }
 
 func newWaiting() *waiting {
-	return &waiting{ready: map[string][]string{}, held: map[string]string{}, signal: make(chan struct{})}
+	return &waiting{ready: map[string][]string{}, held: map[string]string{}, holds: map[string]int{}, signal: make(chan struct{})}
 }
 
 func (q *waiting) changed() {
@@ -300,6 +303,17 @@ func (q *waiting) Next(ctx context.Context, queue, _ string, limit int, block ti
 			return nil, ctx.Err()
 		}
 	}
+}
+
+func (q *waiting) Hold(_ context.Context, queue, _ string, ids ...string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, id := range ids {
+		if q.held[id] == queue {
+			q.holds[id]++
+		}
+	}
+	return nil
 }
 
 func (q *waiting) Done(_ context.Context, queue string, ids ...string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -38,8 +39,27 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 		b.unhinder("queue " + queue + ": take reviews")
 		pause = b.backoff()
 		for _, d := range deliveries {
+			letGo := b.hold(ctx, queue, d.ReviewID)
 			b.deliver(ctx, queue, d.ReviewID)
+			letGo()
 		}
+	}
+}
+
+// hold keeps a review from being given to others while we work on it. letGo ends that and waits for it.
+func (b *Bot) hold(ctx context.Context, queue, reviewID string) (letGo func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var holding sync.WaitGroup
+	holding.Go(func() {
+		for sleep(ctx, b.cfg.HoldEvery) == nil {
+			if err := b.cfg.Waiting.Hold(ctx, queue, b.cfg.Consumer, reviewID); err != nil && ctx.Err() == nil {
+				b.log.WarnContext(ctx, "others may get a review that we hold", "queue", queue, "review", reviewID, "error", err)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		holding.Wait()
 	}
 }
 
@@ -52,7 +72,7 @@ func (b *Bot) deliver(ctx context.Context, queue, reviewID string) {
 		b.cfg.Observer.Posted(queue, string(what))
 		attempt = 0
 		if last > 0 {
-			attempt, doubt = last+1, inDoubt(err)
+			attempt, doubt = last+1, inDoubt(doubt, err)
 		}
 		switch {
 		case err == nil && what == busy:
@@ -219,7 +239,7 @@ func (b *Bot) abandon(ctx context.Context, c hitl.Card, configured string, err e
 	if c.Channel == configured || !messageGone(refusal(err)) {
 		return nil
 	}
-	if err := b.cfg.Cards.CardGone(ctx, c.ID); err != nil {
+	if err := b.cfg.Cards.CardGone(ctx, c); err != nil {
 		return fmt.Errorf("record gone card: %w", err)
 	}
 	return nil

@@ -255,6 +255,59 @@ func TestSweep(t *testing.T) {
 	w.clean()
 }
 
+// What a sweep found out counts only as long as nobody else has brought the card to its end.
+func TestSweepLeavesWhatWasPostedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { s.bot.StaleAfter = time.Nanosecond })
+	rec := w.add()
+	c, err := w.store.BeginCard(t.Context(), rec.Review.ID, "T0SLACKSIM", channel, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.store.expire(rec.Review.ID)
+	w.store.failing("CardGone", func(ctx context.Context) error { return w.store.CardPosted(ctx, c.ID, channel, "1795000000.000100") })
+	if err := w.bot.sweepOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if cards := w.store.of(rec.Review.ID); cards[0].State != hitl.CardPosted {
+		t.Errorf("card: %+v", cards[0])
+	}
+}
+
+// A post that was refused is no reason to wait for a late history, also when the history cannot be read for a while after it.
+func TestRefusedPostLeavesNoDoubt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { s.bot.LookAgain = time.Hour })
+	for _, method := range []string{"chat.postMessage", "conversations.history"} {
+		if err := w.sim.Fail(method, slacksim.Fault{Error: "invalid_auth"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.add()
+	w.run()
+	w.eventually("the card", func() bool { return w.cards() == 1 })
+	w.clean()
+}
+
+// A poster that is held up tells the queue that it is alive, until it is through.
+func TestPosterHoldsItsReview(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { s.bot.HoldEvery = time.Millisecond })
+	broken := errors.New("postgres is away")
+	w.store.failing("BeginCard", func(context.Context) error { return broken })
+	rec := w.add()
+	w.run()
+	holds := func() int {
+		w.queue.mu.Lock()
+		defer w.queue.mu.Unlock()
+		return w.queue.holds[rec.Review.ID]
+	}
+	w.eventually("some holds", func() bool { return holds() > 3 })
+	w.store.failing("BeginCard", nil)
+	w.eventually("the card", func() bool { return w.cards() == 1 })
+	w.clean()
+}
+
 func TestFindIgnoresForgeriesAndReadsAllPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

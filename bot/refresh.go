@@ -59,7 +59,7 @@ func (b *Bot) redraw(ctx context.Context, c hitl.Card, rec screened, m message) 
 		return &hitl.RetryError{After: rateLimited(err), Err: err}
 	case messageGone(refusal(err)):
 		b.log.WarnContext(ctx, "a card cannot be changed any more", "review", c.ReviewID, "channel", c.Channel, "ts", c.TS, "error", err)
-		if err := b.cfg.Cards.CardGone(ctx, c.ID); err != nil {
+		if err := b.cfg.Cards.CardGone(ctx, c); err != nil {
 			return fmt.Errorf("record gone card: %w", err)
 		}
 		return nil

@@ -57,7 +57,7 @@ func (b *Bot) finish(ctx context.Context, c hitl.Card) error {
 	case found:
 		return b.settle(ctx, c, c.Channel, ts)
 	}
-	return b.cfg.Cards.CardGone(ctx, c.ID)
+	return b.cfg.Cards.CardGone(ctx, c)
 }
 
 // showAgain gives a review its card beside the poster; attempt as in show.

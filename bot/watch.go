@@ -83,7 +83,7 @@ func (b *Bot) lookAfter(ctx context.Context, c hitl.Card) error {
 		return nil
 	}
 	b.log.WarnContext(ctx, "the card of an open review is gone, it gets another one", "review", c.ReviewID, "channel", c.Channel, "ts", c.TS)
-	if err := b.cfg.Cards.CardGone(ctx, c.ID); err != nil {
+	if err := b.cfg.Cards.CardGone(ctx, c); err != nil {
 		return fmt.Errorf("record gone card: %w", err)
 	}
 	return b.showAgain(ctx, rec.Review.Queue, c.ReviewID, 0) // without room the queue's next rebuild brings it back

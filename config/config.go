@@ -68,6 +68,9 @@ type Postgres struct {
 	MigrateURL Secret `yaml:"migrate_url"`
 	// MaxConns is the most connections that one replica opens.
 	MaxConns int `yaml:"max_conns" default:"16" min:"4" max:"1000"`
+	// AcceptDataLoss lets the service start on a Postgres whose fsync, full_page_writes or synchronous_commit is off. Such a server
+	// loses items and decisions that were acknowledged when its machine crashes; it is for tests.
+	AcceptDataLoss bool `yaml:"accept_data_loss" default:"false"`
 }
 
 // Redis holds the queues, which can be rebuilt from Postgres.

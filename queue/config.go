@@ -53,9 +53,9 @@ type Config struct {
 	// Prefix begins every key. Default: "hitl".
 	Prefix string
 
-	// StallAfter is how long a consumer may hold a review before another one
-	// gets it too; at most 24 hours, by the clock of Redis. All replicas
-	// should agree on it. Default: one minute.
+	// StallAfter is how long a consumer may hold a review without saying so by
+	// Hold before another one gets it too; at most 24 hours, by the clock of
+	// Redis. All replicas should agree on it. Default: 10 seconds.
 	StallAfter time.Duration
 
 	// Logger hears about rebuilds. Default: silence.
@@ -71,7 +71,7 @@ func (c Config) withDefaults() Config {
 		c.Prefix = "hitl"
 	}
 	if c.StallAfter == 0 {
-		c.StallAfter = time.Minute
+		c.StallAfter = 10 * time.Second
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

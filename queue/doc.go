@@ -27,8 +27,9 @@
 // whether one of them was given KEY before: see [Client.First].
 //
 // Consumers share the streams through one consumer group. A review that is
-// taken stays in the queue until [Client.Done]; when its consumer dies, it is
-// delivered to another one after [Config.StallAfter].
+// taken stays in the queue until [Client.Done]. Who needs long for it says so
+// by [Client.Hold]; when a consumer dies, or never heard what Redis gave it,
+// the review is delivered again after [Config.StallAfter].
 //
 // # Loss
 //

@@ -81,7 +81,8 @@ return {taken, tails}`)
 // one, at most for block. None is no error.
 //
 // A review that was taken is held by its consumer until Done or Release, or
-// until Config.StallAfter has passed, when anybody may get it again; then
+// until Config.StallAfter has passed since this or the last Hold, when anybody
+// may get it again; then
 // Attempts is more than 1. The consumer's name tells replicas apart in List;
 // one name may be used by several callers.
 func (c *Client) Next(ctx context.Context, queue, consumer string, limit int, block time.Duration) ([]hitl.Delivery, error) {

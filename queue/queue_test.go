@@ -84,6 +84,30 @@ func TestStalled(t *testing.T) {
 	})
 }
 
+// A consumer that needs long keeps what it has, and loses it when it says no more.
+func TestHold(t *testing.T) {
+	onBoth(t, func(t *testing.T, addr string) {
+		cfg := at(addr)
+		cfg.StallAfter = 200 * time.Millisecond
+		c := open(t, cfg)
+		must(t, c.Hold(t.Context(), support, "slow", "r1")) // no stream yet
+		add(t, c, hitl.PriorityNormal, "r1", "r2", "r3")
+		want(t, "taken", names(next(t, c, "slow", 2)), "r1", "r2")
+		must(t, c.Hold(t.Context(), support, "slow", "r3", "never there")) // not its own
+		want(t, "the third", names(next(t, c, "other", 1)), "r3")
+		var again []string
+		await(t, "r2 and r3 stalled", func() bool {
+			must(t, c.Hold(t.Context(), support, "slow", "r1", "r3"))
+			again = append(again, names(next(t, c, "other", 9))...)
+			return slices.Contains(again, "r2#2") && slices.Contains(again, "r3#2")
+		})
+		if slices.Contains(again, "r1#2") {
+			t.Error("a review that was held stalled")
+		}
+		await(t, "r1 stalled", func() bool { return slices.Contains(names(next(t, c, "third", 9)), "r1#2") })
+	})
+}
+
 func TestRelease(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))

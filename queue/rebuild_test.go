@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -231,4 +232,21 @@ func TestPrune(t *testing.T) {
 		return n > 0
 	})
 	want(t, "afterwards", consumers(), "holds")
+}
+
+// A backlog that takes long to read is not read all the time.
+func TestReconcilerPausesAfterALongRebuild(t *testing.T) {
+	onBoth(t, func(t *testing.T, addr string) {
+		c := open(t, at(addr))
+		l := newLedger("r1")
+		const long = 50 * time.Millisecond
+		l.during = func() { <-time.After(long) }
+		r := Reconciler{Client: c, Queue: support, Open: l, Every: time.Millisecond}
+		must(t, r.step(t.Context(), slog.New(slog.DiscardHandler)))
+		left, err := c.rdb.PTTL(t.Context(), c.leaseKey(support)).Result()
+		must(t, err)
+		if left < 10*long {
+			t.Errorf("the next rebuild begins %v after one of %v", left, long)
+		}
+	})
 }

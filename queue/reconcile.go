@@ -12,14 +12,17 @@ import (
 
 // Reconciler keeps one queue equal to what Postgres says: it rebuilds when
 // Redis was emptied, within CheckEvery, and otherwise every Every, which
-// brings back the odd review that could not be added or was lost in a
+// brings back what could not be added since Redis was away, what a process
+// that died between its commit and Redis did not add, and what was lost in a
 // failover. Of all replicas' reconcilers one does the work each time.
 type Reconciler struct {
 	Client *Client
 	Queue  string
 	Open   OpenReviews
 
-	// Every is the time between two rebuilds. Default: one minute.
+	// Every is the time between two rebuilds; it is longer when the backlog is so
+	// long that they would take more than a twentieth of the time. Default: 5
+	// seconds.
 	Every time.Duration
 
 	// CheckEvery is the time between two looks at the epoch. Default: one
@@ -28,6 +31,8 @@ type Reconciler struct {
 
 	// Logger hears about losses and failures. Default: the client's.
 	Logger *slog.Logger
+
+	took time.Duration // the last rebuild
 }
 
 // Run reconciles until ctx is over, then returns nil. Failures of Redis or
@@ -66,11 +71,10 @@ func (r *Reconciler) Run(ctx context.Context) error {
 // step rebuilds if nobody has within Every, or the index is lost and nobody
 // is at it. The lease says both: it stays for Every after a rebuild, and is
 // given up at once after a failure. A replica that dies holding it delays
-// the others by no more than Every.
+// the others by no more than that.
 func (r *Reconciler) step(ctx context.Context, logger *slog.Logger) error {
-	every := orDefault(r.Every, time.Minute)
 	lease := r.Client.leaseKey(r.Queue)
-	mine, err := r.Client.rdb.SetNX(ctx, lease, 1, every).Result()
+	mine, err := r.Client.rdb.SetNX(ctx, lease, 1, r.pause()).Result()
 	if err != nil {
 		return fmt.Errorf("ask for lease: %w", err)
 	}
@@ -81,16 +85,24 @@ func (r *Reconciler) step(ctx context.Context, logger *slog.Logger) error {
 	lost := errors.Is(err, ErrLost)
 	if err == nil || lost {
 		var done Rebuilt
+		began := time.Now()
 		if done, err = r.Client.Rebuild(ctx, r.Queue, r.Open, nil); err == nil {
 			if lost || done.Added > 0 {
 				logger.InfoContext(ctx, "queue rebuilt", "lost", lost, "open", done.Open, "added", done.Added, "dropped", done.Dropped, "epoch", done.Epoch)
 			}
-			return r.Client.prune(ctx, r.Queue)
+			r.took = time.Since(began)
+			return errors.Join(r.Client.rdb.Set(ctx, lease, 1, r.pause()).Err(), r.Client.prune(ctx, r.Queue))
 		}
 	}
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	return errors.Join(err, r.Client.rdb.Del(after, lease).Err())
+}
+
+// pause is how long nobody rebuilds after a rebuild.
+func (r *Reconciler) pause() time.Duration {
+	const share = 20
+	return max(orDefault(r.Every, 5*time.Second), share*r.took)
 }
 
 // forgotten is how long a consumer may be silent before it is taken for one

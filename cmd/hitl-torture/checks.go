@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -14,9 +15,26 @@ import (
 // finalItem is an acknowledged item with what the service says of it in the end.
 type finalItem struct {
 	item
-	view    itemView
-	found   bool
-	entries []hitl.Entry
+	itemLog
+
+	view  itemView
+	found bool
+}
+
+// itemLog is what the API says of an item's log entries.
+type itemLog struct {
+	Entries []hitl.Entry  `json:"entries"`
+	Proof   hitl.LogProof `json:"proof"`
+}
+
+// log reads an item's log.
+func (u *upstream) log(ctx context.Context, id string) (itemLog, error) {
+	var l itemLog
+	status, err := u.call(ctx, http.MethodGet, "/v1/items/"+id+"/log", nil, &l)
+	if err == nil && status != http.StatusOK {
+		err = errors.New(http.StatusText(status))
+	}
+	return l, err
 }
 
 // readAll asks the service for every acknowledged item and its log.
@@ -42,11 +60,8 @@ func (w *world) readAll(ctx context.Context) []*finalItem {
 				last.out = v.state()
 			}
 			f.ops = append(f.ops, last)
-			var log struct {
-				Entries []hitl.Entry `json:"entries"`
-			}
-			if status, err := u.call(ctx, http.MethodGet, "/v1/items/"+it.ids[0]+"/log", nil, &log); err == nil && status == http.StatusOK {
-				f.entries = log.Entries
+			if log, err := u.log(ctx, it.ids[0]); err == nil {
+				f.itemLog = log
 			}
 		})
 	}
@@ -90,7 +105,8 @@ func (w *world) check(ctx context.Context, r *Report) {
 		}
 	}
 	w.checkCards(byReview, r)
-	// Here is the place for the log's checkpoints: each seen earlier must be consistent with the last, and include every entry.
+	w.checkLog(ctx, all, r)
+	w.checkCommands(ctx, r)
 }
 
 // checkItem: there, once, under one id, with its full history.
@@ -108,7 +124,7 @@ func (w *world) checkItem(f *finalItem, r *Report) {
 		r.problem("item %s (review %s) was not decided in time", f.id, f.review)
 	}
 	var begun, ended int
-	for _, e := range f.entries {
+	for _, e := range f.Entries {
 		switch e.Status {
 		case hitl.AIAccepted, hitl.HumanReview:
 			begun++

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -15,10 +16,14 @@ type fault struct {
 	// group: of the faults of one group, one is there at a time.
 	group string
 	// begin makes things go wrong, at most for the given time, and returns how they are mended. It is given its own source of chance.
-	begin func(ctx context.Context, w *world, rng *rand.Rand) (mend func(context.Context) error, err error)
+	// Error: errNotNow.
+	begin beginFault
 	// longest and shortest are how long it lasts.
 	shortest, longest time.Duration
 }
+
+// errNotNow says that a fault cannot happen now, since another one is there.
+var errNotNow = errors.New("not now")
 
 func nothing(context.Context) error { return nil }
 
@@ -27,7 +32,9 @@ func faults() []fault {
 	list := []fault{
 		{"replica_kill", "replicas", killReplica, 100 * time.Millisecond, 2 * time.Second},
 		{"replicas_kill_all", "replicas", killReplicas, 100 * time.Millisecond, 2 * time.Second},
-		{"postgres_kill", "postgres", killPostgres, 200 * time.Millisecond, 4 * time.Second},
+		{"replica_stop", "replicas", stopReplica, 0, time.Second},
+		{"replica_pause", "replicas", pauseReplica, 2 * time.Second, 8 * time.Second},
+		{"postgres_kill", "postgres", outage(killPostgres), 200 * time.Millisecond, 4 * time.Second},
 		{"redis_kill", "redis", killRedis, 200 * time.Millisecond, 4 * time.Second},
 		{"redis_flush", "redis", flushRedis, 0, 0},
 		{"sink_refuses", "sink", sinkFault(sinkRefuses), time.Second, 5 * time.Second},
@@ -40,9 +47,13 @@ func faults() []fault {
 		{"slack_late_history", "slack", lateHistory, 4 * time.Second, 10 * time.Second},
 	}
 	for _, where := range []string{"postgres", "redis", "slack", "front"} {
+		off := cutOff(where)
+		if where == "postgres" {
+			off = outage(off)
+		}
 		list = append(list,
 			fault{"cut_" + where, "cut " + where, cutOnce(where), 0, 0},
-			fault{"cut_off_" + where, "cut " + where, cutOff(where), 200 * time.Millisecond, 3 * time.Second})
+			fault{"cut_off_" + where, "cut " + where, off, 200 * time.Millisecond, 3 * time.Second})
 	}
 	return list
 }
@@ -63,6 +74,41 @@ func killReplicas(_ context.Context, w *world, _ *rand.Rand) (func(context.Conte
 		}
 		return nil
 	}, nil
+}
+
+// stopReplica tells a replica to stop, as a deployment does, and starts it again once it has.
+func stopReplica(_ context.Context, w *world, rng *rand.Rand) (func(context.Context) error, error) {
+	restart := w.replicas[rng.IntN(len(w.replicas))].tell()
+	if restart == nil {
+		return nil, errNotNow
+	}
+	return func(context.Context) error { restart(); return nil }, nil
+}
+
+// pauseReplica stops a replica where it stands. It wakes up in a world in which others may have taken over its work.
+func pauseReplica(_ context.Context, w *world, rng *rand.Rand) (func(context.Context) error, error) {
+	wake := w.replicas[rng.IntN(len(w.replicas))].pause()
+	if wake == nil {
+		return nil, errNotNow
+	}
+	return func(context.Context) error { wake(); return nil }, nil
+}
+
+type beginFault = func(context.Context, *world, *rand.Rand) (mend func(context.Context) error, err error)
+
+// outage makes a fault that takes Postgres away also watch what the replicas say of themselves.
+func outage(begin beginFault) beginFault {
+	return func(ctx context.Context, w *world, rng *rand.Rand) (func(context.Context) error, error) {
+		mend, err := begin(ctx, w, rng)
+		if err != nil {
+			return nil, err
+		}
+		over := w.health.outage(ctx, w.replicas, w.replicas[0].say)
+		return func(ctx context.Context) error {
+			over()
+			return mend(ctx)
+		}, nil
+	}
 }
 
 func killPostgres(_ context.Context, w *world, _ *rand.Rand) (func(context.Context) error, error) {

@@ -178,6 +178,13 @@ func (h *history) acked() []item {
 	return out
 }
 
+// tried says whether an item was ever submitted, with whatever outcome.
+func (h *history) tried(k key) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.items[k] != nil
+}
+
 // isDecided says whether a reviewer's decision stands.
 func (s state) isDecided() bool { return strings.HasPrefix(string(s), "decided:") }
 

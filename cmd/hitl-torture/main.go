@@ -6,7 +6,7 @@
 // and an upstream that takes callbacks. Sources post items and reviewers click, several on one card at times. Meanwhile, at
 // random points that the seed fixes, processes are killed, servers stopped and emptied, connections cut, and Slack and the upstream
 // misbehave in every way we know. Then everything is healed, things settle within a bounded time, and what is there is compared, from the
-// outside, with the harness's own record of what was acknowledged.
+// outside, with the harness's own record of what was acknowledged, and with the log's checkpoints that were shown on the way.
 //
 // Progress goes to standard error. Standard output gets one JSON object, the [report]. The exit code is 1 when anything was lost,
 // decided twice, left dead on a screen, or not told to the upstream.
@@ -14,7 +14,7 @@
 // The seed fixes which faults happen, when, and how long. The interleaving of processes stays the machine's.
 //
 // Where to begin: torture.go is the order of a run; world.go and replica.go what is started; sources.go and reviewers.go who uses it;
-// faults.go what goes wrong; history.go the record; checks.go what must hold.
+// faults.go what goes wrong; history.go and witness.go the record; checks.go, commands.go and health.go what must hold.
 package main
 
 import (

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -23,11 +24,13 @@ type replica struct {
 	log  string // file
 	say  func(format string, args ...any)
 
-	mu      sync.Mutex
-	child   *child
-	holding bool // do not start it again for now
-	exits   int  // ended by itself
-	panics  int
+	mu       sync.Mutex
+	child    *child
+	holding  bool // do not start it again for now
+	paused   bool
+	exits    int // ended by itself
+	panics   int
+	badStops int
 }
 
 // child is one process. Its goroutine keeps its thread: the parent-death signal comes with the thread's end.
@@ -35,6 +38,19 @@ type child struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	err  error
+
+	up      atomic.Bool // it has said that it is alive
+	touched bool        // killed or told to stop, under the lock of its replica
+}
+
+// ended says whether the process is no more.
+func (c *child) ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func startChild(ctx context.Context, bin, logFile string, args ...string) (*child, error) {
@@ -88,7 +104,7 @@ func (r *replica) run(ctx context.Context) error {
 			return r.stop(c)
 		case <-c.done:
 		}
-		if !c.killed() {
+		if r.untouched() == c {
 			r.ended(c)
 		}
 		_ = sleep(ctx, 300*time.Millisecond)
@@ -96,10 +112,14 @@ func (r *replica) run(ctx context.Context) error {
 	return nil
 }
 
-// killed says whether it was SIGKILL that ended a process: ours.
-func (c *child) killed() bool {
-	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+// untouched returns the process if it is to run: nobody has killed it, told it to stop, or paused it.
+func (r *replica) untouched() *child {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.child == nil || r.child.touched || r.paused {
+		return nil
+	}
+	return r.child
 }
 
 // ended notes an end that nobody asked for. A replica that finds Postgres away when it starts may give up; one that panics may not.
@@ -136,12 +156,66 @@ func (r *replica) kill() (release func()) {
 	defer r.mu.Unlock()
 	r.holding = true
 	if r.child != nil {
+		r.child.touched = true
 		r.child.signal(syscall.SIGKILL)
 	}
+	return r.release
+}
+
+// release lets it be started again.
+func (r *replica) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holding = false
+}
+
+// stopMargin is how long a replica may take beyond its shutdown_timeout, which bounds requests, for the workers to finish.
+const stopMargin = 15 * time.Second
+
+// tell tells the process to stop. The returned function waits until it has, notes when it did not do so well, and lets it be started again.
+// It is nil when there is no process that has begun to serve.
+func (r *replica) tell() (restart func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.child
+	if c == nil || !c.up.Load() || c.touched || c.ended() {
+		return nil
+	}
+	r.holding, c.touched = true, true
+	c.signal(syscall.SIGTERM)
+	return func() {
+		defer r.release()
+		limit := time.NewTimer(settings{}.ShutdownTimeout() + stopMargin)
+		defer limit.Stop()
+		select {
+		case <-c.done:
+		case <-limit.C:
+			c.signal(syscall.SIGKILL)
+			<-c.done
+		}
+		if c.err != nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.badStops++
+			r.say("%s did not stop well: %v\n%s", r.name, c.err, logTail(r.log))
+		}
+	}
+}
+
+// pause stops the process where it stands, until wake. It is nil when there is no process that has begun to serve.
+func (r *replica) pause() (wake func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.child
+	if c == nil || !c.up.Load() || c.touched || c.ended() || !c.stand() {
+		return nil
+	}
+	r.paused = true
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.holding = false
+		r.paused = false
+		c.goOn()
 	}
 }
 

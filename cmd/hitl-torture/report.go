@@ -16,6 +16,7 @@ type Report struct {
 	Replicas int     `json:"replicas"`
 
 	Acknowledged int `json:"acknowledged"`  // items answered with 2xx
+	Items        int `json:"items"`         // that there are: acknowledged ones, and some whose answer got lost
 	Clicks       int `json:"ticked_clicks"` // answered with success; more than there are decisions, since reviewers race
 
 	Lost             int `json:"lost"` // acknowledged items, entries and clicks that are not there
@@ -28,6 +29,18 @@ type Report struct {
 	ChangedCallbacks int `json:"changed_callbacks"` // more than one id or body
 	NotLinearizable  int `json:"not_linearizable"`  // items
 	Panics           int `json:"panics"`
+
+	Checkpoints             int   `json:"checkpoints"` // different ones that were shown to somebody outside
+	LogEntries              int64 `json:"log_entries"` // that the last of them covers
+	InconsistentCheckpoints int   `json:"inconsistent_checkpoints"`
+	NotIncluded             int   `json:"not_included"`    // items with an entry that the log of a checkpoint lacks
+	VerifyFindings          int   `json:"verify_findings"` // of hitl verify
+
+	HealthyAnswers   int `json:"healthy_answers"`   // of /healthz
+	LivenessFailures int `json:"liveness_failures"` // processes that were silent although nobody had touched them
+	ReadinessTurned  int `json:"readiness_turned"`  // times that a replica said that it was not ready while Postgres was away
+	ReadinessWrong   int `json:"readiness_wrong"`   // times that one went on to say it was, or did not become ready again
+	StopsWrong       int `json:"stops_wrong"`       // replicas that did not exit with 0 in time when told to stop
 
 	Faults        map[string]int       `json:"faults"`
 	ClickToCommit quantiles            `json:"click_to_commit_ms"` // from a click to its tick, which is sent after the commit
@@ -79,8 +92,9 @@ func (r *Report) dead(format string, args ...any) {
 
 // bad says whether anything is there that must not be.
 func (r *Report) bad() bool {
-	return len(r.Problems) > 0 || r.Lost+r.Undecided+r.DoubleDecisions+r.DeadCards+r.MissingCallbacks+r.ChangedCallbacks+r.NotLinearizable+r.Panics > 0 ||
-		r.DuplicateCards > r.DuplicateBound
+	return len(r.Problems) > 0 || r.DuplicateCards > r.DuplicateBound ||
+		r.Lost+r.Undecided+r.DoubleDecisions+r.DeadCards+r.MissingCallbacks+r.ChangedCallbacks+r.NotLinearizable+r.Panics > 0 ||
+		r.InconsistentCheckpoints+r.NotIncluded+r.VerifyFindings+r.LivenessFailures+r.ReadinessWrong+r.StopsWrong > 0
 }
 
 func (r *Report) write(w io.Writer) error {

@@ -65,17 +65,18 @@ func (t *team) choose(rng *rand.Rand) (shownCard, bool) {
 	return open[rng.IntN(min(len(open), 3))], true
 }
 
-// click presses a button and records what the reviewer saw. Ticked is a click that was answered, in time, with success.
-func (t *team) click(ctx context.Context, c shownCard, user string, button slacksim.Element) {
+// click presses a button, records what the reviewer saw, and says whether it was ticked: answered, in time, with success.
+func (t *team) click(ctx context.Context, c shownCard, user string, button slacksim.Element) (ticked bool) {
 	call := t.hist.now()
 	out, err := t.slack.sim.Click(ctx, slacksim.Click{User: user, Channel: c.channel, TS: c.ts, ActionID: button.ActionID, Value: button.Value})
 	if err != nil {
-		return // the button is gone: nothing was sent
+		return false // the button is gone: nothing was sent
 	}
-	ticked := out.Status == http.StatusOK && out.Error == ""
+	ticked = out.Status == http.StatusOK && out.Error == ""
 	want := decided(label(button), t.slack.sim.Team().ID+"/"+user)
 	if out.Error == slacksim.TimedOut {
 		t.hist.timedOut()
 	}
 	t.hist.clickedOn(c.review, call, want, ticked, out.Took)
+	return ticked
 }

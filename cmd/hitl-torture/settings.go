@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"os"
 	"text/template"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 // feed is a source of items with the queue and the channel of its reviews.
@@ -43,6 +46,18 @@ func newWebhookSecret() string {
 	return "whsec_" + base64.StdEncoding.EncodeToString(key)
 }
 
+// newLogKey makes the key that signs the log's checkpoints, and what its public side verifies.
+func newLogKey() (private string, verifier note.Verifier, err error) {
+	private, public, err := note.GenerateKey(rand.Reader, "torture.test")
+	if err == nil {
+		verifier, err = note.NewVerifier(public)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("make log key: %w", err)
+	}
+	return private, verifier, nil
+}
+
 // settings are what a replica's configuration file says.
 type settings struct {
 	Listen                           string
@@ -50,15 +65,17 @@ type settings struct {
 	RedisAddr, RedisPassword         string
 	SlackAPI, BotToken, Signing      string
 	CallbackURL, CallbackSecret      string
+	LogKey                           string
 	Feeds                            []feed
 	FirstReviewer, ReviewerGroupName string
 }
 
 // Callbacks are tried every second for longer than any run takes: the schedule of production would outlast us.
 var configFile = template.Must(template.New("hitl.yaml").Parse(`# written by hitl-torture
-server: {listen: {{.Listen | printf "%q"}}, metrics_listen: "off", shutdown_timeout: 20s}
+server: {listen: {{.Listen | printf "%q"}}, metrics_listen: "off", shutdown_timeout: {{.ShutdownTimeout}}}
 log: {level: info}
 postgres: {url: {{.PostgresURL | printf "%q"}}, migrate_url: {{.MigrateURL | printf "%q"}}}
+audit: {key: {{.LogKey | printf "%q"}}, checkpoint_every: 1s}
 redis: {addrs: [{{.RedisAddr | printf "%q"}}], password: {{.RedisPassword | printf "%q"}}}
 slack: {bot_token: {{.BotToken | printf "%q"}}, signing_secret: {{.Signing | printf "%q"}}, api_url: {{.SlackAPI | printf "%q"}}}
 callbacks:
@@ -89,6 +106,9 @@ sources:
 {{- end}}
 {{- end}}
 `))
+
+// ShutdownTimeout is how long a replica may take to finish what it has, once it is told to stop.
+func (s settings) ShutdownTimeout() time.Duration { return 20 * time.Second }
 
 // Schedule has one entry for each second attempt and later ones.
 func (s settings) Schedule() []struct{} { return make([]struct{}, 5000) }

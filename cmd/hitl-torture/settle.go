@@ -8,23 +8,23 @@ import (
 )
 
 // unsettled counts what is not yet as it should be.
-type unsettled struct{ undecided, dead, uncalled int }
+type unsettled struct{ undecided, dead, uncalled, unbound int }
 
 func (u unsettled) none() bool { return u == unsettled{} }
 
-// settle waits until every acknowledged item has its answer, every card says so, and every callback arrived, while reviewers go on
-// clicking; or until ctx ends.
+// settle waits until every acknowledged item has its answer, every card says so, every callback arrived, and a checkpoint binds every entry of
+// the log, while reviewers go on clicking; or until ctx ends.
 func (w *world) settle(ctx context.Context, say func(string, ...any)) unsettled {
-	final := map[key]state{}
+	final, bound := map[key]state{}, map[key]bool{}
 	var last unsettled
 	for tick := 0; ; tick++ {
-		w.refresh(ctx, final)
-		now := w.unsettled(final)
+		w.refresh(ctx, final, bound)
+		now := w.unsettled(final, bound)
 		if now.none() {
 			return now
 		}
 		if now != last || tick%10 == 0 {
-			say("settling: %d undecided, %d dead cards, %d not called back", now.undecided, now.dead, now.uncalled)
+			say("settling: %d undecided, %d dead cards, %d not called back, %d not under a checkpoint", now.undecided, now.dead, now.uncalled, now.unbound)
 		}
 		last = now
 		if sleep(ctx, time.Second) != nil {
@@ -33,34 +33,38 @@ func (w *world) settle(ctx context.Context, say func(string, ...any)) unsettled 
 	}
 }
 
-// refresh asks the service for the state of those items that were not final when last asked.
-func (w *world) refresh(ctx context.Context, final map[key]state) {
+// refresh asks the service for the state of those items that were not final, or not bound by a checkpoint, when last asked.
+func (w *world) refresh(ctx context.Context, final map[key]state, bound map[key]bool) {
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	room := make(chan struct{}, 8)
 	for _, it := range w.hist.acked() {
 		mu.Lock()
 		_, done := final[it.key]
+		whole := bound[it.key]
 		mu.Unlock()
-		if done {
+		if done && whole {
 			continue
 		}
 		room <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-room }()
-			v, status, err := w.upstreams[it.source].look(ctx, it.ids[0])
+			u := w.upstreams[it.source]
+			v, status, err := u.look(ctx, it.ids[0])
 			if err != nil || status != http.StatusOK || v.state() == pending {
 				return
 			}
+			log, err := u.log(ctx, it.ids[0]) // which is complete: the item is final
 			mu.Lock()
 			defer mu.Unlock()
 			final[it.key] = v.state()
+			bound[it.key] = err == nil && len(log.Entries) > 0 && len(log.Proof.Proofs) == len(log.Entries)
 		})
 	}
 	asking.Wait()
 }
 
-func (w *world) unsettled(final map[key]state) unsettled {
+func (w *world) unsettled(final map[key]state, bound map[key]bool) unsettled {
 	var u unsettled
 	byReview := map[string]state{}
 	for _, it := range w.hist.acked() {
@@ -68,6 +72,9 @@ func (w *world) unsettled(final map[key]state) unsettled {
 		if !done {
 			u.undecided++
 			continue
+		}
+		if !bound[it.key] {
+			u.unbound++
 		}
 		byReview[it.review] = s
 		if w.sink.of(it.ids[0]) == 0 {

@@ -83,8 +83,8 @@ func (s *storm) run(ctx, weather context.Context, rng *rand.Rand) error {
 func (s *storm) strike(ctx context.Context, f fault, lasts time.Duration, rng *rand.Rand) error {
 	mend, err := f.begin(ctx, s.world, rng)
 	if err != nil {
-		if f.kind == "redis_flush" {
-			return nil // Redis cannot be reached: it is as good as empty
+		if errors.Is(err, errNotNow) || f.kind == "redis_flush" { // Redis cannot be reached: it is as good as empty
+			return nil
 		}
 		return err
 	}
@@ -96,9 +96,12 @@ func (s *storm) strike(ctx context.Context, f fault, lasts time.Duration, rng *r
 	if err := mend(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	took, err := s.world.probe(ctx)
+	took, err := s.world.probe(ctx, f.kind, s.say)
+	if ctx.Err() == nil {
+		s.world.health.awaitReady(ctx, s.world.replicas, s.say)
+	}
 	if err != nil {
-		return nil // only that ctx ended: what is lost is found in the end
+		return nil // what is lost is found in the end
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -76,6 +76,10 @@ func (w *world) run(ctx context.Context, o options, r *Report, say func(string, 
 	}
 	click := source()
 	users.Go(func() { w.team.run(using, click) })
+	users.Go(func() { w.witness.watch(using) })
+	for _, r := range w.replicas {
+		users.Go(func() { w.health.watch(using, r, say) })
+	}
 
 	say("things go wrong for %v, seed %d", o.duration(), o.Seed)
 	if err := storm.run(ctx, weather, weatherSource); err != nil {
@@ -124,7 +128,10 @@ func (w *world) fill(s *storm, r *Report) {
 	for _, replica := range w.replicas {
 		r.Restarts += replica.exits
 		r.Panics += replica.panics
+		r.StopsWrong += replica.badStops
 	}
+	h := w.health
+	r.HealthyAnswers, r.LivenessFailures, r.ReadinessTurned, r.ReadinessWrong = h.lively, h.livenessLost, h.turned, h.missed
 	for _, what := range append(w.hist.wrong, w.sink.problems...) {
 		r.problem("%s", what)
 	}
@@ -134,7 +141,7 @@ func (w *world) fill(s *storm, r *Report) {
 		s.say("slack refused: %s: %s", no.Where, no.Problem)
 	}
 	r.DuplicateCards, r.DuplicateBound = w.slack.copies()
-	// A killed replica or a cut leaves at most one post of each replica and channel in doubt.
-	broken := s.counts["replica_kill"] + s.counts["replicas_kill_all"] + s.counts["cut_slack"] + s.counts["cut_off_slack"]
+	// A replica that was killed or paused, or a cut, leaves at most one post of each replica and channel in doubt.
+	broken := s.counts["replica_kill"] + s.counts["replicas_kill_all"] + s.counts["replica_pause"] + s.counts["cut_slack"] + s.counts["cut_off_slack"]
 	r.DuplicateBound += broken * len(w.replicas) * len(w.feeds)
 }

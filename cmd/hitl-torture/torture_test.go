@@ -73,6 +73,12 @@ func TestReportIsBad(t *testing.T) {
 		"other callback":  {Report{ChangedCallbacks: 1}, true},
 		"no order":        {Report{NotLinearizable: 1}, true},
 		"panic":           {Report{Panics: 1}, true},
+		"forked log":      {Report{InconsistentCheckpoints: 1}, true},
+		"not in the log":  {Report{NotIncluded: 1}, true},
+		"verify finds":    {Report{VerifyFindings: 1}, true},
+		"not alive":       {Report{LivenessFailures: 1}, true},
+		"not ready":       {Report{ReadinessWrong: 1}, true},
+		"no clean stop":   {Report{StopsWrong: 1}, true},
 		"anything else":   {Report{Problems: []string{"x"}}, true},
 	} {
 		if got := c.r.bad(); got != c.want {

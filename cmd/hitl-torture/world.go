@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/mod/sumdb/note"
 
 	"hitl/bot/slacksim"
 	"hitl/deploy/local"
@@ -34,6 +35,8 @@ type world struct {
 	replicas    []*replica
 	upstreams   map[string]*upstream
 	team        *team
+	witness     *witness
+	health      *health
 	hist        *history
 	feeds       []feed
 
@@ -89,6 +92,11 @@ func (w *world) start(ctx context.Context, o options, say func(string, ...any)) 
 		w.upstreams[f.Name] = newUpstream(f, front, w.hist)
 	}
 	w.team = &team{slack: w.slack, feeds: s.Feeds, hist: w.hist}
+	var verifier note.Verifier
+	if s.LogKey, verifier, err = newLogKey(); err != nil {
+		return err
+	}
+	w.witness, w.health = newWitness(front, verifier), newHealth()
 	return w.startReplicas(ctx, bin, s, say)
 }
 

@@ -115,7 +115,7 @@ func TestCheckpointsAreAnchored(t *testing.T) {
 		`hitl_log_anchors_total{anchor="channel",outcome="ok"} 1`, `hitl_log_anchors_total{anchor="webhook",outcome="ok"} 1`,
 	} {
 		w.eventually("metric "+want, func() bool {
-			return strings.Contains(string(w.request(http.MethodGet, "/metrics", nil, nil).body), want)
+			return strings.Contains(string(w.request(http.MethodGet, w.metrics+"/metrics", nil, nil).body), want)
 		})
 	}
 

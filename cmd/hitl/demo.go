@@ -156,7 +156,7 @@ func (d *demo) dataDir() (string, error) {
 // startServers starts Postgres and Redis and says in settings how to reach them.
 func (d *demo) startServers(ctx context.Context, dir string, settings *demoSettings) error {
 	pg, err := local.StartPostgres(ctx, local.PostgresOptions{
-		Dir: filepath.Join(dir, "postgres"), Logger: d.logger, Progress: d.program.stderr, Durable: d.cmd.Data != "",
+		Dir: filepath.Join(dir, "postgres"), Logger: d.logger, Progress: d.program.stderr, Durable: true,
 	})
 	if err != nil {
 		return err

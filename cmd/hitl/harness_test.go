@@ -118,7 +118,7 @@ func (w *world) writeConfig() {
 	s := w.settings
 	text := fmt.Sprintf(`
 server: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", pprof: %t, shutdown_timeout: 10s, read_header_timeout: 2s}
-postgres: {url: %q, migrate_url: %q}
+postgres: {url: %q, migrate_url: %q, accept_data_loss: true} # the servers of tests run without fsync
 redis: {addrs: [%q], key_prefix: %q}
 slack: {bot_token: %q, signing_secret: %q, old_signing_secret: the secret before, team: T0SLACKSIM, api_url: %q}
 callbacks: {allow_http: true, allow_private: true, schedule: [100ms, 100ms, 100ms]}

@@ -66,7 +66,7 @@ func TestPoisonGoesToAPerson(t *testing.T) {
 	if it := w.post("beside-3", sureText, http.StatusOK); it.Status != hitl.AIAccepted {
 		t.Errorf("afterwards: %+v", it)
 	}
-	metrics := w.request(http.MethodGet, "/metrics", nil, nil)
+	metrics := w.request(http.MethodGet, w.metrics+"/metrics", nil, nil)
 	if want := `hitl_classifier_given_up_total{classifier="sentiment"} 1`; !strings.Contains(string(metrics.body), want) {
 		t.Errorf("metrics lack %s", want)
 	}
@@ -132,19 +132,19 @@ func (w *world) startChild() *child {
 	if err := c.cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
-	address := make(chan string, 1)
+	addresses := make(chan [2]string, 1)
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
 		lines := bufio.NewScanner(io.TeeReader(r, c.log))
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
-			var line struct{ Msg, Address string }
+			var line struct{ Msg, Address, Metrics string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
-				address <- line.Address
+				addresses <- [2]string{line.Address, line.Metrics}
 			}
 		}
-		close(address)
+		close(addresses)
 	}()
 	c.wait = sync.OnceValue(func() error {
 		<-read
@@ -156,11 +156,11 @@ func (w *world) startChild() *child {
 		}
 		_ = c.wait() // killed, if it was not gone
 	})
-	a, ok := <-address
+	a, ok := <-addresses
 	if !ok {
 		w.t.Fatalf("the service does not start: %s", c.log)
 	}
-	w.url = "http://" + a
+	w.url, w.metrics = "http://"+a[0], "http://"+a[1]
 	w.sim.SetEndpoints(slacksim.Endpoints{
 		Interactivity: w.url + "/slack/interactivity", Options: w.url + "/slack/options",
 		Commands: w.url + "/slack/commands", Events: w.url + "/slack/events",

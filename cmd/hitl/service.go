@@ -53,6 +53,9 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if s.store, err = audit.Open(ctx, storeConfig(cfg, logger, s.metrics)); err != nil {
 		return nil, err
 	}
+	if err := s.checkDurability(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.openModels(ctx, progress); err != nil { // they count their attempts in the store
 		return nil, err
 	}
@@ -88,6 +91,19 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 		return nil, err
 	}
 	return s, nil
+}
+
+// checkDurability refuses a Postgres whose commits are no promise: each answer of the service would pass one on.
+func (s *service) checkDurability(ctx context.Context) error {
+	err := s.store.CheckDurability(ctx)
+	if !errors.Is(err, audit.ErrNotDurable) {
+		return err
+	}
+	if !s.cfg.Postgres.AcceptDataLoss {
+		return fmt.Errorf("%w; turn it on, or set postgres.accept_data_loss: true if losing acknowledged items and decisions is fine", err)
+	}
+	s.logger.WarnContext(ctx, "acknowledged items and decisions may be lost, as postgres.accept_data_loss allows", "error", err)
+	return nil
 }
 
 // close closes what was opened, the stores last. Nothing may use the service any more.
