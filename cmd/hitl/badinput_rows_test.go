@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"hitl"
+	"hitl/bot/slacksim"
 	"hitl/ingest"
 )
 
@@ -27,10 +28,27 @@ func apiInputs() badInputs {
 	for i := range many {
 		many[i] = text
 	}
-	return badInputs{"The API", []badInput{
+	return badInputs{title: "The API", rows: []badInput{
 		sends("no key", http.MethodPost, items, text, map[string]string{"Authorization": ""}),
 		sends("a key that nobody has", http.MethodPost, items, text, map[string]string{"Authorization": "Bearer guess"}),
 		sends("a key in the form of a password", http.MethodPost, items, text, map[string]string{"Authorization": "Basic " + storyKey}),
+		{"a key that was revoked", func(w *world) string {
+			const path = "/v1/items/itm_06h0000000000000000000000"
+			key := w.newKey("--source", "shop", "--rights", "submit,read")
+			w.eventually("the new key to be known", func() bool { return w.withKey(key, http.MethodGet, path, nil).status == http.StatusNotFound })
+			w.mustHitl("keys", "revoke", query[string](w, `SELECT id FROM hitl.api_keys ORDER BY created_at DESC LIMIT 1`))
+			w.eventually("the key to be revoked", func() bool { return w.withKey(key, http.MethodGet, path, nil).status != http.StatusNotFound })
+			return said(w.withKey(key, http.MethodPost, items, text))
+		}},
+		{"a key that may only read, submitting", func(w *world) string {
+			key := w.newKey("--source", "shop", "--rights", "read")
+			w.eventually("the new key to be known", func() bool { return w.withKey(key, http.MethodGet, "/v1/stats", nil).status == http.StatusForbidden })
+			return said(w.withKey(key, http.MethodPost, items, text))
+		}},
+		{"more than the source's rate", func(w *world) string {
+			w.withKey(rareKey, http.MethodPost, items, "spends what there is")
+			return said(w.withKey(rareKey, http.MethodPost, items, text))
+		}},
 		sends("the source of somebody else", http.MethodPost, items, with("source", "github"), nil),
 		sends("an id used before, with another text", http.MethodPost, items, map[string]any{"id": "taken", "text": unsureText}, nil),
 		sends("no text", http.MethodPost, items, map[string]any{"id": "x"}, nil),
@@ -56,6 +74,8 @@ func apiInputs() badInputs {
 		sends("an item's id that climbs out", http.MethodGet, "/v1/items/..%2f..%2fmetrics", nil, nil),
 		sends("an item's id with SQL in it", http.MethodGet, "/v1/items/itm_'%20OR%20'1'='1", nil, nil),
 		sends("a tile of a tree as large as the world", http.MethodGet, "/v1/log/tile/8/0/x999/x999/x999/x999/999", nil, nil),
+		sends("metrics, on the public address", http.MethodGet, "/metrics", nil, nil),
+		sends("profiles, on the public address", http.MethodGet, "/debug/pprof/heap", nil, nil),
 		sends("a method that is not there", http.MethodDelete, "/v1/items/itm_1", nil, nil),
 		sends("statistics without the right to them", http.MethodGet, "/v1/stats", nil, map[string]string{"Authorization": "Bearer " + deskKey}),
 	}}
@@ -67,7 +87,7 @@ func hookInputs() badInputs {
 	hook := func(what, path, body, signature string) badInput {
 		return sends(what, http.MethodPost, path, body, map[string]string{"Authorization": "", "X-Hub-Signature-256": signature})
 	}
-	return badInputs{"Webhooks", []badInput{
+	return badInputs{title: "Webhooks", rows: []badInput{
 		hook("no signature", path, issue, ""),
 		hook("a signature of another secret", path, issue, githubSignature(issue, "another-secret-of-theirs")),
 		hook("a signature of another body", path, issue, githubSignature(issue+" ", hookSecret)),
@@ -75,6 +95,10 @@ func hookInputs() badInputs {
 		hook("a source that does not exist", "/v1/hooks/nobody", issue, githubSignature(issue, hookSecret)),
 		hook("a source that has no hook", "/v1/hooks/shop", issue, githubSignature(issue, hookSecret)),
 		sends("another source's key", http.MethodPost, path, issue, nil),
+		{"the same signed post again", func(w *world) string {
+			a := w.postNameless()
+			return fmt.Sprintf("%s, the stored answer: %s", said(a), a.header.Get("Idempotent-Replayed"))
+		}},
 		hook("a payload that cannot be mapped", path, `{"zen":"x"}`, githubSignature(`{"zen":"x"}`, hookSecret)),
 		hook("a payload that is no JSON", path, `<xml/>`, githubSignature(`<xml/>`, hookSecret)),
 	}}
@@ -96,11 +120,16 @@ func slackInputs() badInputs {
 			return w.tells(user, interactivity, w.clickPayload(team, user, "hitl_accept", acceptValue(w)))
 		}}
 	}
-	return badInputs{"Slack", []badInput{
+	return badInputs{title: "Slack", rows: []badInput{
 		sends("a request without a signature", http.MethodPost, commands, "command=%2Fhitl", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}),
 		signed("a signature of another secret", commands, command, func(*world) string { return "another secret" }, 0),
 		signed("a signature of six minutes ago", commands, command, right, 6*time.Minute),
 		signed("a signature of six minutes ahead", commands, command, right, -6*time.Minute),
+		{"a request of Slack's that comes again", func(w *world) string {
+			at := time.Now()
+			w.slackRequest(commands, command(w), right(w), at)
+			return said(w.slackRequest(commands, command(w), right(w), at))
+		}},
 		signed("a body of more than 2 MiB", interactivity, func(*world) string { return "payload=" + strings.Repeat("a", 2<<20) }, right, 0),
 		signed("a payload that is no JSON", interactivity, func(*world) string { return "payload=x" }, right, 0),
 		signed("a click of nobody", interactivity, func(w *world) string { return w.clickPayload(team, "", "hitl_accept", acceptValue(w)) }, right, 0),
@@ -163,12 +192,13 @@ func databaseInputs() badInputs {
 			return "refused: " + pg.Message
 		}}
 	}
-	return badInputs{"Postgres", []badInput{
+	return badInputs{title: "Postgres", rows: []badInput{
 		as("the service changes a log entry", "hitl_service", `UPDATE hitl.log SET label = 'x'`),
 		as("the service deletes log entries", "hitl_service", `DELETE FROM hitl.log`),
 		as("the service empties the log", "hitl_service", `TRUNCATE hitl.log`),
 		as("the service changes a decision", "hitl_service", `UPDATE hitl.decisions SET label = 'x'`),
 		as("the service deletes a text without a trace", "hitl_service", `DELETE FROM hitl.item_texts`),
+		as("the service makes itself an API key", "hitl_service", `INSERT INTO hitl.api_keys (id, hash, source, rights) VALUES ('k', sha256('x'), '', '{admin}')`),
 		as("the service drops the trigger", "hitl_service", `DROP TRIGGER append_only ON hitl.log`),
 		as("a superuser changes a log entry", "", `UPDATE hitl.log SET label = 'x'`),
 		as("a superuser who plays a replica", "", `SET session_replication_role = replica; DELETE FROM hitl.log`),
@@ -194,7 +224,7 @@ func callbackInputs() badInputs {
 			return "refused: " + words[strings.LastIndex(words[:len(words)-1], ": ")+2:]
 		}}
 	}
-	return badInputs{"Callback addresses", []badInput{
+	return badInputs{title: "Callback addresses", rows: []badInput{
 		calls("`http://…`, in clear", "http://example.com/"),
 		calls("loopback", "https://127.0.0.1/"),
 		calls("loopback by name", "https://localhost/"),
@@ -205,5 +235,44 @@ func callbackInputs() badInputs {
 		calls("a unique local address", "https://[fd00::1]/"),
 		calls("this host, written as nothing", "https://0.0.0.0/"),
 		calls("a file", "file:///etc/passwd"),
+	}}
+}
+
+// textInputs are texts that people should be able to read, whatever they hold. Their outcome is what Slack, or an export, shows.
+func textInputs() badInputs {
+	shows := func(what, text string, look func(slacksim.Message) string) badInput {
+		return badInput{what, func(w *world) string {
+			card := w.card(w.post("hostile "+what, text+" refund", http.StatusAccepted)) // a rule sends refunds to people
+			outcome := look(card)
+			w.click("U0ANA", card, "Accept")
+			return outcome
+		}}
+	}
+	literal := func(want string) func(slacksim.Message) string {
+		return func(m slacksim.Message) string {
+			if !strings.Contains(m.AllText(), want) {
+				return fmt.Sprintf("shown as %q", m.AllText())
+			}
+			return fmt.Sprintf("shown literally: `%s`; mentions nobody: %t", want, len(m.Mentions) == 0)
+		}
+	}
+	return badInputs{title: "Texts", records: true, rows: []badInput{
+		shows("a text that calls everybody", "hey <!channel> <!here>", literal("<!channel> <!here>")),
+		shows("a text that calls somebody", "hey <@U0BEN> <!subteam^S0REVIEWERS>", literal("<@U0BEN> <!subteam^S0REVIEWERS>")),
+		shows("a link in disguise", "<http://evil.example|click here>", literal("<http://evil.example|click here>")),
+		shows("terminal escapes, NUL, and text that turns around", "a\x1b[31mb\x00c\u202ed", func(m slacksim.Message) string {
+			return fmt.Sprintf("none of them on the card: %t", !strings.ContainsAny(m.AllText()+m.Text, "\x1b\x00\u202e"))
+		}),
+		shows("a text of 512 KiB", strings.Repeat("word ", 100<<10), func(m slacksim.Message) string {
+			return fmt.Sprintf("its beginning on the card, the rest behind “Show all”: %t", len(m.AllText()) < 4000)
+		}),
+		{"a text, an id and a comment that a spreadsheet would run", func(w *world) string {
+			it := w.post("=1+1", "=HYPERLINK(\"http://evil.example\") refund", http.StatusAccepted)
+			w.correctByModal("U0BEN", it, other(it.AILabel), "Irony", "+1+1")
+			w.calledBack(it)
+			out := w.mustHitl("export", "corrections")
+			return fmt.Sprintf("an apostrophe before each in the CSV: %t",
+				strings.Contains(out, "'=1+1") && strings.Contains(out, "'=HYPERLINK") && strings.Contains(out, "'+1+1"))
+		}},
 	}}
 }

@@ -33,8 +33,9 @@ type badInput struct {
 
 // badInputs are the sections of SECURITY.md's table.
 type badInputs struct {
-	title string
-	rows  []badInput
+	title   string
+	records bool // whether these are items all the same
+	rows    []badInput
 }
 
 const securityFile = "../../SECURITY.md"
@@ -52,20 +53,25 @@ func TestBadInputs(t *testing.T) {
 	if !tableMarks.Match(doc) {
 		t.Fatalf("%s has no table between its marks", securityFile)
 	}
-	w := newWorld(t, nil)
+	w := newWorld(t, func(s *storySettings) {
+		s.Sources = fmt.Sprintf("  rare: {classifier: sentiment, policy: sentiment, rate: {per_second: 0.001, burst: 1}, auth: {bearer: [%q]}}\n"+
+			"  nameless: {classifier: sentiment, policy: sentiment, auth: {hmac: {secrets: [%q]}}, mapping: {text: body.text}}",
+			demoSecrets{Key: rareKey}.KeyHash(), hookSecret)
+	})
 	w.post("taken", sureText, http.StatusOK)
+	w.postNameless()
 	w.card(w.post("open", unsureText, http.StatusAccepted))
 	count := func() string {
 		return query[string](w, `SELECT (SELECT count(*) FROM hitl.items) || ' items, ' || (SELECT count(*) FROM hitl.decisions) || ' decisions'`)
 	}
 	var table strings.Builder
 	table.WriteString("\n| bad input | outcome |\n|---|---|\n")
-	for _, section := range []badInputs{apiInputs(), hookInputs(), slackInputs(), databaseInputs(), callbackInputs()} {
+	for _, section := range []badInputs{apiInputs(), hookInputs(), slackInputs(), databaseInputs(), callbackInputs(), textInputs()} {
 		fmt.Fprintf(&table, "| **%s** | |\n", section.title)
 		for _, row := range section.rows {
 			before := count()
 			outcome := row.try(w)
-			if after := count(); after != before {
+			if after := count(); after != before && !section.records {
 				t.Errorf("%s left something behind: %s, before %s", row.what, after, before)
 			}
 			fmt.Fprintf(&table, "| %s | %s |\n", row.what, strings.NewReplacer("|", `\|`, "\n", " ").Replace(outcome))
@@ -173,4 +179,27 @@ func (w *world) tells(user, path, body string) string {
 	}
 	told := w.sim.Ephemerals(user)
 	return fmt.Sprintf("%s is told: %s", user, told[len(told)-1].Text)
+}
+
+// rareKey is the key of a source that may send one item at a time, and next to none afterwards.
+const rareKey = "rare-key-0123456789"
+
+// postNameless posts always the same to a hook that gives items no id.
+func (w *world) postNameless() answer {
+	w.t.Helper()
+	const body = `{"text":"` + sureText + `"}`
+	return w.requestWith(http.MethodPost, "/v1/hooks/nameless", body, nil, map[string]string{
+		"X-Hub-Signature-256": githubSignature(body, hookSecret), "Content-Type": "application/json",
+	})
+}
+
+// newKey makes an API key.
+func (w *world) newKey(args ...string) string {
+	w.t.Helper()
+	return strings.TrimSpace(w.mustHitl(append([]string{"keys", "create"}, args...)...))
+}
+
+func (w *world) withKey(key, method, path string, body any) answer {
+	w.t.Helper()
+	return w.requestWith(method, path, body, nil, map[string]string{"Authorization": "Bearer " + key, "Content-Type": "application/json"})
 }
