@@ -2,7 +2,7 @@ package hitl
 
 import "strings"
 
-// Status is where an item stands. The first two are routes, the last four end a review round.
+// Status is where an item stands. The first two are routes, the next four end a review round.
 type Status string
 
 // The statuses, as they stand in the log, in the API and in callbacks.
@@ -13,6 +13,8 @@ const (
 	HumanCorrected Status = "HUMAN_CORRECTED"
 	Expired        Status = "EXPIRED"
 	Cancelled      Status = "CANCELLED"
+	// Erased stands in the log only: an item whose text was erased keeps the status it had.
+	Erased Status = "ERASED"
 )
 
 // Final says whether the item has its answer.
