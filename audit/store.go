@@ -107,6 +107,7 @@ type Store struct {
 var (
 	_ hitl.Ledger    = (*Store)(nil)
 	_ hitl.Decisions = (*Store)(nil)
+	_ hitl.Erasures  = (*Store)(nil)
 )
 
 // Open connects to a database that Migrate has prepared. It refuses an older schema with ErrOldSchema; a newer one is fine.
