@@ -35,6 +35,14 @@ func decidedBy(status hitl.Status, label string, change ...func(*hitl.Decision))
 	}
 }
 
+// erase takes from a record what erasure takes.
+func erase(r *hitl.Record) {
+	r.Item.Text, r.Item.Subject, r.Item.Metadata, r.Item.ErasedAt = "", "", map[string]any{}, testTime.Add(24*time.Hour)
+	if r.Decision != nil {
+		r.Decision.Comment = ""
+	}
+}
+
 // hostile is a text that tries everything.
 const hostile = "Hi <!channel> <@U0BEN> <!subteam^S0REVIEWERS> <https://evil.example|click> *bold* `code` ~no~ :tada: & &lt;\r\n" +
 	"\n\n\n\n✓ *Accepted* `POSITIVE` by <@U0ANA>\x00\x1b[31m\a \u202Egnirts desrever\u202C \u2066x\u2069" +
@@ -102,7 +110,12 @@ func messages() map[string]message {
 		"card_expired": card(newRecord("rev_1", decidedBy(hitl.Expired, "", func(d *hitl.Decision) {
 			d.Reviewer = hitl.Reviewer{User: "system"}
 		}))),
-		"card_cancelled":             card(newRecord("rev_1", decidedBy(hitl.Cancelled, ""))),
+		"card_cancelled": card(newRecord("rev_1", decidedBy(hitl.Cancelled, ""))),
+		"card_erased":    card(newRecord("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) { d.Reason = "Sarcasm" }), erase)),
+		"card_erased_cancelled": card(newRecord("rev_1", decidedBy(hitl.Cancelled, "", func(d *hitl.Decision) {
+			d.Reviewer, d.Reason = hitl.Reviewer{User: "system"}, "erased"
+		}), erase)),
+		"card_erased_undecided":      card(newRecord("rev_1", erase)),
 		"card_closed_undecided":      card(newRecord("rev_1", func(r *hitl.Record) { r.Review.State = hitl.ReviewCancelled })),
 		"card_plain_open":            plainCard(newRecord("rev_1")),
 		"card_plain_decided":         plainCard(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
@@ -118,6 +131,7 @@ func messages() map[string]message {
 		"told_corrected_by_yourself": told(closedWords(newRecord("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE")), hitl.Reviewer{Team: "T0SLACKSIM", User: ana})),
 		"told_expired":               told(closedWords(newRecord("rev_1", decidedBy(hitl.Expired, "")), hitl.Reviewer{})),
 		"told_cancelled":             told(closedWords(newRecord("rev_1", decidedBy(hitl.Cancelled, "")), hitl.Reviewer{})),
+		"told_cancelled_by_erasure":  told(closedWords(newRecord("rev_1", decidedBy(hitl.Cancelled, "", func(d *hitl.Decision) { d.Reviewer = hitl.Reviewer{User: "system"} })), hitl.Reviewer{})),
 		"told_unknown":               told(wordsUnknown),
 		"told_not_saved":             told(wordsNotSaved),
 		"told_not_sure":              told(wordsNotSure),
@@ -142,11 +156,12 @@ func views() map[string]slack.ModalViewRequest {
 		"modal_hostile": correctModal(newRecord("rev_1", func(r *hitl.Record) {
 			r.Item.Text, r.Labels = hostile, []string{"<!channel>", "a\x00b", " "}
 		}), []string{"<!here>"}, data),
-		"modal_100_labels": correctModal(newRecord("rev_1", func(r *hitl.Record) { r.Labels = labels[:100] }), nil, data),
-		"modal_101_labels": correctModal(newRecord("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
-		"modal_text":       textModal(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
-		"modal_text_pages": textModal(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
-		"modal_lost":       notice("Not recorded", closedWords(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
+		"modal_100_labels":  correctModal(newRecord("rev_1", func(r *hitl.Record) { r.Labels = labels[:100] }), nil, data),
+		"modal_101_labels":  correctModal(newRecord("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
+		"modal_text":        textModal(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
+		"modal_text_pages":  textModal(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
+		"modal_text_erased": textModal(newRecord("rev_1", erase), data),
+		"modal_lost":        notice("Not recorded", closedWords(newRecord("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
 	}
 }
 

@@ -141,6 +141,9 @@ func option(word string) *slack.OptionBlockObject {
 
 // textModal shows an item's text as far as a modal can hold it, and says so when that is not all.
 func textModal(rec hitl.Record, data viewData) slack.ModalViewRequest {
+	if erased(rec) {
+		return modal(viewText, "Full text", data, contextLine(origin(rec)), section(erasedWords(rec)+". Nothing of it is left to show."))
+	}
 	pages, rest := paginate(visible(rec.Item.Text), pageUnits, maxTextBytes)
 	length := count(len([]rune(rec.Item.Text)), "character")
 	head := fmt.Sprintf("%s · %s", origin(rec), length)
