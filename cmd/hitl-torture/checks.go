@@ -112,6 +112,8 @@ func (w *world) checkItem(f *finalItem, r *Report) {
 		switch e.Status {
 		case hitl.AIAccepted, hitl.HumanReview:
 			begun++
+		case hitl.Erased: // nobody erases here
+			r.lose("item %s was erased", f.id)
 		case hitl.HumanAccepted, hitl.HumanCorrected, hitl.Expired, hitl.Cancelled:
 			ended++
 			if d := f.view.Decision; d == nil || d.Status != e.Status || d.Label != e.Label || d.Reviewer != e.Reviewer {
