@@ -8,10 +8,11 @@
 //   - [Store.RunEffects] (effects.go) carries out what must happen after a commit: callbacks, card refreshes, timers. The jobs are
 //     inserted by the transaction that calls for them, and River polls for them; nothing listens, so connection poolers are fine.
 //   - [Store.BeginCard] and its neighbours (cards.go) are the bot's memory of what it posted.
+//   - [Store.Erase] (erase.go) takes away what people wrote, with a trace in the log: the one thing that the service may remove.
 //   - [Store.Stats] and [Store.Export] are queries.
 //
 // Schema hitl holds our tables (migrations/), schema hitl_jobs River's.
 //
 // No transaction stays open across a call to anything but Postgres. Locks are taken in one order everywhere: the channel's advisory lock,
-// the review's row, the card's row.
+// the review's row, then the item's, the card's or the callback's; of several rows of a kind by id.
 package audit
