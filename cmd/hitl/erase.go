@@ -32,7 +32,8 @@ callbacks (one that is on its way keeps its own until it has arrived or is given
 is still open is cancelled first, and its source called back.
 
 What stays: the item's ids, yours included, its labels, probabilities and times, who decided what, and every log entry. The log gets one more, ERASED, with --reason and
---by. It never held the text, only a commitment under a key that is erased too: hitl verify still finds it whole, and nobody can test a guess against it.
+--by. It never held the text, only a commitment under a key that is erased too: hitl verify still finds it whole, and nobody can test a guess against it. Entries of hitl before it had this command
+hold reviewers' comments in words, and keep them.
 
 The same id posted again is answered with the stored item, whatever the text.
 
