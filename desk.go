@@ -112,10 +112,7 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 	}
 	next.Decision = &standing
 	review := *rec.Review
-	review.State = ReviewDecided
-	if standing.Status == Expired {
-		review.State = ReviewExpired
-	}
+	review.State = closedState(standing.Status)
 	next.Review = &review
 	if !won {
 		return next, lost(standing, dec)
@@ -124,6 +121,17 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 		d.Observer.Decided(next)
 	}
 	return next, nil
+}
+
+// closedState is what a review becomes by a decision.
+func closedState(status Status) ReviewState {
+	switch status { //nolint:exhaustive // the others are a person's
+	case Expired:
+		return ReviewExpired
+	case Cancelled:
+		return ReviewCancelled
+	}
+	return ReviewDecided
 }
 
 // lost answers who came second: nil when it was the same person saying the same again.
@@ -160,6 +168,26 @@ func (d *Desk) ExpireDue(ctx context.Context, limit int) (int, error) {
 		}
 	}
 	return expired, nil
+}
+
+// Cancel ends an open review without an answer, with a CANCELLED decision by nobody, and says whether it did: a review that is closed, or is
+// being closed by somebody else, keeps its end. Error: ErrNotFound; after any other the outcome is unknown and it may be called again.
+func (d *Desk) Cancel(ctx context.Context, reviewID, reason string) (bool, error) {
+	rec, err := d.Decisions.Review(ctx, reviewID)
+	if err != nil {
+		return false, fmt.Errorf("load review %s: %w", reviewID, err)
+	}
+	if rec.Review.State != ReviewOpen {
+		return false, nil
+	}
+	_, err = d.commit(ctx, rec, Decision{
+		ReviewID: reviewID, Round: rec.Review.Round, Status: Cancelled, Reviewer: systemReviewer, Reason: reason, At: d.now(),
+		Context: map[string]string{"surface": "erasure"},
+	})
+	if errors.Is(err, ErrAlreadyDecided) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (d *Desk) now() time.Time { return d.Now().UTC().Truncate(time.Microsecond) }

@@ -29,7 +29,7 @@ func (m *memory) Append(_ context.Context, r Record, c *Callback) (Record, bool,
 	}
 	key := r.Item.Source + "\x00" + r.Item.ExternalID
 	if old, ok := m.records[key]; ok {
-		if old.Item.BodyHash != r.Item.BodyHash {
+		if old.Item.ErasedAt.IsZero() && old.Item.BodyHash != r.Item.BodyHash {
 			return old, true, ErrConflict
 		}
 		return old, true, nil

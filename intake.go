@@ -11,7 +11,8 @@ import (
 // Ledger is the part of the system of record that Intake needs.
 type Ledger interface {
 	// Append commits a new record with its log entry, its review (if any) and its callback (if any) in one transaction. When the
-	// idempotency key exists it changes nothing and returns the stored record with replayed true, or ErrConflict when the body hash differs.
+	// idempotency key exists it changes nothing and returns the stored record with replayed true, or ErrConflict when the body hash differs;
+	// an erased item has none, so that whatever comes under its key is a replay.
 	Append(ctx context.Context, record Record, callback *Callback) (stored Record, replayed bool, err error)
 	// Find returns the record with an idempotency key, or ErrNotFound.
 	Find(ctx context.Context, source, externalID string) (Record, error)
@@ -161,7 +162,7 @@ func (in *Intake) replay(ctx context.Context, item Item, keyed bool) (Record, bo
 }
 
 func conflict(stored Record, item Item) error {
-	if stored.Item.BodyHash != item.BodyHash {
+	if stored.Item.ErasedAt.IsZero() && stored.Item.BodyHash != item.BodyHash {
 		return ErrConflict
 	}
 	return nil

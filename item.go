@@ -30,7 +30,8 @@ type Item struct {
 	Metadata   map[string]any // as JSON decodes it; never nil
 	Subject    string         // key of the person the text is about, for erasure; may be empty
 	ReceivedAt time.Time
-	BodyHash   [32]byte // of text, metadata and subject: tells a replay from a conflict
+	BodyHash   [32]byte  // of text, metadata and subject: tells a replay from a conflict; zero once erased
+	ErasedAt   time.Time // when text, metadata, subject and comments were erased; zero: they were not
 }
 
 // Submission is what a source sends.

@@ -57,5 +57,5 @@ type Entry struct {
 	Reviewer   string         `json:"reviewer,omitempty"`
 	Model      string         `json:"model"`
 	Policy     string         `json:"policy"`
-	Context    map[string]any `json:"context"` // triggers, source, queue, round, reason, comment, …
+	Context    map[string]any `json:"context"` // triggers, source, queue, round, reason, comment_ref (a commitment as text_ref), …
 }

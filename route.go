@@ -2,7 +2,7 @@ package hitl
 
 import "strings"
 
-// Status is where an item stands. The first two are routes, the next four end a review round; the last is none of an item's.
+// Status is where an item stands. The first two are routes, the next four end a review round; the last two are none of an item's.
 type Status string
 
 // The statuses, as they stand in the log, in the API and in callbacks.
@@ -13,8 +13,10 @@ const (
 	HumanCorrected Status = "HUMAN_CORRECTED"
 	Expired        Status = "EXPIRED"
 	Cancelled      Status = "CANCELLED"
-	// Revealed stands in log entries only: a reviewer looked at what is hidden from Slack.
+	// Revealed stands in the log only: a reviewer looked at what is hidden from Slack.
 	Revealed Status = "REVEALED"
+	// Erased stands in the log only: an item whose text was erased keeps the status it had.
+	Erased Status = "ERASED"
 )
 
 // Final says whether the item has its answer.

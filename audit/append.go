@@ -31,7 +31,8 @@ type result struct {
 
 // Append commits a new record with its log entry, its review (if any) and its callback (if any). Concurrent calls share a
 // transaction; one that Postgres refuses does not fail the others. When the idempotency key exists it changes nothing and
-// returns the stored record with replayed true, or hitl.ErrConflict when the body hash differs.
+// returns the stored record with replayed true, or hitl.ErrConflict when the body hash differs. An erased item has lost its hash: whatever
+// comes under its key is a replay.
 //
 // When ctx ends first, Append returns its error and the record may or may not be committed; so it may after any other error but
 // hitl.ErrConflict and hitl.ErrUnavailable. Appending the record again tells, as long as it keeps its key.
@@ -135,7 +136,7 @@ func (s *Store) settle(ctx context.Context, batch []*call) {
 			s.settle(ctx, []*call{c})
 		case !found:
 			c.done <- result{err: fmt.Errorf("item %s is neither new nor stored", c.row.id)}
-		case rec.Item.BodyHash != c.row.rec.Item.BodyHash:
+		case rec.Item.ErasedAt.IsZero() && rec.Item.BodyHash != c.row.rec.Item.BodyHash:
 			c.done <- result{err: hitl.ErrConflict}
 		default:
 			c.done <- result{rec: rec, replayed: true}

@@ -74,7 +74,7 @@ func TestAppendLogs(t *testing.T) {
 		ID: entries[1].ID, ItemID: rec.Item.ID, At: start.Add(90 * time.Second), Status: hitl.HumanCorrected, TextRef: ref,
 		AILabel: "NEGATIVE", Confidence: 0.6, Label: "POSITIVE", Reviewer: "T1/U1", Model: "m1", Policy: "p1", Context: map[string]any{
 			"source": "mail", "review": rec.Review.ID, "round": 1.0, "queue": "default", "reason": "irony",
-			"comment": "reads \"fine\"\n=1+1", "where": map[string]any{"surface": "modal"},
+			"comment_ref": commentRef(t, owner, rec, corrected(rec, "U1")), "where": map[string]any{"surface": "modal"},
 		},
 	})
 	if entries[0].ID >= entries[1].ID {

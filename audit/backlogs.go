@@ -12,7 +12,7 @@ import (
 type Backlogs struct {
 	Queues           map[string]QueueBacklog // queues in which nothing is open are absent
 	CallbacksPending int
-	CallbacksDead    int
+	CallbacksDead    int // that can be revived
 }
 
 // QueueBacklog is what waits in one queue.
@@ -43,7 +43,7 @@ func (s *Store) Backlogs(ctx context.Context) (Backlogs, error) {
 		return out, fmt.Errorf("count backlogs: %w", err)
 	}
 	err = s.pool.QueryRow(ctx, `
-		SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'dead')
+		SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'dead' AND NOT erased)
 		FROM hitl.callbacks WHERE state IN ('pending', 'dead')`).Scan(&out.CallbacksPending, &out.CallbacksDead)
 	if err != nil {
 		return out, fmt.Errorf("count callbacks: %w", err)

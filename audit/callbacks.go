@@ -22,13 +22,14 @@ type CallbackStatus struct {
 	LastError   string             `json:"last_error,omitempty"`
 	CreatedAt   time.Time          `json:"created_at"`
 	DeliveredAt *time.Time         `json:"delivered_at,omitempty"`
-	NextAt      time.Time          `json:"next_at"` // of a pending one: no attempt begins earlier
+	NextAt      time.Time          `json:"next_at"`          // of a pending one: no attempt begins earlier
+	Erased      bool               `json:"erased,omitempty"` // its item was; unless pending it has no body any more and cannot be sent again
 }
 
 // Callbacks returns the callbacks in a state, the newest first, limit at most.
 func (s *Store) Callbacks(ctx context.Context, state hitl.CallbackState, limit int) ([]CallbackStatus, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT id, source, item_id, state, attempts, last_error, created_at, delivered_at, next_at
+		SELECT id, source, item_id, state, attempts, last_error, created_at, delivered_at, next_at, erased
 		FROM hitl.callbacks WHERE state = $1 ORDER BY id DESC LIMIT $2`, state, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list callbacks: %w", err)
@@ -44,7 +45,7 @@ func (s *Store) Callbacks(ctx context.Context, state hitl.CallbackState, limit i
 const reviveBatch = 500
 
 // RetryCallbacks revives dead callbacks, all of them when no id is given, with all their attempts before them, and returns how many.
-// Callbacks that are not dead are left alone.
+// Callbacks that are not dead are left alone, and so are those of erased items, whose bodies are gone.
 func (s *Store) RetryCallbacks(ctx context.Context, ids ...string) (int, error) {
 	if len(ids) == 0 {
 		ids = nil // NULL: all
@@ -53,7 +54,7 @@ func (s *Store) RetryCallbacks(ctx context.Context, ids ...string) (int, error) 
 	for {
 		n, err := s.enqueueCallbacks(ctx, `
 			UPDATE hitl.callbacks SET state = 'pending', attempts = 0, next_at = now() WHERE id IN (
-			    SELECT id FROM hitl.callbacks WHERE state = 'dead' AND ($1::text[] IS NULL OR id = ANY($1))
+			    SELECT id FROM hitl.callbacks WHERE state = 'dead' AND NOT erased AND ($1::text[] IS NULL OR id = ANY($1))
 			    ORDER BY id LIMIT $2 FOR UPDATE)
 			RETURNING id`, ids, reviveBatch)
 		if err != nil {
@@ -131,7 +132,7 @@ func (s *Store) retryLater(ctx context.Context, c *claimed, cause error, wait ti
 	return nil
 }
 
-// finish ends a callback, and its job, in one transaction.
+// finish ends a callback, and its job, in one transaction. The body of an erased item's callback goes with it; a trigger sees to that.
 func (s *Store) finish(ctx context.Context, c *claimed, state hitl.CallbackState, cause error, endJob func(pgx.Tx) error) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `

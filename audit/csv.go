@@ -17,6 +17,7 @@ func newCSV(w io.Writer) (write func(Exported) error, flush func() error, err er
 	err = out.Write([]string{
 		"item_id", "external_id", "source", "text", "status", "ai_label", "confidence", "probabilities", "label", "reviewer", "reason",
 		"comment", "queue", "round", "triggers", "received_at", "opened_at", "decided_at", "model", "policy", "inclusion",
+		"erased_at",
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("write header: %w", err)
@@ -30,7 +31,7 @@ func newCSV(w io.Writer) (write func(Exported) error, flush func() error, err er
 			defuse(e.ItemID), defuse(e.ExternalID), defuse(e.Source), defuse(e.Text), string(e.Status), defuse(e.AILabel), number(e.Confidence),
 			string(probabilities), defuse(e.Label), defuse(e.Reviewer), defuse(e.Reason), defuse(e.Comment), defuse(e.Queue),
 			strconv.Itoa(e.Round), defuse(strings.Join(e.Triggers, " ")), moment(&e.ReceivedAt), moment(e.OpenedAt), moment(e.DecidedAt),
-			defuse(e.Model), defuse(e.Policy), number(e.Inclusion),
+			defuse(e.Model), defuse(e.Policy), number(e.Inclusion), moment(e.ErasedAt),
 		})
 	}
 	flush = func() error {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -47,7 +48,10 @@ func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hi
 }
 
 // wonReview is what the winner needs to know of its review.
-type wonReview struct{ itemID, source, queue string }
+type wonReview struct {
+	itemID, source, queue string
+	secret                []byte // the item's erasable key
+}
 
 // insertDecision returns nil when another decision stands, or the round is not open.
 func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where string) (*wonReview, error) {
@@ -61,9 +65,10 @@ func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where strin
 		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open'
 		    ON CONFLICT (review_id, round) DO NOTHING
 		    RETURNING item_id, queue)
-		SELECT w.item_id, i.source, w.queue FROM won w JOIN hitl.items i ON i.id = w.item_id`,
+		SELECT w.item_id, i.source, w.queue, x.key
+		FROM won w JOIN hitl.items i ON i.id = w.item_id LEFT JOIN hitl.item_texts x ON x.item_id = w.item_id`,
 		d.ReviewID, d.Round, d.Status, d.Label, d.Reviewer.Team, d.Reviewer.User, d.Reason, d.Comment, d.At, where,
-	).Scan(&w.itemID, &w.source, &w.queue)
+	).Scan(&w.itemID, &w.source, &w.queue, &w.secret)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -117,14 +122,14 @@ func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.
 	return s.insertEffects(ctx, tx, callback, d.ReviewID, cards.RowsAffected() > 0)
 }
 
-// decisionContext is what the log keeps of how a decision came about.
+// decisionContext is what the log keeps of how a decision came about. Of a comment, which may have to be erased, that is a commitment.
 func decisionContext(w wonReview, d hitl.Decision) map[string]any {
 	c := map[string]any{"source": w.source, "review": d.ReviewID, "round": d.Round, "queue": w.queue}
 	if d.Reason != "" {
 		c["reason"] = d.Reason
 	}
-	if d.Comment != "" {
-		c["comment"] = d.Comment
+	if d.Comment != "" && len(w.secret) > 0 {
+		c["comment_ref"] = commitmentPrefix + hex.EncodeToString(commitComment(w.secret, d))
 	}
 	if len(d.Context) > 0 {
 		c["where"] = d.Context

@@ -10,10 +10,11 @@
 //     are on leases (lease.go): what a process held that died begins again on another within seconds.
 //   - [Store.BeginCard] and its neighbours (cards.go) are the bot's memory of what it posted.
 //   - [CreateKey] and [RevokeKey] (keys.go) are the owner's; a [Keyring] (keyring.go) holds the API keys that are live.
+//   - [Store.Erase] (erase.go) takes away what people wrote, with a trace in the log: the one thing that the service may remove.
 //   - [Store.Stats] and [Store.Export] are queries.
 //
 // Schema hitl holds our tables (migrations/), schema hitl_jobs River's.
 //
 // No transaction stays open across a call to anything but Postgres. Locks are taken in one order everywhere: the channel's advisory lock,
-// the review's row, the card's row.
+// the review's row, then the item's, the card's or the callback's; of several rows of a kind by id.
 package audit

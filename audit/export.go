@@ -43,7 +43,7 @@ type ExportQuery struct {
 	Until  time.Time
 }
 
-// Exported is one row of an export. An erased item's text is empty.
+// Exported is one row of an export. An erased item's text and comment are empty.
 type Exported struct {
 	ItemID        string             `json:"item_id"`
 	ExternalID    string             `json:"external_id"`
@@ -66,13 +66,14 @@ type Exported struct {
 	Model         string             `json:"model"`
 	Policy        string             `json:"policy"`
 	Inclusion     float64            `json:"inclusion"` // probability with which an item like this is reviewed; weigh by its inverse
+	ErasedAt      *time.Time         `json:"erased_at,omitempty"`
 }
 
 const exportColumns = `
 	SELECT i.id, i.external_id, i.source, coalesce(x.text, ''), coalesce(d.status, i.status), i.ai_label, i.confidence, i.scores,
 	    CASE WHEN d.status IS NOT NULL THEN d.label WHEN i.status = 'AI_ACCEPTED' THEN i.ai_label ELSE '' END,
 	    coalesce(d.reviewer_team, ''), coalesce(d.reviewer_user, ''), coalesce(d.reason, ''), coalesce(d.comment, ''), i.queue,
-	    coalesce(d.round, 0), i.triggers, i.received_at, %s, d.at, coalesce(m.version, ''), i.policy, i.inclusion
+	    coalesce(d.round, 0), i.triggers, i.received_at, %s, d.at, coalesce(m.version, ''), i.policy, i.inclusion, i.erased_at
 `
 
 const exportJoins = `
@@ -148,7 +149,7 @@ func scanExported(row pgx.Rows) (Exported, error) {
 	var reviewer hitl.Reviewer
 	err := row.Scan(&e.ItemID, &e.ExternalID, &e.Source, &e.Text, &e.Status, &e.AILabel, &e.Confidence, &scores, &e.Label,
 		&reviewer.Team, &reviewer.User, &e.Reason, &e.Comment, &e.Queue, &e.Round, &e.Triggers, &e.ReceivedAt, &e.OpenedAt, &e.DecidedAt,
-		&e.Model, &e.Policy, &e.Inclusion)
+		&e.Model, &e.Policy, &e.Inclusion, &e.ErasedAt)
 	if err != nil {
 		return e, fmt.Errorf("read row: %w", err)
 	}
@@ -161,7 +162,7 @@ func scanExported(row pgx.Rows) (Exported, error) {
 		e.Probabilities[s.Label] = s.Probability
 	}
 	e.Reviewer, e.ReceivedAt = reviewer.String(), e.ReceivedAt.UTC()
-	for _, t := range []*time.Time{e.OpenedAt, e.DecidedAt} {
+	for _, t := range []*time.Time{e.OpenedAt, e.DecidedAt, e.ErasedAt} {
 		if t != nil {
 			*t = t.UTC()
 		}

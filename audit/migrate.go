@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -63,8 +64,7 @@ func Migrate(ctx context.Context, ownerDSN string, o MigrateOptions) error {
 		return fmt.Errorf("connect to database: %w", err)
 	}
 	defer conn.Release()
-	// The session's end releases the lock, whatever happens to us.
-	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, migrateLock); err != nil {
+	if err := lockMigrations(ctx, conn); err != nil {
 		return fmt.Errorf("wait for other migrations: %w", err)
 	}
 	defer func() {
@@ -95,6 +95,26 @@ func Migrate(ctx context.Context, ownerDSN string, o MigrateOptions) error {
 	}
 	o.Progress("granted rights to role " + o.ServiceRole)
 	return nil
+}
+
+// lockMigrations waits until no other migration runs. The session's end releases the lock, whatever happens to us.
+//
+// It asks again and again: a statement that waits for the lock has a snapshot, and CREATE INDEX CONCURRENTLY, in the migration that holds
+// the lock, would wait for that in turn.
+func lockMigrations(ctx context.Context, conn *pgxpool.Conn) error {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var mine bool
+		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, migrateLock).Scan(&mine); err != nil || mine {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func migrationFS() fs.FS {

@@ -15,7 +15,7 @@ import (
 
 // recordSelect reads records: the item, its text unless it was erased, its review and the decision of the review's round.
 const recordSelect = `
-SELECT i.id, i.source, i.external_id, i.body_hash, i.received_at, i.subject, coalesce(x.text, ''), coalesce(x.metadata, '{}'),
+SELECT i.id, i.source, i.external_id, i.body_hash, i.received_at, i.subject, coalesce(x.text, ''), coalesce(x.metadata, '{}'), i.erased_at,
     coalesce(m.version, ''), coalesce(m.classifier, ''), coalesce(m.labels, '{}'),
     i.ai_label, i.confidence, i.scores, i.latency_ns, i.tokens, i.truncated, i.failure,
     i.status, i.triggers, i.queue, i.priority, i.policy, i.threshold, i.inclusion,
@@ -37,11 +37,11 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 		triggers                         []string
 		reviewID, state, queue, priority *string
 		round                            *int
-		opened, expires                  *time.Time
+		opened, expires, erased          *time.Time
 		d                                decisionColumns
 	)
 	it, p, rt := &rec.Item, &rec.Prediction, &rec.Route
-	err := rows.Scan(&it.ID, &it.Source, &it.ExternalID, &hash, &it.ReceivedAt, &it.Subject, &it.Text, &metadata,
+	err := rows.Scan(&it.ID, &it.Source, &it.ExternalID, &hash, &it.ReceivedAt, &it.Subject, &it.Text, &metadata, &erased,
 		&p.Model, &rec.Classifier, &rec.Labels, &p.Label, &p.Confidence, &scores, &latency, &p.Tokens, &p.Truncated, &rec.Failure,
 		&rt.Status, &triggers, &rt.Queue, &rt.Priority, &rt.Policy, &rt.Threshold, &rt.Inclusion,
 		&reviewID, &round, &state, &queue, &priority, &opened, &expires,
@@ -57,6 +57,9 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 	}
 	if it.Metadata == nil {
 		it.Metadata = map[string]any{}
+	}
+	if erased != nil {
+		it.ErasedAt = erased.UTC()
 	}
 	if err := json.Unmarshal(scores, &p.Scores); err != nil {
 		return rec, fmt.Errorf("read scores of %s: %w", it.ID, err)
@@ -179,8 +182,8 @@ func (s *Store) Log(ctx context.Context, itemID string) ([]hitl.Entry, error) {
 	return entries, nil
 }
 
-// textRefPrefix names how the log refers to a text.
-const textRefPrefix = "hmac-sha256:"
+// commitmentPrefix names how the log refers to a text or a comment.
+const commitmentPrefix = "hmac-sha256:"
 
 func scanEntry(row pgx.CollectableRow) (hitl.Entry, error) {
 	var e hitl.Entry
@@ -189,7 +192,7 @@ func scanEntry(row pgx.CollectableRow) (hitl.Entry, error) {
 	if err != nil {
 		return e, err
 	}
-	e.At, e.TextRef = e.At.UTC(), textRefPrefix+hex.EncodeToString(ref)
+	e.At, e.TextRef = e.At.UTC(), commitmentPrefix+hex.EncodeToString(ref)
 	if err := json.Unmarshal(context, &e.Context); err != nil {
 		return e, fmt.Errorf("read context of entry %d: %w", e.ID, err)
 	}

@@ -16,9 +16,10 @@ import (
 )
 
 // serviceGrants are all the rights of the service, $ROLE standing for its name. A callback's body, an item and a decision cannot
-// be changed; the log can be added to and read.
+// be changed; the log can be added to and read. What hitl.erase does, with its trace in the log, is the one exception.
 var serviceGrants = []string{
 	`REVOKE ALL ON ALL TABLES IN SCHEMA hitl, hitl_jobs FROM $ROLE`,
+	`REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hitl, hitl_jobs FROM $ROLE`,
 	`GRANT USAGE ON SCHEMA hitl, hitl_jobs TO $ROLE`,
 	`GRANT SELECT ON ALL TABLES IN SCHEMA hitl TO $ROLE`,
 	`GRANT INSERT ON hitl.log, hitl.items, hitl.item_texts, hitl.decisions, hitl.policy_versions TO $ROLE`,
@@ -31,6 +32,7 @@ var serviceGrants = []string{
 	`GRANT INSERT, UPDATE (state, attempts, last_error, delivered_at, next_at) ON hitl.callbacks TO $ROLE`,
 	`GRANT INSERT, UPDATE ON hitl.timers TO $ROLE`,
 	`GRANT INSERT, UPDATE (run, keys, seen_at), DELETE ON hitl.attempts TO $ROLE`,
+	`GRANT EXECUTE ON FUNCTION hitl.erase(text[], timestamptz, text, text) TO $ROLE`,
 	`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA hitl_jobs TO $ROLE`,
 	`REVOKE INSERT, UPDATE, DELETE ON hitl_jobs.river_migration FROM $ROLE`,
 	`GRANT USAGE ON ALL SEQUENCES IN SCHEMA hitl_jobs TO $ROLE`,

@@ -67,6 +67,12 @@ func commit(secret []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
+// commitComment returns the log's reference to a decision's comment, under the same key. No text has the same one: texts, ids and comments
+// hold no NUL.
+func commitComment(secret []byte, d hitl.Decision) []byte {
+	return commit(secret, fmt.Sprintf("comment\x00%s\x00%d\x00%s", d.ReviewID, d.Round, d.Comment))
+}
+
 func toJSON(what string, v any) (string, error) {
 	b, err := json.Marshal(v)
 	if err != nil {

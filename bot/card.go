@@ -42,6 +42,9 @@ type message struct {
 // card shows a record in its present state. It is pure.
 func card(s screened) message {
 	rec := s.Record
+	if erased(rec) {
+		return erasedCard(rec)
+	}
 	shown, more := preview(rec.Item.Text)
 	blocks := []slack.Block{contextLine(origin(rec)), quote(shown)}
 	if more != "" {
@@ -63,7 +66,25 @@ func card(s screened) message {
 
 // open says whether a record waits for a verdict.
 func open(rec hitl.Record) bool {
-	return rec.Decision == nil && rec.Review != nil && rec.Review.State == hitl.ReviewOpen
+	return rec.Decision == nil && rec.Review != nil && rec.Review.State == hitl.ReviewOpen && !erased(rec)
+}
+
+// erased says whether a record has lost its text: then nobody's words may be shown any more, the source's own id included.
+func erased(rec hitl.Record) bool { return !rec.Item.ErasedAt.IsZero() }
+
+// erasedWords stand where the text stood, as mrkdwn.
+func erasedWords(rec hitl.Record) string { return "🗑 Text erased " + when(rec.Item.ErasedAt) }
+
+// erasedCard keeps of a card what the model said and who decided what, and when.
+func erasedCard(rec hitl.Record) message {
+	words := ended(rec)
+	if rec.Decision != nil {
+		words = decided(*rec.Decision, rec.Prediction.Label)
+	}
+	return message{
+		Text:   fmt.Sprintf("%s. %s. %s.", strings.TrimSuffix(words, "."), erasedWords(rec), opinion(rec)),
+		Blocks: []slack.Block{contextLine(origin(rec)), section(erasedWords(rec)), section(opinion(rec)), section(words)},
+	}
 }
 
 // origin is the card's first line: queue, urgency, where the item comes from, how old it is.
@@ -83,7 +104,7 @@ func origin(rec hitl.Record) string {
 		}
 	}
 	from := "from " + code(rec.Item.Source, maxNameUnits)
-	if id := rec.Item.ExternalID; id != "" && id != rec.Item.ID {
+	if id := rec.Item.ExternalID; id != "" && id != rec.Item.ID && !erased(rec) {
 		from += " " + code(id, maxNameUnits)
 	}
 	return strings.Join(append(parts, from, "received "+ago(rec.Item.ReceivedAt)), " · ")

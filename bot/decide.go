@@ -105,7 +105,10 @@ func closedWords(rec screened, me hitl.Reviewer) string {
 		return fmt.Sprintf("Already corrected to %s by %s, %s. Your click was not recorded.", code(d.Label, maxLabelUnits), by, when(d.At))
 	case hitl.Expired:
 		return fmt.Sprintf("This review expired %s, before your click. Your click was not recorded.", when(d.At))
-	case hitl.Cancelled, hitl.AIAccepted, hitl.HumanReview, hitl.Revealed:
+	case hitl.Cancelled, hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased:
+	}
+	if byNobody(*d) {
+		return fmt.Sprintf("This review was cancelled, %s. Your click was not recorded.", when(d.At))
 	}
 	return fmt.Sprintf("This review was cancelled by %s, %s. Your click was not recorded.", by, when(d.At))
 }

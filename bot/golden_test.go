@@ -35,6 +35,14 @@ func decidedBy(status hitl.Status, label string, change ...func(*hitl.Decision))
 	}
 }
 
+// erase takes from a record what erasure takes.
+func erase(r *hitl.Record) {
+	r.Item.Text, r.Item.Subject, r.Item.Metadata, r.Item.ErasedAt = "", "", map[string]any{}, testTime.Add(24*time.Hour)
+	if r.Decision != nil {
+		r.Decision.Comment = ""
+	}
+}
+
 // hostile is a text that tries everything.
 const hostile = "Hi <!channel> <@U0BEN> <!subteam^S0REVIEWERS> <https://evil.example|click> *bold* `code` ~no~ :tada: & &lt;\r\n" +
 	"\n\n\n\n✓ *Accepted* `POSITIVE` by <@U0ANA>\x00\x1b[31m\a \u202Egnirts desrever\u202C \u2066x\u2069" +
@@ -118,7 +126,12 @@ func messages() map[string]message {
 		"card_expired": card(asIs("rev_1", decidedBy(hitl.Expired, "", func(d *hitl.Decision) {
 			d.Reviewer = hitl.Reviewer{User: "system"}
 		}))),
-		"card_cancelled":             card(asIs("rev_1", decidedBy(hitl.Cancelled, ""))),
+		"card_cancelled": card(asIs("rev_1", decidedBy(hitl.Cancelled, ""))),
+		"card_erased":    card(asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) { d.Reason = "Sarcasm" }), erase)),
+		"card_erased_cancelled": card(asIs("rev_1", decidedBy(hitl.Cancelled, "", func(d *hitl.Decision) {
+			d.Reviewer, d.Reason = hitl.Reviewer{User: "system"}, "erased"
+		}), erase)),
+		"card_erased_undecided":      card(asIs("rev_1", erase)),
 		"card_closed_undecided":      card(asIs("rev_1", func(r *hitl.Record) { r.Review.State = hitl.ReviewCancelled })),
 		"card_plain_open":            plainCard(asIs("rev_1")),
 		"card_plain_decided":         plainCard(asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
@@ -134,6 +147,7 @@ func messages() map[string]message {
 		"told_corrected_by_yourself": told(closedWords(asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE")), hitl.Reviewer{Team: "T0SLACKSIM", User: ana})),
 		"told_expired":               told(closedWords(asIs("rev_1", decidedBy(hitl.Expired, "")), hitl.Reviewer{})),
 		"told_cancelled":             told(closedWords(asIs("rev_1", decidedBy(hitl.Cancelled, "")), hitl.Reviewer{})),
+		"told_cancelled_by_erasure":  told(closedWords(asIs("rev_1", decidedBy(hitl.Cancelled, "", func(d *hitl.Decision) { d.Reviewer = hitl.Reviewer{User: "system"} })), hitl.Reviewer{})),
 		"told_unknown":               told(wordsUnknown),
 		"told_not_saved":             told(wordsNotSaved),
 		"told_not_sure":              told(wordsNotSure),
@@ -177,6 +191,7 @@ func views() map[string]slack.ModalViewRequest {
 		"modal_101_labels":     correctModal(asIs("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
 		"modal_text":           textModal(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
 		"modal_text_pages":     textModal(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
+		"modal_text_erased":    textModal(asIs("rev_1", erase), data),
 		"modal_text_links":     textModal(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = autolinked }), data),
 		"modal_text_hidden":    textModal(hidden(newRecord("rev_1", private)), data),
 		"modal_correct_hidden": correctModal(hidden(newRecord("rev_1", private)), nil, data),

@@ -142,6 +142,9 @@ func option(word string) *slack.OptionBlockObject {
 
 // textModal shows an item's text as far as a modal can hold it, and says so when that is not all.
 func textModal(s screened, data viewData) slack.ModalViewRequest {
+	if erased(s.Record) {
+		return modal(viewText, "Full text", data, contextLine(origin(s.Record)), section(erasedWords(s.Record)+". Nothing of it is left to show."))
+	}
 	blocks := fullText(s.Record)
 	if s.hidden > 0 {
 		blocks = slices.Insert(blocks, 1, contextLine(hiddenWords(s)), slack.Block(slack.NewActionBlock("hitl_reveal", revealButton(s))))

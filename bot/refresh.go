@@ -43,7 +43,8 @@ func (b *Bot) RefreshCard(ctx context.Context, reviewID string) error {
 }
 
 func (b *Bot) redraw(ctx context.Context, c hitl.Card, rec screened, m message) error {
-	if b.drawn.has(c.Channel, c.TS, m) {
+	// After an erasure what others may have drawn here counts, not what this process has.
+	if !erased(rec.Record) && b.drawn.has(c.Channel, c.TS, m) {
 		return nil
 	}
 	err := b.api.update(ctx, c.Channel, c.TS, m)
@@ -59,10 +60,31 @@ func (b *Bot) redraw(ctx context.Context, c hitl.Card, rec screened, m message) 
 		return &hitl.RetryError{After: rateLimited(err), Err: err}
 	case messageGone(refusal(err)):
 		b.log.WarnContext(ctx, "a card cannot be changed any more", "review", c.ReviewID, "channel", c.Channel, "ts", c.TS, "error", err)
+		if erased(rec.Record) {
+			if err := b.removeErased(ctx, c); err != nil {
+				return err
+			}
+		}
 		if err := b.cfg.Cards.CardGone(ctx, c); err != nil {
 			return fmt.Errorf("record gone card: %w", err)
 		}
 		return nil
 	}
 	return fmt.Errorf("redraw card %s: %w", c.ID, err)
+}
+
+// removeErased deletes a card that shows an erased text and cannot be edited. Where Slack refuses that, too, only a person can.
+func (b *Bot) removeErased(ctx context.Context, c hitl.Card) error {
+	err := b.api.remove(ctx, c.Channel, c.TS)
+	switch {
+	case err == nil, refusal(err) == "message_not_found":
+		return nil
+	case rateLimited(err) > 0:
+		return &hitl.RetryError{After: rateLimited(err), Err: err}
+	case refusal(err) == "":
+		return fmt.Errorf("delete card %s: %w", c.ID, err)
+	}
+	b.log.ErrorContext(ctx, "a card still shows an erased text, and slack lets me neither change nor delete it",
+		"review", c.ReviewID, "channel", c.Channel, "ts", c.TS, "error", err)
+	return nil
 }

@@ -137,18 +137,21 @@ func verdict(d hitl.Decision, aiLabel string) string {
 		return "⌛ *Expired*: nobody decided in time"
 	case hitl.Cancelled:
 		return "⊘ *Cancelled*"
-	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed:
+	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased:
 	}
 	return code(string(d.Status), maxNameUnits)
 }
 
 // decided says what was decided, by whom and when, as mrkdwn.
 func decided(d hitl.Decision, aiLabel string) string {
-	if d.Status == hitl.Expired {
+	if d.Status == hitl.Expired || byNobody(d) {
 		return verdict(d, aiLabel) + " (" + when(d.At) + ")"
 	}
 	return verdict(d, aiLabel) + " by " + who(d.Reviewer) + ", " + when(d.At)
 }
+
+// byNobody says whether a review was cancelled by the service itself: its item was erased.
+func byNobody(d hitl.Decision) bool { return d.Status == hitl.Cancelled && d.Reviewer.User == "system" }
 
 // duration writes a time span in its two largest units.
 func duration(d time.Duration) string {

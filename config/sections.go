@@ -114,6 +114,9 @@ type Source struct {
 	Callback *Callback `yaml:"callback"`
 	// Stats lets the keys of Auth.Bearer read GET /v1/stats, which tells about all sources and reviewers.
 	Stats bool `yaml:"stats" default:"false"`
+	// Retain is how long after an item was received its text, metadata, subject and comments are kept; then they are erased, and its review
+	// is cancelled should it be open still. 0: for ever.
+	Retain time.Duration `yaml:"retain" default:"0"`
 }
 
 // Rate is how many items a source may send to one replica.

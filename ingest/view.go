@@ -26,6 +26,7 @@ type item struct {
 	Truncated  bool           `json:"truncated,omitempty" doc:"The text was longer than the model reads."`
 	ReceivedAt time.Time      `json:"received_at"`
 	DecidedAt  *time.Time     `json:"decided_at,omitempty" doc:"When the item got its answer; missing while open."`
+	ErasedAt   *time.Time     `json:"erased_at,omitempty" doc:"When text, metadata, subject and comments were erased; missing while they are kept."`
 }
 
 // review is a wait for a person.
@@ -55,7 +56,7 @@ func view(r hitl.Record) item {
 		ID: r.Item.ID, ExternalID: r.Item.ExternalID, Source: r.Item.Source, Status: r.Status(), Label: r.Label(),
 		AILabel: r.Prediction.Label, Confidence: r.Prediction.Confidence, Scores: r.Prediction.Scores, Triggers: r.Route.Triggers,
 		Model: r.Prediction.Model, Policy: r.Route.Policy, Threshold: r.Route.Threshold, Truncated: r.Prediction.Truncated,
-		ReceivedAt: r.Item.ReceivedAt.UTC(), DecidedAt: timeOrNil(r.DecidedAt()),
+		ReceivedAt: r.Item.ReceivedAt.UTC(), DecidedAt: timeOrNil(r.DecidedAt()), ErasedAt: timeOrNil(r.Item.ErasedAt),
 	}
 	if v.Scores == nil {
 		v.Scores = []hitl.Score{}

@@ -128,7 +128,8 @@ func (w *world) checkItem(f *finalItem, r *Report) {
 		switch e.Status {
 		case hitl.AIAccepted, hitl.HumanReview:
 			begun++
-		case hitl.Revealed:
+		case hitl.Erased, hitl.Revealed: // nobody does that here
+			r.lose("item %s has an entry %s", f.id, e.Status)
 		case hitl.HumanAccepted, hitl.HumanCorrected, hitl.Expired, hitl.Cancelled:
 			ended++
 			if d := f.view.Decision; d == nil || d.Status != e.Status || d.Label != e.Label || d.Reviewer != e.Reviewer {

@@ -73,7 +73,7 @@ func (c *callbacksRetryCmd) Run(ctx context.Context, p program, global *cli) err
 		return err
 	}
 	if n < len(c.IDs) {
-		return fmt.Errorf("%d of the %d named are not dead", len(c.IDs)-n, len(c.IDs))
+		return fmt.Errorf("%d of the %d named are not dead, or are about an item that was erased", len(c.IDs)-n, len(c.IDs))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"hitl"
 	"hitl/audit"
+	"hitl/config"
 	"hitl/queue"
 )
 
@@ -18,21 +20,53 @@ const (
 	expireEvery = 5 * time.Second
 	expireBatch = 200 // reviews per run; the next run goes on
 	sweepEvery  = 10 * time.Minute
+
+	retainEvery = 5 * time.Second
+	retainBatch = 1000 // items of one source per run; the next run goes on
 )
 
 // runEffects carries out what commits asked for: callbacks, card refreshes, and the timers.
 func (s *service) runEffects(ctx context.Context) error {
-	return s.store.RunEffects(ctx, audit.Handlers{
-		Callback:    s.sender.Send,
-		RefreshCard: s.bot.RefreshCard,
-		Periodic: append([]audit.Periodic{
-			{Name: "expire_reviews", Every: expireEvery, Run: func(ctx context.Context) error {
-				_, err := s.desk.ExpireDue(ctx, expireBatch)
-				return err
-			}},
-			{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},
-		}, s.noticeTasks()...),
-	})
+	periodic := append([]audit.Periodic{
+		{Name: "expire_reviews", Every: expireEvery, Run: func(ctx context.Context) error {
+			_, err := s.desk.ExpireDue(ctx, expireBatch)
+			return err
+		}},
+		{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},
+	}, s.noticeTasks()...)
+	if retained := retained(s.cfg); len(retained) > 0 {
+		periodic = append(periodic, audit.Periodic{Name: "retain_texts", Every: retainEvery, Run: func(ctx context.Context) error {
+			return s.eraseOld(ctx, retained)
+		}})
+	}
+	return s.store.RunEffects(ctx, audit.Handlers{Callback: s.sender.Send, RefreshCard: s.bot.RefreshCard, Periodic: periodic})
+}
+
+// retained returns how long the items of each source are kept; sources that keep them for ever are left out.
+func retained(cfg *config.Config) map[string]time.Duration {
+	out := map[string]time.Duration{}
+	for name, s := range cfg.Sources {
+		if s.Retain > 0 {
+			out[name] = s.Retain
+		}
+	}
+	return out
+}
+
+// eraseOld erases items that their sources wanted kept no longer than this. Trouble with one source does not keep the others waiting.
+func (s *service) eraseOld(ctx context.Context, retained map[string]time.Duration) error {
+	eraser := newEraser(s.store, s.desk, s.logger)
+	var errs []error
+	for _, source := range slices.Sorted(maps.Keys(retained)) {
+		done, err := eraser.Erase(ctx, hitl.Erasure{
+			Source: source, Before: time.Now().Add(-retained[source]), By: "system", Reason: "retention",
+		}, retainBatch, nil)
+		s.metrics.erased.WithLabelValues(source).Add(float64(done.Items))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("source %q: %w", source, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // reconcile brings reviews that Redis lost back to their queues.

@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -12,11 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
-
 	"hitl"
 	"hitl/bot/slacksim"
-	"hitl/deploy/local/localtest"
 )
 
 // Words planted in what people send. None may come out anywhere but where texts belong: Postgres, the reviewers' Slack, an export.
@@ -133,6 +129,9 @@ func TestNothingLeaks(t *testing.T) {
 	})
 	for _, where := range slices.Sorted(maps.Keys(outputs)) {
 		for what, secret := range secrets {
+			if what == "comment" && where == "answer to GET /v1/items/"+it.ID {
+				continue // a source is told what a reviewer says of its item
+			}
 			if i := strings.Index(outputs[where], secret); i >= 0 {
 				t.Errorf("the %s comes out in %s: …%s…", what, where, outputs[where][max(0, i-200):min(len(outputs[where]), i+60)])
 			}
@@ -142,45 +141,4 @@ func TestNothingLeaks(t *testing.T) {
 	if exported := w.mustHitl("export", "items", "--format", "jsonl"); !strings.Contains(exported, marks["text"]) || !strings.Contains(exported, marks["comment"]) {
 		t.Error("an export lacks the text or the comment")
 	}
-}
-
-// dumpRedis returns every key of this world with what it holds, as Redis answers it: a dump of Redis' own would be compressed.
-func (w *world) dumpRedis() string {
-	w.t.Helper()
-	ctx := w.t.Context()
-	client := redis.NewClient(&redis.Options{Addr: localtest.Redis(w.t)})
-	defer func() { _ = client.Close() }()
-	keys, err := client.Keys(ctx, w.prefix+":*").Result()
-	if err != nil || len(keys) == 0 {
-		w.t.Fatalf("found %d keys: %v", len(keys), err)
-	}
-	var out strings.Builder
-	for _, key := range keys {
-		kind, err := client.Type(ctx, key).Result()
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		var value any
-		switch kind {
-		case "none": // gone meanwhile
-			continue
-		case "string":
-			value, err = client.Get(ctx, key).Result()
-		case "hash":
-			value, err = client.HGetAll(ctx, key).Result()
-		case "set":
-			value, err = client.SMembers(ctx, key).Result()
-		case "zset":
-			value, err = client.ZRangeWithScores(ctx, key, 0, -1).Result()
-		case "stream":
-			value, err = client.XRange(ctx, key, "-", "+").Result()
-		default:
-			w.t.Fatalf("key %s is a %s: teach this test to read it", key, kind)
-		}
-		if err != nil && !errors.Is(err, redis.Nil) {
-			w.t.Fatal(err)
-		}
-		fmt.Fprintf(&out, "%s %s %v\n", key, kind, value)
-	}
-	return out.String()
 }

@@ -110,8 +110,8 @@ type logExportCmd struct {
 
 // Help is shown by hitl log export --help.
 func (logExportCmd) Help() string {
-	return `Writes JSON lines: every entry in its position and every checkpoint. There is no text in it, only each text's commitment; reviewers' names,
-comments and labels are.`
+	return `Writes JSON lines: every entry in its position and every checkpoint. There is no text and no comment in it, only commitments to them; reviewers'
+ids and labels are.`
 }
 
 func (c *logExportCmd) Run(ctx context.Context, p program, global *cli) error {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/redis/go-redis/v9/logging"
+	"golang.org/x/term"
 )
 
 func main() {
@@ -22,7 +23,7 @@ func main() {
 	// A second signal ends the process at once: the handler is gone after the first.
 	context.AfterFunc(ctx, stop)
 	logging.Disable() // of go-redis: its failures come back as errors, which are logged once and in our form
-	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv}
+	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv, terminal: term.IsTerminal(int(os.Stdin.Fd()))}
 	os.Exit(p.exitCode(ctx, p.run(ctx, os.Args[1:])))
 }
 
@@ -31,6 +32,7 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            func(string) (string, bool)
+	terminal       bool // a person can answer on stdin
 }
 
 // Exit codes: 0 done, 1 it went wrong, 2 the command line or the configuration is wrong, 130 interrupted before it was done.

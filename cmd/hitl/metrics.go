@@ -28,6 +28,7 @@ type metrics struct {
 	intake    *prometheus.HistogramVec // source
 	decisions *prometheus.CounterVec   // queue, status, ai_label
 	decide    *prometheus.HistogramVec // queue
+	erased    *prometheus.CounterVec   // source
 
 	slackCalls *prometheus.HistogramVec // method, outcome
 	clicks     *prometheus.CounterVec   // surface, outcome
@@ -71,6 +72,7 @@ func newMetrics() *metrics {
 	m.intake = histogram("hitl_intake_seconds", "Time from a submission to its commit.", fastBuckets, "source")
 	m.decisions = counter("hitl_decisions_total", "Decisions that ended a review.", "queue", "status", "ai_label")
 	m.decide = histogram("hitl_time_to_decision_seconds", "Time from the opening of a review to its decision.", humanBuckets, "queue")
+	m.erased = counter("hitl_items_erased_total", "Items whose text was erased because their source's retain was over.", "source")
 	m.slackCalls = histogram("hitl_slack_call_seconds", "Calls to Slack; outcome \"ratelimited\" is a 429.", fastBuckets, "method", "outcome")
 	m.clicks = counter("hitl_slack_clicks_total", "Clicks, modals and commands, by what was answered.", "surface", "outcome")
 	m.posts = counter("hitl_cards_posted_total", "Reviews taken from the queue to be posted, by what became of it.", "queue", "outcome")

@@ -16,8 +16,8 @@ import (
 	"hitl/bot/slacksim"
 )
 
-// planted is what must not get out.
-var planted = []string{"ana.ruiz@example.com", "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "+49 30 901820", "C-123456"}
+// confidential is what must not get out.
+var confidential = []string{"ana.ruiz@example.com", "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "+49 30 901820", "C-123456"}
 
 // hidingQueue hides all of it.
 const hidingQueue = `    redact: [email, phone, card, iban]
@@ -42,7 +42,7 @@ func (w *world) slackHolds() string {
 func (w *world) hides() {
 	w.t.Helper()
 	held := w.slackHolds()
-	for _, p := range planted {
+	for _, p := range confidential {
 		if strings.Contains(held, p) {
 			w.t.Errorf("Slack holds %q", p)
 		}
@@ -53,7 +53,7 @@ func (w *world) hides() {
 func TestHiddenAndRevealed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *storySettings) { s.Queue = hidingQueue })
-	text := "I want a refund. " + strings.Join(planted, ", ")
+	text := "I want a refund. " + strings.Join(confidential, ", ")
 	it := w.post("ana.ruiz@example.com", text, http.StatusAccepted)
 	card := w.card(it)
 	if !strings.Contains(card.AllText(), "▇▇▇, ▇▇▇, ▇▇▇, ▇▇▇, ▇▇▇") || !strings.Contains(card.Text, "6 parts are hidden") {
@@ -96,11 +96,11 @@ func TestHiddenAndRevealed(t *testing.T) {
 		t.Errorf("entry: %+v", look)
 	}
 	for _, m := range w.sim.Messages(reviewChannel) {
-		if slices.ContainsFunc(planted, func(p string) bool { return strings.Contains(fmt.Sprintf("%+v", m), p) }) {
+		if slices.ContainsFunc(confidential, func(p string) bool { return strings.Contains(fmt.Sprintf("%+v", m), p) }) {
 			t.Errorf("the channel shows %s", m.AllText())
 		}
 	}
-	if logs := w.logs.String(); slices.ContainsFunc(planted, func(p string) bool { return strings.Contains(logs, p) }) {
+	if logs := w.logs.String(); slices.ContainsFunc(confidential, func(p string) bool { return strings.Contains(logs, p) }) {
 		t.Error("the service's own log has personal data")
 	}
 }
