@@ -19,8 +19,9 @@ const (
 
 // call is one caller's record on its way through a batch. done is buffered: the flusher never waits for a caller.
 type call struct {
-	row  row
-	done chan result
+	row   row
+	done  chan result
+	doubt bool // an attempt to write it may have been committed
 }
 
 type result struct {
@@ -138,6 +139,8 @@ func (s *Store) settle(ctx context.Context, batch []*call) {
 			c.done <- result{err: fmt.Errorf("item %s is neither new nor stored", c.row.id)}
 		case rec.Item.ErasedAt.IsZero() && rec.Item.BodyHash != c.row.rec.Item.BodyHash:
 			c.done <- result{err: hitl.ErrConflict}
+		case c.doubt && rec.Item.ID == c.row.id: // it was
+			c.done <- s.added(rec)
 		default:
 			c.done <- result{rec: rec, replayed: true}
 		}
@@ -165,12 +168,17 @@ func (s *Store) write(ctx context.Context, calls []*call, answered map[*call]boo
 		case err != nil:
 			answer(c, result{err: err})
 		case fresh[c.row.id]:
-			if r := c.row.rec.Review; r != nil {
-				s.backlog.add(r.Queue, c.row.rec.Item.Source, 1)
-			}
-			answer(c, result{rec: c.row.rec})
+			answer(c, s.added(c.row.rec))
 		}
 	}
+}
+
+// added is the answer to a call whose record is new.
+func (s *Store) added(rec hitl.Record) result {
+	if r := rec.Review; r != nil {
+		s.backlog.add(r.Queue, rec.Item.Source, 1)
+	}
+	return result{rec: rec}
 }
 
 func compareKeys(a, b key) int {

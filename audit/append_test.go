@@ -50,6 +50,35 @@ func TestAppendKeepsEverything(t *testing.T) {
 	}
 }
 
+// A connection that is cut leaves the caller in no doubt: what is written is written once, and answered as new.
+func TestConnectionsCut(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t)
+	cut := func() {
+		if _, err := owner.Exec(t.Context(), `
+			SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'hitl'`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 {
+		rec := unsure(fmt.Sprint(i), "so so")
+		cut()
+		stored, replayed, err := s.Append(t.Context(), rec, callback(rec))
+		if err != nil || replayed {
+			t.Fatalf("Append %d: replayed %v, error %v", i, replayed, err)
+		}
+		equal(t, "answer", stored, rec)
+		cut()
+		d := corrected(rec, "U1")
+		if got, won, err := s.Decide(t.Context(), d, nil); err != nil || !won || !got.Same(d) {
+			t.Fatalf("Decide %d: won %v, %+v, error %v", i, won, got, err)
+		}
+	}
+	equal(t, "rows", scalar[string](t, owner, `
+		SELECT concat_ws(' ', (SELECT count(*) FROM hitl.items), (SELECT count(*) FROM hitl.decisions), (SELECT count(*) FROM hitl.callbacks), (SELECT count(*) FROM hitl.log))`),
+		"5 5 5 10")
+}
+
 func second[T any](_ T, err error) error { return err }
 
 func TestAppendLogs(t *testing.T) {

@@ -32,8 +32,14 @@ func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hi
 		})
 	}
 	err = try()
-	if isRollback(err) {
+	switch {
+	case isRollback(err):
 		err = try()
+	case err != nil && outOfReach(err) && !nothingSent(err):
+		s.pool.Reset() // the other connections are as old as the one that is gone
+		if errAgain := try(); errAgain == nil {
+			err = nil // if the first attempt was committed after all, its decision stands now
+		}
 	}
 	if err != nil {
 		return hitl.Decision{}, false, fmt.Errorf("commit decision: %w", err)

@@ -137,14 +137,26 @@ func (c *columns) args() []any {
 	}
 }
 
-// flush writes calls of different keys in one transaction and returns the ids of those that were new. It tries once more
-// when it is certain that nothing was written.
+// flush writes calls of different keys in one transaction and returns the ids of those that were new. It tries once more when nothing was
+// written, and also when Postgres went away in the middle: what the first attempt may have committed all the same is found under its keys then.
 func (s *Store) flush(ctx context.Context, calls []*call) (map[string]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*s.cfg.StatementTimeout)
 	defer cancel()
 	fresh, err := s.flushOnce(ctx, calls)
-	if err != nil && (nothingSent(err) || isRollback(err)) {
+	switch {
+	case err == nil:
+	case nothingSent(err), isRollback(err):
 		fresh, err = s.flushOnce(ctx, calls)
+	case outOfReach(err):
+		for _, c := range calls {
+			c.doubt = true
+		}
+		s.pool.Reset() // the other connections are as old as the one that is gone
+		again, errAgain := s.flushOnce(ctx, calls)
+		if errAgain != nil {
+			return nil, err // and not what the second attempt says of itself
+		}
+		return again, nil
 	}
 	if err != nil && nothingSent(err) {
 		return nil, fmt.Errorf("%w: %w", hitl.ErrUnavailable, err)

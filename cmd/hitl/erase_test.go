@@ -265,7 +265,7 @@ func TestRetention(t *testing.T) {
 	if diff := cmp.Diff([]hitl.Status{hitl.HumanReview}, statuses(w.log(kept.ID))); diff != "" {
 		t.Error(diff)
 	}
-	if body := string(w.request(http.MethodGet, "/metrics", nil, nil).body); !strings.Contains(body, `hitl_items_erased_total{source="shop"} 2`) {
+	if body := string(w.request(http.MethodGet, w.metrics+"/metrics", nil, nil).body); !strings.Contains(body, `hitl_items_erased_total{source="shop"} 2`) {
 		t.Error("the metric does not count two items")
 	}
 }
