@@ -125,6 +125,7 @@ queues:
       users: [U0CHLOE]
       groups: [S0REVIEWERS]
     reasons: [Irony, Mixed feelings, Not about us]
+    redact: [email, phone, card, iban] # what a card hides until a reviewer reveals it
 sources:
   demo:
     classifier: sentiment
