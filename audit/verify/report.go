@@ -18,6 +18,7 @@ const (
 	Unsigned Kind = "checkpoint" // a checkpoint is not signed by the key, or unreadable
 	Forked   Kind = "forked"     // the log is not the one of a checkpoint; which entry differs, no copy of the hashes can tell
 	Cut      Kind = "cut"        // the log is shorter than a checkpoint says it was
+	Record   Kind = "record"     // an item, a text or a decision is not what the log says
 )
 
 // Problem is one thing that is wrong with a log.
@@ -33,10 +34,12 @@ const maxProblems = 1000
 
 // Report is what a verification found.
 type Report struct {
-	Entries     int64     `json:"entries"`     // in the tree
-	Pending     int64     `json:"pending"`     // not yet in the tree
-	Checkpoints int       `json:"checkpoints"` // signed, and true
-	Signed      int64     `json:"signed"`      // how many entries the last true checkpoint covers
+	Entries     int64     `json:"entries"`             // in the tree
+	Pending     int64     `json:"pending"`             // not yet in the tree
+	Checkpoints int       `json:"checkpoints"`         // signed, and true
+	Signed      int64     `json:"signed"`              // how many entries the last true checkpoint covers
+	Items       int64     `json:"items,omitempty"`     // that were compared with their entries
+	Decisions   int64     `json:"decisions,omitempty"` // likewise
 	Root        tlog.Hash `json:"root"`
 	Latest      string    `json:"-"` // the last true checkpoint, as a note
 	Problems    []Problem `json:"problems,omitempty"`

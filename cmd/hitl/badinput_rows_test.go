@@ -268,7 +268,7 @@ func textInputs() badInputs {
 		}),
 		{"a text, an id and a comment that a spreadsheet would run", func(w *world) string {
 			it := w.post("=1+1", "=HYPERLINK(\"http://evil.example\") refund", http.StatusAccepted)
-			w.correctByModal("U0ANA", it, other(it.AILabel), "Irony", "+1+1")
+			w.correctByModal("U0ANA", it, other(it.AILabel), "Mixed feelings", "+1+1")
 			w.calledBack(it)
 			out := w.mustHitl("export", "corrections")
 			return fmt.Sprintf("an apostrophe before each in the CSV: %t",

@@ -37,7 +37,8 @@ type verifyCmd struct {
 // Help is shown by hitl verify --help.
 func (verifyCmd) Help() string {
 	return `Encodes and hashes every entry again, builds the Merkle tree over them, and compares it with every signed checkpoint. It names each entry that was altered,
-is missing, or was added. Exit code 0: nothing was. 1: something was, or it could not be checked to the end.
+is missing, or was added. With the database it goes on to compare items, kept texts, decisions and comments with what the log says of them: RECORD names
+what differs. Exit code 0: nothing was. 1: something was, or it could not be checked to the end.
 
 With --url there are only hashes to be seen: it builds the tree again from the service's tiles, and says whether it is the signed one. What an entry says,
 --item shows to whoever has the key of its source.
@@ -181,7 +182,7 @@ func (c verification) whole(ctx context.Context, store *audit.Store) (string, er
 	v.Former(c.former...)
 	var readErr error
 	if store != nil {
-		readErr = store.VerifyLog(ctx, v)
+		readErr = errors.Join(store.VerifyLog(ctx, v), store.VerifyRecord(ctx, v))
 	} else {
 		f, err := os.Open(c.cmd.Bundle)
 		if err != nil {
@@ -228,6 +229,9 @@ func (c verification) print(r verify.Report, good string) error {
 	fmt.Fprintf(&b, "%d entries, %d of them bound by %d checkpoints of %s+%08x", r.Entries, r.Signed, r.Checkpoints, c.verifier.Name(), c.verifier.KeyHash())
 	if r.Pending > 0 {
 		fmt.Fprintf(&b, "; %d more wait for their position", r.Pending)
+	}
+	if r.Items > 0 {
+		fmt.Fprintf(&b, "\n%d items and %d decisions compared with them", r.Items, r.Decisions)
 	}
 	if r.OK() && good != "" {
 		b.WriteString("\n" + good)
