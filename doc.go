@@ -1,4 +1,4 @@
-// Package hitl holds the words and the two flows of a human-in-the-loop service.
+// Package hitl holds the words and the flows of a human-in-the-loop service.
 //
 // A service classifies incoming text items. What the model is sure of is accepted at once; the rest waits for a reviewer,
 // who accepts or corrects it with one click. This package declares what those words mean as types and says, over small
@@ -6,6 +6,7 @@
 //
 //   - [Intake] (intake.go) takes a [Submission]: classify, route, record, and, where a person is needed, queue the review.
 //   - [Desk] (desk.go) takes a reviewer's [Verdict] and makes it the one [Decision] of a review, or says who was first.
+//   - [Eraser] (erase.go) takes away what people wrote, and leaves the log whole.
 //
 // The package does no I/O and imports nothing but the standard library. The rooms around it do the work:
 // classifier (models), classifier/policy (routing), audit (Postgres, the truth), queue (Redis, an index of what waits),
