@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hitl"
+	"hitl/audit/verify"
 	"hitl/deploy/local/localtest"
 )
 
@@ -108,4 +109,40 @@ func benchRecord() hitl.Record {
 		}
 	}
 	return rec
+}
+
+// BenchmarkVerifyRecord measures how many items a second are compared with the log, beside the verification of the same log.
+func BenchmarkVerifyRecord(b *testing.B) {
+	dsn := localtest.DatabaseFrom(b, "bench", func(ctx context.Context, dsn string) error { return Migrate(ctx, dsn, MigrateOptions{}) })
+	s, err := Open(b.Context(), Config{DSN: dsn})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	const items = 20_000
+	writeRaw(b, s, items, 500)
+	if err := s.sequenceAll(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := s.pool.Exec(b.Context(), `ANALYZE`); err != nil {
+		b.Fatal(err)
+	}
+	var log, record time.Duration
+	for b.Loop() {
+		v, begin := verify.New(nil), time.Now()
+		if err := s.VerifyLog(b.Context(), v); err != nil {
+			b.Fatal(err)
+		}
+		log += time.Since(begin)
+		begin = time.Now()
+		if err := s.VerifyRecord(b.Context(), v); err != nil {
+			b.Fatal(err)
+		}
+		record += time.Since(begin)
+		if r := v.Finish(); !r.OK() || r.Entries != items || r.Items != items {
+			b.Fatalf("report %+v", r)
+		}
+	}
+	b.ReportMetric(float64(b.N*items)/record.Seconds(), "items/s")
+	b.ReportMetric(record.Seconds()/log.Seconds(), "of-verifying-the-log")
 }
