@@ -67,6 +67,7 @@ func startBolt(t *testing.T) *boltWorld {
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
 	t.Cleanup(sim.Close)
+	sim.SetBaseURL(server.URL)
 	w.sim = sim
 
 	cmd.Env = append(cmd.Env, "SLACK_API_URL="+server.URL+"/api/",
