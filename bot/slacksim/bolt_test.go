@@ -60,7 +60,12 @@ func startBolt(t *testing.T) *boltWorld {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	w := &boltWorld{tape: &tape{RoundTripper: transport}}
-	sim, err := slacksim.New(slacksim.Config{Client: &http.Client{Transport: w.tape}, Commands: []string{"/order"}})
+	// The simulator's clock runs ten times slower than ours, so that a busy machine has thirty seconds where Slack gives three.
+	begin := time.Now()
+	sim, err := slacksim.New(slacksim.Config{
+		Client: &http.Client{Transport: w.tape}, Commands: []string{"/order"},
+		Now: func() time.Time { return begin.Add(time.Since(begin) / 10) }, AnswerWithin: 30 * time.Second,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +143,7 @@ func (w *boltWorld) tellsStory(t *testing.T) {
 	}
 	until := func(what string, ok func() bool) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 		defer cancel()
 		if err := w.sim.Wait(ctx, ok); err != nil {
 			t.Fatalf("%s: %v; channel %+v, only for the user %+v, modals %+v", what, err,
