@@ -34,8 +34,10 @@ func methods() map[string]method {
 		page    = " cursor limit:number"
 		span    = " oldest latest inclusive:boolean include_all_metadata:boolean" + page
 	)
+	// Slack's own client for Node sends team_id with every call; it means something to organisation-wide tokens only.
+	const always = " team_id"
 	m := func(perMinute int, spec string, do func(*Sim, args) (map[string]any, error)) method {
-		return method{args: arguments(spec), perMinute: perMinute, do: do}
+		return method{args: arguments(spec + always), perMinute: perMinute, do: do}
 	}
 	return map[string]method{
 		"api.test":              m(tier4, "error", (*Sim).apiTest),
@@ -54,13 +56,13 @@ func methods() map[string]method {
 		"conversations.replies": m(tier3, "channel! ts!"+span, (*Sim).replies),
 		"conversations.info":    m(tier3, "channel! include_locale:boolean include_num_members:boolean", (*Sim).conversationInfo),
 		"conversations.join":    m(tier3, "channel!", (*Sim).joinConversation),
-		"conversations.list":    m(tier2, "exclude_archived:boolean team_id types"+page, (*Sim).listConversations),
+		"conversations.list":    m(tier2, "exclude_archived:boolean types"+page, (*Sim).listConversations),
 		"conversations.members": m(tier4, "channel!"+page, (*Sim).conversationMembers),
 		"conversations.open":    m(tier3, "channel users prevent_creation:boolean return_im:boolean", (*Sim).openConversation),
 
 		"users.info":            m(tier4, "user! include_locale:boolean", (*Sim).userInfo),
-		"usergroups.list":       m(tier2, "include_count:boolean include_disabled:boolean include_users:boolean team_id", (*Sim).listGroups),
-		"usergroups.users.list": m(tier2, "usergroup! include_disabled:boolean team_id", (*Sim).groupMembers),
+		"usergroups.list":       m(tier2, "include_count:boolean include_disabled:boolean include_users:boolean", (*Sim).listGroups),
+		"usergroups.users.list": m(tier2, "usergroup! include_disabled:boolean", (*Sim).groupMembers),
 
 		"views.open":    m(tier4, "trigger_id view!:structure interactivity_pointer:unsimulated", (*Sim).viewsOpen),
 		"views.push":    m(tier4, "trigger_id view!:structure interactivity_pointer:unsimulated", (*Sim).viewsPush),
