@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +29,7 @@ type Sim struct {
 	baseURL   string
 	seq       int
 	lastTS    int64 // microseconds of the newest timestamp given out
+	scopes    []string // of the token
 	users     map[string]*User
 	userOrder []string
 	groups    []Group
@@ -62,6 +64,7 @@ func New(cfg Config) (*Sim, error) {
 		hub:      newHub(),
 		closing:  make(chan struct{}),
 		baseURL:  cfg.BaseURL,
+		scopes:   slices.Clone(cfg.Scopes),
 		users:    map[string]*User{},
 		channels: map[string]*conversation{},
 	}
