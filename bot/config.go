@@ -169,7 +169,7 @@ func (c Config) LogValue() slog.Value {
 
 func (c Config) withDefaults() Config {
 	or(&c.APIURL, slack.APIURL)
-	or(&c.Command, "/hitl")
+	or(&c.Command, defaultCommand)
 	or(&c.AnswerWithin, 2500*time.Millisecond)
 	or(&c.MembersFor, 5*time.Minute)
 	or(&c.MembersAtMost, 30*time.Minute)
