@@ -28,7 +28,7 @@ type Sim struct {
 	mu        sync.Mutex // guards everything below; never held while the app is called
 	baseURL   string
 	seq       int
-	lastTS    int64 // microseconds of the newest timestamp given out
+	lastTS    int64    // microseconds of the newest timestamp given out
 	scopes    []string // of the token
 	users     map[string]*User
 	userOrder []string
