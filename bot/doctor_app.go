@@ -66,7 +66,7 @@ func scopeCheck(header []string) Check {
 	for _, s := range scopes {
 		if !slices.Contains(has, s.name) {
 			lacks = append(lacks, s.name)
-			words = append(words, s.name+" is missing, which "+s.why)
+			words = append(words, s.name+" is missing, it is needed to "+s.why)
 		}
 	}
 	needed := Scopes()

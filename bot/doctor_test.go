@@ -25,11 +25,12 @@ func newClinic(t *testing.T, change ...func(*setup)) *clinic {
 	t.Helper()
 	people := func(s *setup) {
 		demo := slacksim.DemoWorkspace()
-		s.sim.Users = append(demo.Users, slacksim.User{ID: "U0ROBOT", Name: "robot", Bot: true})
-		s.sim.Groups = append(demo.Groups, slacksim.Group{ID: "S0EMPTY"}, slacksim.Group{ID: "S0GONE", Members: []string{"U0DAN", "U0ROBOT"}})
-		s.sim.Channels = append(demo.Channels,
-			slacksim.Channel{ID: "C0OLD", Name: "old", Archived: true, Members: []string{ana, "U0HITL"}},
-			slacksim.Channel{ID: "C0SECRET", Name: "secret", Private: true, Members: []string{ana}})
+		s.sim.Users = slices.Concat(demo.Users, []slacksim.User{{ID: "U0ROBOT", Name: "robot", Bot: true}})
+		s.sim.Groups = slices.Concat(demo.Groups, []slacksim.Group{{ID: "S0EMPTY"}, {ID: "S0GONE", Members: []string{"U0DAN", "U0ROBOT"}}})
+		s.sim.Channels = slices.Concat(demo.Channels, []slacksim.Channel{
+			{ID: "C0OLD", Name: "old", Archived: true, Members: []string{ana, "U0HITL"}},
+			{ID: "C0SECRET", Name: "secret", Private: true, Members: []string{ana}},
+		})
 		s.bot.Queues = map[string]Queue{
 			"support": {Channel: channel, Reviewers: Reviewers{Users: []string{chloe}, Groups: []string{"S0REVIEWERS"}}},
 			"urgent":  {Channel: "C0ESCALATE", Reviewers: Reviewers{Users: []string{chloe, ana}}},
@@ -192,7 +193,7 @@ func TestDoctorMissesScopes(t *testing.T) {
 				if check.State != want {
 					t.Errorf("%+v, want %s", check, want)
 				}
-				if about == "scopes" && (!strings.Contains(check.Found, tc.without+" is missing, which ") || !strings.Contains(check.Mend, "add "+tc.without)) {
+				if about == "scopes" && (!strings.Contains(check.Found, tc.without+" is missing, it is needed to ") || !strings.Contains(check.Mend, "add "+tc.without)) {
 					t.Errorf("%+v", check)
 				}
 			}

@@ -196,7 +196,7 @@ func TestScopesAreThoseOfTheCalls(t *testing.T) {
 	private := func(s *setup) {
 		cfg := slacksim.DemoWorkspace()
 		s.sim.Users, s.sim.Groups = cfg.Users, cfg.Groups
-		s.sim.Channels = append(cfg.Channels, slacksim.Channel{ID: "C0PRIVATE", Name: "private", Private: true, Members: []string{ana, "U0HITL"}})
+		s.sim.Channels = slices.Concat(cfg.Channels, []slacksim.Channel{{ID: "C0PRIVATE", Name: "private", Private: true, Members: []string{ana, "U0HITL"}}})
 	}
 	w := newWorld(t, private)
 	if refused := everyCall(t, w); len(refused) > 0 {

@@ -4,12 +4,12 @@ import "strings"
 
 // scopes are what the token needs, and what for. They are all that is asked of Slack.
 var scopes = []struct{ name, why string }{
-	{"chat:write", "posts, redraws and deletes cards, and answers clicks"},
-	{"commands", "brings the slash command"},
-	{"users:read", "sees whether a reviewer's account is active"},
-	{"usergroups:read", "reads who is in a user group of reviewers"},
-	{"channels:history", "finds its cards again in public channels"},
-	{"groups:history", "finds its cards again in private channels"},
+	{"chat:write", "post, redraw and delete cards, and answer clicks"},
+	{"commands", "have a slash command"},
+	{"users:read", "see whether a reviewer's account is active"},
+	{"usergroups:read", "read who is in a user group of reviewers"},
+	{"channels:history", "find cards again in public channels"},
+	{"groups:history", "find cards again in private channels"},
 }
 
 // Scopes returns the bot scopes that the app needs, and no others.

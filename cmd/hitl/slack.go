@@ -115,19 +115,18 @@ func (c *slackDoctorCmd) Run(ctx context.Context, p program, global *cli) error 
 	if err != nil {
 		return err
 	}
-	bad := 0
+	count := map[bot.State]int{}
 	for _, check := range checks {
-		if check.State == bot.Bad {
-			bad++
-		}
+		count[check.State]++
 	}
+	bad := count[bot.Bad]
 	if c.JSON {
 		err = printJSON(p.stdout, struct {
 			OK     bool        `json:"ok"`
 			Checks []bot.Check `json:"checks"`
 		}{bad == 0, checks})
 	} else {
-		err = printChecks(p.stdout, checks, bad)
+		err = printChecks(p.stdout, checks, count)
 	}
 	if err == nil && bad > 0 {
 		return exitError(exitFailure)
@@ -150,7 +149,7 @@ func reachableAt(s config.Server) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-func printChecks(w io.Writer, checks []bot.Check, bad int) error {
+func printChecks(w io.Writer, checks []bot.Check, count map[bot.State]int) error {
 	signs := map[bot.State]string{bot.Good: "✓", bot.Bad: "✗", bot.Open: "–"}
 	width := 0
 	for _, c := range checks {
@@ -163,10 +162,13 @@ func printChecks(w io.Writer, checks []bot.Check, bad int) error {
 			fmt.Fprintf(&out, "  %-*s  → %s\n", width, "", printable(c.Mend))
 		}
 	}
-	if bad == 0 {
+	switch {
+	case count[bot.Bad] > 0:
+		fmt.Fprintf(&out, "\n%d of %d checks failed.\n", count[bot.Bad], len(checks))
+	case count[bot.Open] > 0:
+		out.WriteString("\nNothing is broken, as far as could be told; what has a – deserves a look.\n")
+	default:
 		out.WriteString("\nSlack, the app and the configuration fit together.\n")
-	} else {
-		fmt.Fprintf(&out, "\n%d of %d checks failed.\n", bad, len(checks))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
