@@ -38,10 +38,10 @@ const description = `A human in the loop, in Slack: classify items, accept what 
     hitl demo                           try it, on this machine
     hitl config example > hitl.yaml     set it up: every key with its meaning
     hitl slack manifest                 make the Slack app of it
-    hitl slack doctor                   check what Slack says of it
     hitl config check
     hitl migrate
-    hitl serve`
+    hitl serve
+    hitl slack doctor                   see that Slack, the app and the service fit together`
 
 // kongExit carries the exit code that kong asks for (after --help) out of its callback.
 type kongExit int
