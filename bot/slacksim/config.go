@@ -28,6 +28,8 @@ type Config struct {
 	App App
 	// Token is the only bot token that the Web API accepts. Default: "xoxb-slacksim".
 	Token string
+	// Scopes are what the token may do; [Sim.SetScopes] changes them. Default: everything that is simulated.
+	Scopes []string
 	// SigningSecret signs everything sent to the app. Default: "slacksim-signing-secret".
 	SigningSecret string
 
@@ -187,6 +189,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Scopes == nil {
+		c.Scopes = allScopes()
 	}
 	c.Users, c.Commands = slices.Clone(c.Users), slices.Clone(c.Commands)
 	c.Groups, c.Channels = slices.Clone(c.Groups), slices.Clone(c.Channels)

@@ -24,6 +24,7 @@ import (
 
 	"hitl"
 	"hitl/audit"
+	"hitl/bot"
 	"hitl/bot/slacksim"
 	"hitl/config"
 	"hitl/deploy/local/localtest"
@@ -76,7 +77,7 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 	})
 	w.upstream = newUpstream(t)
 	ws := slacksim.DemoWorkspace()
-	ws.Rates, ws.Commands = slacksim.RatesOff, []string{"/hitl"}
+	ws.Rates, ws.Commands, ws.Scopes = slacksim.RatesOff, []string{"/hitl"}, bot.Scopes()
 	sim, err := slacksim.New(ws)
 	if err != nil {
 		t.Fatal(err)
