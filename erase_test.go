@@ -150,20 +150,21 @@ func TestEraseResumes(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	m.fail = nil
-	for range 3 { // cancelled, not erased
+	early := len(s.entries) // of items without a review that came first, by their random ids
+	for range 3 {           // cancelled, not erased
 		s.fail = down
 		if done, err := eraser.Erase(t.Context(), bySubject, 0, nil); !errors.Is(err, down) || done.Items != 0 {
 			t.Errorf("did %+v, error %v", done, err)
 		}
 	}
-	if len(s.entries) != 0 {
+	if len(s.entries) != early {
 		t.Errorf("entries %v", s.entries)
 	}
 	ended, stop := context.WithCancel(t.Context())
 	if _, err := eraser.Erase(ended, bySubject, 0, func(ErasureCount) { s.fail = context.Canceled; stop() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-	if done, err := eraser.Erase(t.Context(), bySubject, 0, nil); err != nil || done.Items != 4 {
+	if done, err := eraser.Erase(t.Context(), bySubject, 0, nil); err != nil || done.Items != 4-early {
 		t.Errorf("did %+v, error %v", done, err)
 	}
 	if len(s.entries) != 6 || len(m.decisions) != 3 || len(m.callbacks) != callbacks+3 {

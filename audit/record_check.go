@@ -14,20 +14,18 @@ import (
 )
 
 // VerifyRecord compares what statistics, exports and reviewers are shown with the log: every item and its text, every decision and its comment. What
-// differs, is missing, or has no entry goes to the verifier as verify.Record. It says something only of a log that was found to be whole, see
-// VerifyLog. Not in the log, and so not compared, are an item's metadata, subject and probabilities other than the highest.
-func (s *Store) VerifyRecord(ctx context.Context, v *verify.Verifier) error {
+// differs, is missing, or has no entry goes into the report of the log's verification as verify.Record: it says something only of a log that is
+// whole, see VerifyLog. Not in the log, and so not compared, are an item's metadata, subject and probabilities other than the highest.
+func (s *Store) VerifyRecord(ctx context.Context, r *verify.Report) error {
 	err := s.snapshot(ctx, func(tx pgx.Tx) error {
-		items, err := checkItems(ctx, tx, v)
-		if err != nil {
+		var err error
+		if r.Items, err = checkItems(ctx, tx, r); err != nil {
 			return err
 		}
-		decisions, err := checkDecisions(ctx, tx, v)
-		if err != nil {
+		if r.Decisions, err = checkDecisions(ctx, tx, r); err != nil {
 			return err
 		}
-		v.Compared(items, decisions)
-		return checkGone(ctx, tx, v)
+		return checkGone(ctx, tx, r)
 	})
 	if err != nil {
 		return fmt.Errorf("compare record with log: %w", err)
@@ -63,7 +61,7 @@ var itemsAndEntries = `
 	ORDER BY i.id`
 
 // checkItems compares every item with the entry that took it in, and every text that is kept with the entry's commitment.
-func checkItems(ctx context.Context, tx pgx.Tx, v *verify.Verifier) (n int64, err error) {
+func checkItems(ctx context.Context, tx pgx.Tx, r *verify.Report) (n int64, err error) {
 	rows, err := tx.Query(ctx, itemsAndEntries)
 	if err != nil {
 		return 0, fmt.Errorf("read items: %w", err)
@@ -79,7 +77,7 @@ func checkItems(ctx context.Context, tx pgx.Tx, v *verify.Verifier) (n int64, er
 	_, err = pgx.ForEachRow(rows, []any{&id, &entry, &ref, &text, &secret, &erased, &entered, &differ}, func() error {
 		n++
 		found := func(format string, args ...any) {
-			v.Found(verify.Record, -1, orZero(entry), fmt.Sprintf(format, args...))
+			r.Differs(orZero(entry), fmt.Sprintf(format, args...))
 		}
 		switch {
 		case entry == nil:
@@ -123,7 +121,7 @@ var decisionsAndEntries = `
 	ORDER BY d.review_id, d.round`
 
 // checkDecisions compares every decision with its entry, and every comment that is kept with the entry's commitment.
-func checkDecisions(ctx context.Context, tx pgx.Tx, v *verify.Verifier) (n int64, err error) {
+func checkDecisions(ctx context.Context, tx pgx.Tx, r *verify.Report) (n int64, err error) {
 	rows, err := tx.Query(ctx, decisionsAndEntries)
 	if err != nil {
 		return 0, fmt.Errorf("read decisions: %w", err)
@@ -138,7 +136,7 @@ func checkDecisions(ctx context.Context, tx pgx.Tx, v *verify.Verifier) (n int64
 	_, err = pgx.ForEachRow(rows, []any{&d.ReviewID, &d.Round, &d.Comment, &entry, &ref, &words, &secret, &differ}, func() error {
 		n++
 		if entry == nil {
-			v.Found(verify.Record, -1, 0, fmt.Sprintf("the decision of review %s, round %d, has no entry in the log", d.ReviewID, d.Round))
+			r.Differs(0, fmt.Sprintf("the decision of review %s, round %d, has no entry in the log", d.ReviewID, d.Round))
 			return nil
 		}
 		same := d.Comment == words
@@ -152,7 +150,7 @@ func checkDecisions(ctx context.Context, tx pgx.Tx, v *verify.Verifier) (n int64
 			differ = append(differ, "comment")
 		}
 		if len(differ) > 0 {
-			v.Found(verify.Record, -1, *entry, fmt.Sprintf("the decision of review %s, round %d, differs from its entry %d in %s",
+			r.Differs(*entry, fmt.Sprintf("the decision of review %s, round %d, differs from its entry %d in %s",
 				d.ReviewID, d.Round, *entry, strings.Join(differ, ", ")))
 		}
 		return nil
@@ -164,7 +162,7 @@ func checkDecisions(ctx context.Context, tx pgx.Tx, v *verify.Verifier) (n int64
 }
 
 // checkGone looks for entries whose item or decision is gone.
-func checkGone(ctx context.Context, tx pgx.Tx, v *verify.Verifier) error {
+func checkGone(ctx context.Context, tx pgx.Tx, r *verify.Report) error {
 	rows, err := tx.Query(ctx, `
 		SELECT l.id, l.item_id, i.id IS NULL FROM hitl.log l LEFT JOIN hitl.items i ON i.id = l.item_id
 		WHERE i.id IS NULL OR l.status IN `+ended+` AND NOT EXISTS (
@@ -181,7 +179,7 @@ func checkGone(ctx context.Context, tx pgx.Tx, v *verify.Verifier) error {
 		if itemGone {
 			what = "item"
 		}
-		v.Found(verify.Record, -1, entry, fmt.Sprintf("the %s of entry %d, of item %s, is gone", what, entry, item))
+		r.Differs(entry, fmt.Sprintf("the %s of entry %d, of item %s, is gone", what, entry, item))
 		return nil
 	}); err != nil {
 		return fmt.Errorf("look for what is gone: %w", err)

@@ -12,12 +12,12 @@ import (
 
 func recordProblems(t *testing.T, s *audit.Store) []string {
 	t.Helper()
-	v := verify.New(nil)
-	if err := s.VerifyRecord(t.Context(), v); err != nil {
+	var r verify.Report
+	if err := s.VerifyRecord(t.Context(), &r); err != nil {
 		t.Fatal(err)
 	}
 	var out []string
-	for _, p := range v.Finish().Problems {
+	for _, p := range r.Problems {
 		if p.Kind != verify.Record {
 			t.Errorf("problem of kind %s: %s", p.Kind, p.Text)
 		}

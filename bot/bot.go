@@ -32,7 +32,7 @@ type Bot struct {
 // New checks a configuration and makes a Bot. It calls nobody.
 func New(cfg Config) (*Bot, error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
+	if err := errors.Join(cfg.validate(), cfg.complete()); err != nil {
 		return nil, fmt.Errorf("slack bot: %w", err)
 	}
 	redactors, strictest, err := newRedactors(cfg.Queues)

@@ -182,7 +182,7 @@ func (c Config) LogValue() slog.Value {
 func (c Config) withDefaults() Config {
 	or(&c.APIURL, slack.APIURL)
 	or(&c.SocketConnections, 2)
-	or(&c.Command, "/hitl")
+	or(&c.Command, defaultCommand)
 	or(&c.AnswerWithin, 2500*time.Millisecond)
 	or(&c.MembersFor, 5*time.Minute)
 	or(&c.MembersAtMost, 30*time.Minute)
@@ -236,6 +236,15 @@ var (
 	groupID   = regexp.MustCompile(`^S[A-Z0-9]+$`)
 )
 
+// complete says whether all that the bot works with is there.
+func (c Config) complete() error {
+	if c.Desk == nil || c.Cards == nil || c.Waiting == nil || c.Stats == nil {
+		return errors.New("desk, cards, waiting and stats are required")
+	}
+	return nil
+}
+
+// validate checks what is said about Slack.
 func (c Config) validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -255,9 +264,6 @@ func (c Config) validate() error {
 	}
 	if !strings.HasSuffix(c.APIURL, "/") {
 		bad("API URL %q must end with a slash", c.APIURL)
-	}
-	if c.Desk == nil || c.Cards == nil || c.Waiting == nil || c.Stats == nil {
-		bad("desk, cards, waiting and stats are required")
 	}
 	if c.HTTPClient.Timeout <= 0 {
 		bad("HTTP client has no timeout")

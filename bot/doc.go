@@ -14,6 +14,9 @@
 //   - [Bot.RefreshCard] redraws the cards of a review after its state changed. It is the handler of an effect: it may be called any
 //     number of times.
 //
+// [NewManifest] is the app that a Bot needs, as Slack makes one, and [Examine] looks whether Slack, that app and the configuration fit
+// together.
+//
 // What it promises:
 //
 //   - A click is answered with success only after the decision is committed, and always in words otherwise.

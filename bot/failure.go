@@ -136,7 +136,7 @@ func advice(code string) string {
 	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired":
 		return "the bot token is not valid: install the app again and put the new token into the configuration"
 	case "missing_scope", "no_permission":
-		return "the app lacks a scope: add chat:write, commands, users:read, usergroups:read, channels:history and groups:history, then install it again"
+		return "the app lacks a scope: add " + scopeWords() + ", then install it again"
 	case "channel_not_found":
 		return "no such channel, or a private one without the app: check the id, and invite the app with /invite"
 	case "not_in_channel":
@@ -145,6 +145,8 @@ func advice(code string) string {
 		return "the channel is archived: unarchive it or configure another"
 	case "restricted_action", "restricted_action_read_only_channel", "restricted_action_thread_only_channel":
 		return "the channel does not let the app post: change its posting permissions"
+	case "user_not_found", "user_not_visible":
+		return "no such user in this workspace: check the id under the queue's reviewers"
 	case "no_such_subteam":
 		return "no such user group: check the id under the queue's reviewers"
 	}

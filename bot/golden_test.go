@@ -152,6 +152,11 @@ func messages() map[string]message {
 		"told_not_saved":             told(wordsNotSaved),
 		"told_not_sure":              told(wordsNotSure),
 		"told_not_opened":            told(wordsNotOpened),
+		"told_no_label":              told(wordsNoLabel),
+		"notice_checkpoint": Notice{
+			Channel: channel, Kind: "checkpoint", Text: "Keep this.", Code: "log.example.org\n12\nAAAA=\n\n— log.example.org BBBB+/=",
+		}.message(),
+		"notice_hostile": Notice{Channel: channel, Kind: "checkpoint", Text: hostile, Code: autolinked}.message(),
 	}
 }
 
@@ -198,6 +203,8 @@ func views() map[string]slack.ModalViewRequest {
 		"modal_revealed": revealModal(newRecord("rev_1", private, decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
 			d.Comment = "He <@U0BEN> is ana.ruiz@example.com."
 		})), data),
+		"modal_unknown":      notice("Unknown review", wordsUnknown, viewData{}),
+		"modal_not_loaded":   notice("Correct", wordsNotLoaded, data),
 		"modal_not_revealed": notice("Reveal", wordsNotRevealed, data),
 		"modal_lost":         notice("Not recorded", closedWords(asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
 	}

@@ -24,6 +24,14 @@ type answer struct {
 // button.
 func notDone() answer { return answer{status: http.StatusServiceUnavailable} }
 
+// Where Slack's requests go; [NewManifest] tells Slack.
+const (
+	interactivityPath = "/slack/interactivity"
+	optionsPath       = "/slack/options"
+	commandsPath      = "/slack/commands"
+	eventsPath        = "/slack/events"
+)
+
 // Handler takes Slack's requests:
 //
 //	POST /slack/interactivity  clicks, modals, type-ahead
@@ -35,10 +43,10 @@ func notDone() answer { return answer{status: http.StatusServiceUnavailable} }
 // carried through even when Slack hangs up meanwhile.
 func (b *Bot) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /slack/interactivity", b.signed(b.interactivityForm))
-	mux.HandleFunc("POST /slack/options", b.signed(b.interactivityForm))
-	mux.HandleFunc("POST /slack/commands", b.signed(b.commandForm))
-	mux.HandleFunc("POST /slack/events", b.signed(b.event))
+	mux.HandleFunc("POST "+interactivityPath, b.signed(b.interactivityForm))
+	mux.HandleFunc("POST "+optionsPath, b.signed(b.interactivityForm))
+	mux.HandleFunc("POST "+commandsPath, b.signed(b.commandForm))
+	mux.HandleFunc("POST "+eventsPath, b.signed(b.event))
 	return mux
 }
 

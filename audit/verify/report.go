@@ -46,6 +46,9 @@ type Report struct {
 	More        int       `json:"more,omitempty"` // problems that are not listed
 }
 
+// Differs adds a part of the record that is not what an entry says; 0: there is no entry.
+func (r *Report) Differs(entry int64, text string) { r.add(Record, -1, entry, "%s", text) }
+
 // OK says whether nothing was wrong.
 func (r *Report) OK() bool { return len(r.Problems) == 0 }
 

@@ -153,11 +153,6 @@ func (v *Verifier) Found(kind Kind, position, entry int64, text string) {
 	v.report.add(kind, position, entry, "%s", text)
 }
 
-// Compared takes how many items and decisions were compared with the log.
-func (v *Verifier) Compared(items, decisions int64) {
-	v.report.Items, v.report.Decisions = items, decisions
-}
-
 // Pending takes the number of entries that wait for their position.
 func (v *Verifier) Pending(n int64) { v.report.Pending = n }
 

@@ -65,6 +65,8 @@ func TestArgumentsAndTokens(t *testing.T) {
 		{"wrong token", "auth.test", formType, "xoxb-other", "", "invalid_auth", "", false},
 		{"unknown method", "chat.scheduleMessage", formType, token, "", "unknown_method", "method not simulated: chat.scheduleMessage", true},
 		{"unknown argument", "auth.test", formType, token, "colour=red", "invalid_arguments", "[ERROR] unknown argument: colour [json-pointer:/colour]", true},
+		{"team_id with any method", "users.info", formType, token, "user=U0ANA&team_id=T0SLACKSIM", "", "", false},
+		{"team_id that is no string", "users.info", jsonType, token, `{"user":"U0ANA","team_id":7}`, "invalid_arguments", "must provide a string [json-pointer:/team_id]", true},
 		{"missing argument", "users.info", formType, token, "", "invalid_arguments", "[ERROR] missing required field: user [json-pointer:]", true},
 		{"not simulated argument", "chat.postMessage", formType, token, "channel=C0REVIEW&text=x&username=boss", "invalid_arguments", "argument not simulated: username", true},
 		{"no boolean", "conversations.info", formType, token, "channel=C0REVIEW&include_locale=maybe", "invalid_arguments", "must provide a boolean", true},

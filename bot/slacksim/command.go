@@ -28,7 +28,7 @@ func (s *Sim) Command(ctx context.Context, user, channel, command, text string) 
 		s.mu.Unlock()
 		return Outcome{}, fmt.Errorf("command: %w", err)
 	}
-	if len(s.cfg.Commands) > 0 && !slices.Contains(s.cfg.Commands, command) {
+	if !s.granted([]string{commandScope}) || len(s.cfg.Commands) > 0 && !slices.Contains(s.cfg.Commands, command) {
 		s.slackbot(channel, user, fmt.Sprintf("`%s` is not a valid command.", command))
 		s.mu.Unlock()
 		s.hub.changed()

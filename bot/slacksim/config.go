@@ -28,6 +28,8 @@ type Config struct {
 	App App
 	// Token is the only bot token that the Web API accepts. Default: "xoxb-slacksim".
 	Token string
+	// Scopes are what the token may do; [Sim.SetScopes] changes them. Default: everything that is simulated.
+	Scopes []string
 	// AppToken is the only app-level token that apps.connections.open accepts. Default: "xapp-slacksim".
 	AppToken string
 	// SocketMode turns Socket Mode on: everything goes to the app over its connections, nothing to Endpoints. [Sim.SetSocketMode] changes
@@ -198,6 +200,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Scopes == nil {
+		c.Scopes = allScopes()
 	}
 	c.Users, c.Commands = slices.Clone(c.Users), slices.Clone(c.Commands)
 	c.Groups, c.Channels = slices.Clone(c.Groups), slices.Clone(c.Channels)

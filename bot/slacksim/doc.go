@@ -16,8 +16,9 @@
 //
 // The simulator refuses more than Slack does and accepts nothing that Slack refuses, as far as Slack's limits are
 // known: blocks and views are validated field by field with Slack's error codes and JSON pointers, rates are counted
-// per method and per channel, trigger_ids expire, ephemeral messages cannot be updated. Unknown methods and arguments,
-// which Slack partly ignores, are errors. Whatever correct code never does is kept: end a test with
+// per method and per channel, calls need the scopes that Slack's reference names, trigger_ids expire, ephemeral
+// messages cannot be updated. Unknown methods and arguments, which Slack partly ignores, are errors. Whatever correct
+// code never does is kept: end a test with
 //
 //	if r := sim.Refused(); len(r) > 0 { t.Errorf("%+v", r) }
 //

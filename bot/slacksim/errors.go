@@ -2,6 +2,7 @@ package slacksim
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -20,6 +21,8 @@ type apiError struct {
 	problems []problem
 	// refused marks a call that correct code never makes; it goes onto the list of Sim.Refused.
 	refused bool
+	// fields are what the answer says besides.
+	fields map[string]any
 	// retryAfter makes it a 429.
 	retryAfter time.Duration
 }
@@ -46,6 +49,7 @@ func refuse(code string, problems ...problem) error {
 // body is the JSON that Slack answers with.
 func (e *apiError) body() map[string]any {
 	out := map[string]any{"ok": false, "error": e.code}
+	maps.Copy(out, e.fields)
 	if len(e.problems) > 0 {
 		short, long := make([]string, len(e.problems)), make([]string, len(e.problems))
 		for i, p := range e.problems {

@@ -138,7 +138,7 @@ func TestSelectsInMessages(t *testing.T) {
 
 func TestWhatTheUserSeesWhenTheAppFails(t *testing.T) {
 	t.Parallel()
-	w := start(t, func(c *slacksim.Config) { c.AnswerWithin = 150 * time.Millisecond })
+	w := start(t, func(c *slacksim.Config) { c.AnswerWithin = 2 * time.Second })
 	ts := post(t, w, "C0REVIEW", slack.MsgOptionText("a", false), card())
 	click := func() slacksim.Outcome {
 		t.Helper()

@@ -7,11 +7,13 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// method is one Web API method: its arguments, its calls a minute and what it does. do runs under the Sim's lock.
+// method is one Web API method: its scope, its arguments, its calls a minute and what it does. do runs under the Sim's lock.
 type method struct {
+	scope     scope
 	args      map[string]argument
 	perMinute int
 	do        func(*Sim, args) (map[string]any, error)
@@ -34,38 +36,40 @@ func methods() map[string]method {
 		page    = " cursor limit:number"
 		span    = " oldest latest inclusive:boolean include_all_metadata:boolean" + page
 	)
-	m := func(perMinute int, spec string, do func(*Sim, args) (map[string]any, error)) method {
-		return method{args: arguments(spec), perMinute: perMinute, do: do}
+	// Slack's own client for Node sends team_id with every call; it means something to organisation-wide tokens only.
+	const always = " team_id"
+	m := func(perMinute int, needs scope, spec string, do func(*Sim, args) (map[string]any, error)) method {
+		return method{scope: needs, args: arguments(spec + always), perMinute: perMinute, do: do}
 	}
 	return map[string]method{
-		"api.test":              m(tier4, "error", (*Sim).apiTest),
-		"apps.connections.open": m(tier3, "", (*Sim).connectionsOpen),
-		"auth.test":             m(special, "", (*Sim).authTest),
+		"api.test":              m(tier4, "", "error", (*Sim).apiTest),
+		"apps.connections.open": m(tier3, "", "", (*Sim).connectionsOpen),
+		"auth.test":             m(special, "", "", (*Sim).authTest),
 
-		"chat.postMessage": m(special, "channel! thread_ts reply_broadcast:boolean metadata:structure mrkdwn:boolean "+
+		"chat.postMessage": m(special, "chat:write", "channel! thread_ts reply_broadcast:boolean metadata:structure mrkdwn:boolean "+
 			"unfurl_links:boolean unfurl_media:boolean current_draft_last_updated_ts:unsimulated"+content+persona, (*Sim).postMessage),
-		"chat.update": m(tier3, "channel! ts! metadata:structure reply_broadcast:unsimulated file_ids:unsimulated "+
+		"chat.update": m(tier3, "chat:write", "channel! ts! metadata:structure reply_broadcast:unsimulated file_ids:unsimulated "+
 			"unfurled_attachments:unsimulated"+content, (*Sim).update),
-		"chat.delete":        m(tier3, "channel! ts! as_user:unsimulated", (*Sim).deleteMessage),
-		"chat.postEphemeral": m(tier4, "channel! user! thread_ts"+content+persona, (*Sim).postEphemeral),
-		"chat.getPermalink":  m(special, "channel! message_ts!", (*Sim).permalink),
+		"chat.delete":        m(tier3, "chat:write", "channel! ts! as_user:unsimulated", (*Sim).deleteMessage),
+		"chat.postEphemeral": m(tier4, "chat:write", "channel! user! thread_ts"+content+persona, (*Sim).postEphemeral),
+		"chat.getPermalink":  m(special, "", "channel! message_ts!", (*Sim).permalink),
 
-		"conversations.history": m(tier3, "channel!"+span, (*Sim).history),
-		"conversations.replies": m(tier3, "channel! ts!"+span, (*Sim).replies),
-		"conversations.info":    m(tier3, "channel! include_locale:boolean include_num_members:boolean", (*Sim).conversationInfo),
-		"conversations.join":    m(tier3, "channel!", (*Sim).joinConversation),
-		"conversations.list":    m(tier2, "exclude_archived:boolean team_id types"+page, (*Sim).listConversations),
-		"conversations.members": m(tier4, "channel!"+page, (*Sim).conversationMembers),
-		"conversations.open":    m(tier3, "channel users prevent_creation:boolean return_im:boolean", (*Sim).openConversation),
+		"conversations.history": m(tier3, "*:history", "channel!"+span, (*Sim).history),
+		"conversations.replies": m(tier3, "*:history", "channel! ts!"+span, (*Sim).replies),
+		"conversations.info":    m(tier3, "*:read", "channel! include_locale:boolean include_num_members:boolean", (*Sim).conversationInfo),
+		"conversations.join":    m(tier3, "channels:join", "channel!", (*Sim).joinConversation),
+		"conversations.list":    m(tier2, "*:read", "exclude_archived:boolean types"+page, (*Sim).listConversations),
+		"conversations.members": m(tier4, "*:read", "channel!"+page, (*Sim).conversationMembers),
+		"conversations.open":    m(tier3, "im:write", "channel users prevent_creation:boolean return_im:boolean", (*Sim).openConversation),
 
-		"users.info":            m(tier4, "user! include_locale:boolean", (*Sim).userInfo),
-		"usergroups.list":       m(tier2, "include_count:boolean include_disabled:boolean include_users:boolean team_id", (*Sim).listGroups),
-		"usergroups.users.list": m(tier2, "usergroup! include_disabled:boolean team_id", (*Sim).groupMembers),
+		"users.info":            m(tier4, "users:read", "user! include_locale:boolean", (*Sim).userInfo),
+		"usergroups.list":       m(tier2, "usergroups:read", "include_count:boolean include_disabled:boolean include_users:boolean", (*Sim).listGroups),
+		"usergroups.users.list": m(tier2, "usergroups:read", "usergroup! include_disabled:boolean", (*Sim).groupMembers),
 
-		"views.open":    m(tier4, "trigger_id view!:structure interactivity_pointer:unsimulated", (*Sim).viewsOpen),
-		"views.push":    m(tier4, "trigger_id view!:structure interactivity_pointer:unsimulated", (*Sim).viewsPush),
-		"views.update":  m(tier4, "view!:structure view_id external_id hash", (*Sim).viewsUpdate),
-		"views.publish": m(tier4, "user_id! view!:structure hash", (*Sim).viewsPublish),
+		"views.open":    m(tier4, "", "trigger_id view!:structure interactivity_pointer:unsimulated", (*Sim).viewsOpen),
+		"views.push":    m(tier4, "", "trigger_id view!:structure interactivity_pointer:unsimulated", (*Sim).viewsPush),
+		"views.update":  m(tier4, "", "view!:structure view_id external_id hash", (*Sim).viewsUpdate),
+		"views.publish": m(tier4, "", "user_id! view!:structure hash", (*Sim).viewsPublish),
 	}
 }
 
@@ -74,6 +78,17 @@ type answer struct {
 	status     int
 	retryAfter time.Duration
 	body       map[string]any
+}
+
+// letterhead sets the headers of Slack's answers: its clock, and what a good token may do.
+func (s *Sim) letterhead(h http.Header, token string) {
+	h.Set("Date", s.cfg.Now().UTC().Format(http.TimeFormat))
+	if token != s.cfg.Token {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.Set("X-OAuth-Scopes", strings.Join(s.scopes, ","))
 }
 
 // serveAPI handles one Web API call: token, faults, rates, arguments, effect, record.
@@ -91,6 +106,7 @@ func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
 		s.finish(r.Context(), w, &call, nil, known)
 		return
 	}
+	s.letterhead(w.Header(), token)
 	fault, faulted := s.takeFault(name)
 	if faulted {
 		call.Fault = fault.String()
@@ -141,6 +157,9 @@ func (s *Sim) run(name, token string, a args) (map[string]any, error) {
 		if wait := s.rates.take(name, a.str("channel"), m.perMinute, s.cfg.Now()); wait > 0 {
 			return nil, &apiError{code: "ratelimited", retryAfter: wait}
 		}
+	}
+	if err := s.permit(m.scope, a); err != nil {
+		return nil, err
 	}
 	if err := a.check(m.args); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +29,8 @@ type Sim struct {
 	mu        sync.Mutex // guards everything below; never held while the app is called
 	baseURL   string
 	seq       int
-	lastTS    int64 // microseconds of the newest timestamp given out
+	lastTS    int64    // microseconds of the newest timestamp given out
+	scopes    []string // of the token
 	users     map[string]*User
 	userOrder []string
 	groups    []Group
@@ -63,6 +65,7 @@ func New(cfg Config) (*Sim, error) {
 		hub:      newHub(),
 		closing:  make(chan struct{}),
 		baseURL:  cfg.BaseURL,
+		scopes:   slices.Clone(cfg.Scopes),
 		users:    map[string]*User{},
 		channels: map[string]*conversation{},
 	}

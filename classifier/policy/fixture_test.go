@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func shop() Spec {
 			{Name: "big-order", When: `item.metadata.total > 100`, Queue: "care", Priority: hitl.PriorityUrgent},
 			{Name: "torn", When: `prediction.scores["NEGATIVE"] > 0.3`, Priority: hitl.PrioritySample},
 		},
-		Sample: Sample{Rate: 0.25, Key: key, Queue: "quality"},
+		Sample: Sample{Rate: 0.25, Key: slices.Clone(key), Queue: "quality"},
 		Queue:  "default",
 	}
 }

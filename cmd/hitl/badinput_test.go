@@ -23,7 +23,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write SECURITY.md's table of bad inputs anew")
+var update = flag.Bool("update", false, "write SECURITY.md's table of bad inputs, and the golden files, anew")
 
 // badInput is one bad input and how the running service answers it.
 type badInput struct {

@@ -28,6 +28,7 @@ type cli struct {
 	Queue     queueCmd     `cmd:"" help:"List what waits for a reviewer, or rebuild the queue from Postgres."`
 	Callbacks callbacksCmd `cmd:"" help:"List callbacks, and send dead ones again."`
 	Keys      keysCmd      `cmd:"" help:"Make, list and revoke API keys."`
+	Slack     slackCmd     `cmd:"" help:"Print the manifest that makes the Slack app, or check that Slack and the configuration fit together."`
 	Conf      configCmd    `cmd:"" name:"config" help:"Print a commented example, or check a configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version, and which engine runs the models."`
 }
@@ -36,9 +37,11 @@ const description = `A human in the loop, in Slack: classify items, accept what 
 
     hitl demo                           try it, on this machine
     hitl config example > hitl.yaml     set it up: every key with its meaning
+    hitl slack manifest                 make the Slack app of it
     hitl config check
     hitl migrate
-    hitl serve`
+    hitl serve
+    hitl slack doctor                   see that Slack, the app and the service fit together`
 
 // kongExit carries the exit code that kong asks for (after --help) out of its callback.
 type kongExit int

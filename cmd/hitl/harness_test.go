@@ -24,6 +24,7 @@ import (
 
 	"hitl"
 	"hitl/audit"
+	"hitl/bot"
 	"hitl/bot/slacksim"
 	"hitl/config"
 	"hitl/deploy/local/localtest"
@@ -77,7 +78,7 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 	})
 	w.upstream = newUpstream(t)
 	ws := slacksim.DemoWorkspace()
-	ws.Rates, ws.Commands, ws.SocketMode = slacksim.RatesOff, []string{"/hitl"}, w.settings.Socket
+	ws.Rates, ws.Commands, ws.SocketMode, ws.Scopes = slacksim.RatesOff, []string{"/hitl"}, w.settings.Socket, bot.Scopes()
 	sim, err := slacksim.New(ws)
 	if err != nil {
 		t.Fatal(err)

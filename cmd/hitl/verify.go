@@ -180,17 +180,21 @@ type verification struct {
 func (c verification) whole(ctx context.Context, store *audit.Store) (string, error) {
 	v := verify.New(c.verifier, c.seen...)
 	v.Former(c.former...)
+	var report verify.Report
 	var readErr error
 	if store != nil {
-		readErr = errors.Join(store.VerifyLog(ctx, v), store.VerifyRecord(ctx, v))
+		readErr = store.VerifyLog(ctx, v)
+		report = v.Finish()
+		readErr = errors.Join(readErr, store.VerifyRecord(ctx, &report))
 	} else {
 		f, err := os.Open(c.cmd.Bundle)
 		if err != nil {
 			return "", err
 		}
 		readErr = errors.Join(verify.ReadBundle(f, v), f.Close())
+		report = v.Finish()
 	}
-	return c.conclude(v.Finish(), readErr, "nothing was altered, removed or added")
+	return c.conclude(report, readErr, "nothing was altered, removed or added")
 }
 
 // conclude prints a report and returns the checkpoint to remember. readErr says that the log was not seen to its end, good what it means

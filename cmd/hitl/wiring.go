@@ -152,7 +152,8 @@ func openQueue(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*q
 	return queue.Open(ctx, out)
 }
 
-func botConfig(cfg *config.Config, s *service) bot.Config {
+// slackConfig is what the bot takes from the configuration alone.
+func slackConfig(cfg *config.Config) bot.Config {
 	queues := map[string]bot.Queue{}
 	for name, q := range cfg.Queues {
 		queues[name] = bot.Queue{
@@ -169,10 +170,16 @@ func botConfig(cfg *config.Config, s *service) bot.Config {
 	}
 	return bot.Config{
 		Token: cfg.Slack.BotToken.Reveal(), AppToken: cfg.Slack.AppToken.Reveal(), SocketConnections: cfg.Slack.SocketConnections,
-		SigningSecrets: secrets, Team: cfg.Slack.Team, APIURL: cfg.Slack.APIURL, Replays: s.queue,
-		Queues: queues, Desk: s.desk, Cards: s.store, Waiting: waiting{s.queue}, Stats: s.store, Observer: s.metrics, Logger: s.logger,
+		SigningSecrets: secrets, Team: cfg.Slack.Team, APIURL: cfg.Slack.APIURL, Queues: queues,
 		HTTPClient: &http.Client{Timeout: 10 * time.Second},
 	}
+}
+
+func botConfig(cfg *config.Config, s *service) bot.Config {
+	out := slackConfig(cfg)
+	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, s.store, s.queue
+	out.Observer, out.Logger = s.metrics, s.logger
+	return out
 }
 
 func senderConfig(cfg *config.Config, logger *slog.Logger) ingest.SenderConfig {

@@ -16,8 +16,8 @@
 //
 // Postgres that is not installed is fetched; Redis that is not installed is
 // replaced by an in-process stand-in. The few tests that neither can serve,
-// and those of pages in a browser that is not there, are left out and say
-// what to install. With CI=true or HITL_REQUIRE_SERVERS=1 in the environment
+// and those of pages in a browser and of Slack's own software that are not
+// there, are left out and say what to install. With CI=true or HITL_REQUIRE_SERVERS=1 in the environment
 // nothing is replaced or left out: what is missing fails the test.
 package localtest
 

@@ -1,0 +1,105 @@
+package bot
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Manifest describes the Slack app that a Bot needs; Slack makes the app from it. As JSON it fits both versions of Slack's schema.
+// Source: https://docs.slack.dev/reference/app-manifest
+type Manifest struct {
+	Display  ManifestDisplay  `json:"display_information"`
+	Features ManifestFeatures `json:"features"`
+	OAuth    ManifestOAuth    `json:"oauth_config"`
+	Settings ManifestSettings `json:"settings"`
+}
+
+// ManifestDisplay is what people see of the app.
+type ManifestDisplay struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
+// ManifestFeatures are the app's bot user and its slash command.
+type ManifestFeatures struct {
+	BotUser       ManifestBotUser   `json:"bot_user"`
+	SlashCommands []ManifestCommand `json:"slash_commands"`
+}
+
+// ManifestBotUser is the user that posts the cards.
+type ManifestBotUser struct {
+	DisplayName  string `json:"display_name"`
+	AlwaysOnline bool   `json:"always_online"`
+}
+
+// ManifestCommand is a slash command. URL is empty in Socket Mode.
+type ManifestCommand struct {
+	Command      string `json:"command"`
+	URL          string `json:"url,omitempty"`
+	Description  string `json:"description"`
+	UsageHint    string `json:"usage_hint"`
+	ShouldEscape bool   `json:"should_escape"`
+}
+
+// ManifestOAuth is what the app may do.
+type ManifestOAuth struct {
+	Scopes ManifestScopes `json:"scopes"`
+}
+
+// ManifestScopes are the scopes of the bot's token; no user's token is asked for.
+type ManifestScopes struct {
+	Bot []string `json:"bot"`
+}
+
+// ManifestSettings is how Slack talks to the app.
+type ManifestSettings struct {
+	Interactivity ManifestInteractivity `json:"interactivity"`
+	OrgDeploy     bool                  `json:"org_deploy_enabled"`
+	SocketMode    bool                  `json:"socket_mode_enabled"`
+	TokenRotation bool                  `json:"token_rotation_enabled"`
+}
+
+// ManifestInteractivity is where clicks go. The URLs are empty in Socket Mode.
+type ManifestInteractivity struct {
+	Enabled    bool   `json:"is_enabled"`
+	RequestURL string `json:"request_url,omitempty"`
+	OptionsURL string `json:"message_menu_options_url,omitempty"`
+}
+
+// NewManifest returns the manifest of an app whose requests reach a service at base, or of one in Socket Mode when base is nil.
+func NewManifest(base *url.URL) Manifest {
+	at := func(path string) string {
+		if base == nil {
+			return ""
+		}
+		return base.JoinPath(path).String()
+	}
+	return Manifest{
+		Display: ManifestDisplay{Name: appName, Description: "Asks people about what the model is not sure of, and takes their decisions back."},
+		Features: ManifestFeatures{
+			BotUser: ManifestBotUser{DisplayName: appName, AlwaysOnline: true},
+			SlashCommands: []ManifestCommand{{
+				Command: defaultCommand, URL: at(commandsPath), Description: "What waits for review, and how it goes", UsageHint: usageHint(),
+			}},
+		},
+		OAuth: ManifestOAuth{Scopes: ManifestScopes{Bot: Scopes()}},
+		Settings: ManifestSettings{
+			Interactivity: ManifestInteractivity{Enabled: true, RequestURL: at(interactivityPath), OptionsURL: at(optionsPath)},
+			SocketMode:    base == nil,
+		},
+	}
+}
+
+const (
+	appName        = "hitl"
+	defaultCommand = "/hitl"
+)
+
+// usageHint is what Slack shows behind the command while it is typed.
+func usageHint() string {
+	spans := make([]string, len(periods))
+	for i, p := range periods {
+		spans[i] = p.name
+	}
+	return "stats [queue] [" + strings.Join(spans, "|") + "] | queue | help"
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hitl/bot"
+	"hitl/bot/slacksim"
+	"hitl/config"
+)
+
+// sameAsFile holds what was printed against a file; -update writes the file.
+func sameAsFile(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s differs (write it anew with -update):\n%s", file, d)
+	}
+}
+
+// The manifest that is kept for copying is what the command prints.
+func TestManifestFile(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := program{stdout: &out, stderr: &out, env: os.LookupEnv}
+	if err := p.run(t.Context(), []string{"slack", "manifest", "--url", "https://hitl.example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	sameAsFile(t, "../../deploy/slack/manifest.yaml", out.String())
+}
+
+// A service that runs, in a workspace that is as it should be.
+func TestDoctorOfARunningService(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	text, err := os.ReadFile(w.configFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.dir = t.TempDir() // the doctor reads the configuration that names the port which the service happens to have
+	if err := os.WriteFile(w.configFile(), bytes.Replace(text, []byte("server: {"), []byte(`server: {public_url: "`+w.url+`", `), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := w.mustHitl("slack", "doctor", "--post"); strings.Contains(out, "✗") || strings.Contains(out, "–") || !strings.Contains(out, "fit together") {
+		t.Error(out)
+	}
+	var report struct {
+		OK     bool        `json:"ok"`
+		Checks []bot.Check `json:"checks"`
+	}
+	if err := json.Unmarshal([]byte(w.mustHitl("slack", "doctor", "--json")), &report); err != nil || !report.OK || len(report.Checks) < 6 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	w.stop()
+	out, err := w.hitl("slack", "doctor")
+	if code, ok := errors.AsType[exitError](err); !ok || code != exitFailure || !strings.Contains(out, "✗ requests") || !strings.Contains(out, "the service is not running") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Nearly everything is wrong, and all of it is said.
+func TestDoctorPrints(t *testing.T) {
+	t.Parallel()
+	ws := slacksim.DemoWorkspace()
+	ws.Scopes = []string{"chat:write", "commands", "users:read", "usergroups:read", "channels:history", "files:write"}
+	ws.Team.Name = "Slack\x1b[31m simulator"
+	sim, err := slacksim.New(ws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim)
+	t.Cleanup(func() { sim.Close(); server.Close() })
+	key := strings.Fields((&world{t: t, dir: t.TempDir()}).mustHitl("log", "key", "log.example.org"))[0]
+	file := filepath.Join(t.TempDir(), "hitl.yaml")
+	if err := os.WriteFile(file, []byte(`
+server: {public_url: "http://127.0.0.1:1"}
+postgres: {url: "postgres://service:x@localhost/hitl"}
+slack: {bot_token: `+sim.Token()+`, signing_secret: abc, api_url: "`+server.URL+`/api/"}
+audit: {anchor_channel: C0ESCALATE, key: "`+key+`"}
+queues:
+  default: {channel: C0REVIEW, reviewers: {users: [U0ANA, U0DAN], groups: [S0REVIEWERS, S0NONE]}}
+  other: {channel: C0GENERAL, reviewers: {users: [U0ANA]}}
+sources:
+  shop: {}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errOut bytes.Buffer
+	p := program{stdout: &out, stderr: &errOut, env: os.LookupEnv}
+	err = p.run(t.Context(), []string{"--config", file, "slack", "doctor"})
+	if code, ok := errors.AsType[exitError](err); !ok || code != exitFailure {
+		t.Fatalf("%v\n%s", err, &errOut)
+	}
+	sameAsFile(t, "testdata/doctor.golden", out.String())
+	if r := sim.Refused(); len(r) > 0 {
+		t.Errorf("Slack would have refused: %+v", r)
+	}
+}
+
+func TestReachableAt(t *testing.T) {
+	t.Parallel()
+	for want, s := range map[string]config.Server{
+		"https://hitl.example.org": {PublicURL: "https://hitl.example.org", Listen: ":8080"},
+		"http://127.0.0.1:8080":    {Listen: ":8080"},
+		"http://127.0.0.1:8081":    {Listen: "[::]:8081"},
+		"http://10.0.0.7:8080":     {Listen: "10.0.0.7:8080"},
+		"http://[fd00::1]:8080":    {Listen: "[fd00::1]:8080"},
+		"":                         {Listen: "127.0.0.1:0"},
+	} {
+		if got := reachableAt(s); got != want {
+			t.Errorf("%+v: %q, want %q", s, got, want)
+		}
+	}
+}
