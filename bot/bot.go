@@ -48,23 +48,30 @@ func New(cfg Config) (*Bot, error) {
 		b.wakes[name] = make(chan struct{}, 1)
 	}
 	b.hinder("identity", errors.New("the bot has not reached Slack yet"))
+	if cfg.AppToken != "" {
+		b.hinder(socketMode, errors.New("there is no connection yet"))
+	}
 	return b, nil
 }
 
-// Run fills the channels with cards until ctx is done, and returns nil then. It does not give up on errors: a bad token or a missing
+// Run fills the channels with cards, and with Config.AppToken takes what people do over Socket Mode, until ctx is done, and returns nil
+// then. It does not give up on errors: a bad token or a missing
 // channel is logged with what to do about it, shows in Ready and is tried again. It waits for what clicks have left to do.
 func (b *Bot) Run(ctx context.Context) error {
 	defer b.Wait()
+	var loops sync.WaitGroup
+	defer loops.Wait()
+	if b.cfg.AppToken != "" {
+		loops.Go(func() { b.listen(ctx) })
+	}
 	if !b.introduce(ctx) {
 		return nil
 	}
-	var loops sync.WaitGroup
 	for _, name := range slices.Sorted(maps.Keys(b.cfg.Queues)) {
 		loops.Go(func() { b.fill(ctx, name) })
 	}
 	loops.Go(func() { b.sweep(ctx) })
 	loops.Go(func() { b.watch(ctx) })
-	loops.Wait()
 	return nil
 }
 

@@ -14,160 +14,165 @@ import (
 
 func TestAccept(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	rec, m := w.posted()
-	out := w.click(ana, m, actionAccept)
-	if out.Status != 200 || out.Error != "" || out.Answer != "" {
-		t.Errorf("answer: %+v", out)
-	}
-	d, ok := w.store.decision(rec.Review.ID)
-	if !ok || d.Status != hitl.HumanAccepted || d.Label != "NEGATIVE" || d.Reviewer != (hitl.Reviewer{Team: "T0SLACKSIM", User: ana}) {
-		t.Errorf("decision: %+v", d)
-	}
-	if d.Context["surface"] != "button" || d.Context["channel"] != channel || d.Context["message"] != m.TS {
-		t.Errorf("context: %v", d.Context)
-	}
-	after := w.message(m.TS)
-	if len(after.Elements()) != 0 || !strings.Contains(after.AllText(), "*Accepted* `NEGATIVE` by <@U0ANA>") ||
-		!strings.Contains(after.AllText(), rec.Item.Text) {
-		t.Errorf("card: %s", after.AllText())
-	}
-	if !strings.Contains(after.Text, "Accepted") || !strings.Contains(after.Text, rec.Item.Text) {
-		t.Errorf("text: %s", after.Text)
-	}
-	if after.Metadata == nil || after.Metadata.EventPayload["review"] != rec.Review.ID {
-		t.Errorf("metadata: %+v", after.Metadata)
-	}
-	if got := w.sim.Ephemerals(ana); len(got) != 0 {
-		t.Errorf("whispered: %v", got)
-	}
-	// The effect that follows finds the card drawn.
-	if err := w.bot.RefreshCard(t.Context(), rec.Review.ID); err != nil {
-		t.Error(err)
-	}
-	if n := len(w.sim.Calls("chat.update")); n != 0 {
-		t.Errorf("%d updates spent", n)
-	}
-	w.clean()
+	overBoth(t, func(t *testing.T, w *world) {
+		rec, m := w.posted()
+		out := w.click(ana, m, actionAccept)
+		if out.Status != 200 || out.Error != "" || out.Answer != "" {
+			t.Errorf("answer: %+v", out)
+		}
+		d, ok := w.store.decision(rec.Review.ID)
+		if !ok || d.Status != hitl.HumanAccepted || d.Label != "NEGATIVE" || d.Reviewer != (hitl.Reviewer{Team: "T0SLACKSIM", User: ana}) {
+			t.Errorf("decision: %+v", d)
+		}
+		if d.Context["surface"] != "button" || d.Context["channel"] != channel || d.Context["message"] != m.TS {
+			t.Errorf("context: %v", d.Context)
+		}
+		after := w.message(m.TS)
+		if len(after.Elements()) != 0 || !strings.Contains(after.AllText(), "*Accepted* `NEGATIVE` by <@U0ANA>") ||
+			!strings.Contains(after.AllText(), rec.Item.Text) {
+			t.Errorf("card: %s", after.AllText())
+		}
+		if !strings.Contains(after.Text, "Accepted") || !strings.Contains(after.Text, rec.Item.Text) {
+			t.Errorf("text: %s", after.Text)
+		}
+		if after.Metadata == nil || after.Metadata.EventPayload["review"] != rec.Review.ID {
+			t.Errorf("metadata: %+v", after.Metadata)
+		}
+		if got := w.sim.Ephemerals(ana); len(got) != 0 {
+			t.Errorf("whispered: %v", got)
+		}
+		// The effect that follows finds the card drawn.
+		if err := w.bot.RefreshCard(t.Context(), rec.Review.ID); err != nil {
+			t.Error(err)
+		}
+		if n := len(w.sim.Calls("chat.update")); n != 0 {
+			t.Errorf("%d updates spent", n)
+		}
+		w.clean()
+	})
 }
 
 func TestCorrectByButton(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	rec, m := w.posted()
-	e, ok := m.Element(actionLabel + "0")
-	if !ok || e.Text != "NEUTRAL" {
-		t.Fatalf("next most likely label: %+v", m.Elements())
-	}
-	w.click(ben, m, e.ActionID)
-	d, _ := w.store.decision(rec.Review.ID)
-	if d.Status != hitl.HumanCorrected || d.Label != "NEUTRAL" || d.Reviewer.User != ben {
-		t.Errorf("decision: %+v", d)
-	}
-	if text := w.message(m.TS).AllText(); !strings.Contains(text, "*Corrected* `NEGATIVE` → `NEUTRAL` by <@U0BEN>") {
-		t.Errorf("card: %s", text)
-	}
-	w.clean()
+	overBoth(t, func(t *testing.T, w *world) {
+		rec, m := w.posted()
+		e, ok := m.Element(actionLabel + "0")
+		if !ok || e.Text != "NEUTRAL" {
+			t.Fatalf("next most likely label: %+v", m.Elements())
+		}
+		w.click(ben, m, e.ActionID)
+		d, _ := w.store.decision(rec.Review.ID)
+		if d.Status != hitl.HumanCorrected || d.Label != "NEUTRAL" || d.Reviewer.User != ben {
+			t.Errorf("decision: %+v", d)
+		}
+		if text := w.message(m.TS).AllText(); !strings.Contains(text, "*Corrected* `NEGATIVE` → `NEUTRAL` by <@U0BEN>") {
+			t.Errorf("card: %s", text)
+		}
+		w.clean()
+	})
 }
 
 func TestRace(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	rec, m := w.posted()
-	// Both load the open review before either decides.
-	var both sync.WaitGroup
-	both.Add(2)
-	w.store.failing("Decide", func(context.Context) error {
-		both.Done()
-		both.Wait()
-		return nil
-	})
-	var wg sync.WaitGroup
-	for user, button := range map[string]string{ana: actionAccept, ben: actionLabel + "1"} {
-		wg.Go(func() {
-			out, err := w.sim.Click(t.Context(), slacksim.Click{User: user, Channel: channel, TS: m.TS, ActionID: button})
-			if err != nil || out.Status != 200 {
-				t.Errorf("%s: %+v %v", user, out, err)
-			}
+	overBoth(t, func(t *testing.T, w *world) {
+		rec, m := w.posted()
+		// Both load the open review before either decides.
+		var both sync.WaitGroup
+		both.Add(2)
+		w.store.failing("Decide", func(context.Context) error {
+			both.Done()
+			both.Wait()
+			return nil
 		})
-	}
-	wg.Wait()
-	w.bot.Wait()
-	d, _ := w.store.decision(rec.Review.ID)
-	loser := map[string]string{ana: ben, ben: ana}[d.Reviewer.User]
-	if words := w.whispered(loser); !strings.Contains(words, "Already") || !strings.Contains(words, "<@"+d.Reviewer.User+">") || !strings.Contains(words, "<!date^") {
-		t.Errorf("loser %s was told %q", loser, words)
-	}
-	if words := w.whispered(d.Reviewer.User); words != "" {
-		t.Errorf("winner was told %q", words)
-	}
-	if text := w.message(m.TS).AllText(); !strings.Contains(text, "by <@"+d.Reviewer.User+">") {
-		t.Errorf("card: %s", text)
-	}
-	if w.seen.count(&w.seen.clicked, "button lost") != 1 {
-		t.Errorf("clicks: %v", w.seen.clicked)
-	}
-	w.clean()
+		var wg sync.WaitGroup
+		for user, button := range map[string]string{ana: actionAccept, ben: actionLabel + "1"} {
+			wg.Go(func() {
+				out, err := w.sim.Click(t.Context(), slacksim.Click{User: user, Channel: channel, TS: m.TS, ActionID: button})
+				if err != nil || out.Status != 200 {
+					t.Errorf("%s: %+v %v", user, out, err)
+				}
+			})
+		}
+		wg.Wait()
+		w.bot.Wait()
+		d, _ := w.store.decision(rec.Review.ID)
+		loser := map[string]string{ana: ben, ben: ana}[d.Reviewer.User]
+		if words := w.whispered(loser); !strings.Contains(words, "Already") || !strings.Contains(words, "<@"+d.Reviewer.User+">") || !strings.Contains(words, "<!date^") {
+			t.Errorf("loser %s was told %q", loser, words)
+		}
+		if words := w.whispered(d.Reviewer.User); words != "" {
+			t.Errorf("winner was told %q", words)
+		}
+		if text := w.message(m.TS).AllText(); !strings.Contains(text, "by <@"+d.Reviewer.User+">") {
+			t.Errorf("card: %s", text)
+		}
+		if w.seen.count(&w.seen.clicked, "button lost") != 1 {
+			t.Errorf("clicks: %v", w.seen.clicked)
+		}
+		w.clean()
+	})
 }
 
 func TestDoubleClickAndSecondThoughts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	rec, m := w.posted()
-	stale := func(actionID string) slacksim.Outcome { // a card on a screen that has not been redrawn yet
-		e, _ := m.Element(actionID)
-		fresh, err := w.bot.api.client.PostEphemeralContext(t.Context(), channel, ana, blocksOf(card(screened{Record: rec}))...)
-		if err != nil {
-			t.Fatal(err)
+	overBoth(t, func(t *testing.T, w *world) {
+		rec, m := w.posted()
+		stale := func(actionID string) slacksim.Outcome { // a card on a screen that has not been redrawn yet
+			e, _ := m.Element(actionID)
+			fresh, err := w.bot.api.client.PostEphemeralContext(t.Context(), channel, ana, blocksOf(card(screened{Record: rec}))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := w.sim.Click(t.Context(), slacksim.Click{User: ana, Channel: channel, TS: fresh, ActionID: e.ActionID})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.bot.Wait()
+			return out
 		}
-		out, err := w.sim.Click(t.Context(), slacksim.Click{User: ana, Channel: channel, TS: fresh, ActionID: e.ActionID})
-		if err != nil {
-			t.Fatal(err)
+		w.click(ana, m, actionAccept)
+		before := len(w.sim.Ephemerals(ana))
+		stale(actionAccept)
+		if d, _ := w.store.decision(rec.Review.ID); d.Status != hitl.HumanAccepted {
+			t.Errorf("decision: %+v", d)
 		}
-		w.bot.Wait()
-		return out
-	}
-	w.click(ana, m, actionAccept)
-	before := len(w.sim.Ephemerals(ana))
-	stale(actionAccept)
-	if d, _ := w.store.decision(rec.Review.ID); d.Status != hitl.HumanAccepted {
-		t.Errorf("decision: %+v", d)
-	}
-	if got := len(w.sim.Ephemerals(ana)) - before; got != 1 { // the card alone
-		t.Errorf("a double click was answered: %q", w.whispered(ana))
-	}
-	stale(actionLabel + "0")
-	if words := w.whispered(ana); !strings.Contains(words, "by you") {
-		t.Errorf("told %q", words)
-	}
-	w.clean()
+		if got := len(w.sim.Ephemerals(ana)) - before; got != 1 { // the card alone
+			t.Errorf("a double click was answered: %q", w.whispered(ana))
+		}
+		stale(actionLabel + "0")
+		if words := w.whispered(ana); !strings.Contains(words, "by you") {
+			t.Errorf("told %q", words)
+		}
+		w.clean()
+	})
 }
 
 func TestStrangersAreRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	rec, m := w.posted()
-	for _, user := range []string{chloe, "U0EVE"} {
-		for _, button := range []string{actionAccept, actionLabel + "0"} {
-			if out := w.click(user, m, button); out.Status != 200 {
-				t.Errorf("%s: %+v", user, out)
+	overBoth(t, func(t *testing.T, w *world) {
+		rec, m := w.posted()
+		for _, user := range []string{chloe, "U0EVE"} {
+			for _, button := range []string{actionAccept, actionLabel + "0"} {
+				if out := w.click(user, m, button); out.Status != 200 {
+					t.Errorf("%s: %+v", user, out)
+				}
+				if words := w.whispered(user); !strings.Contains(words, "not a reviewer") && !strings.Contains(words, "members of this workspace") {
+					t.Errorf("%s was told %q", user, words)
+				}
 			}
-			if words := w.whispered(user); !strings.Contains(words, "not a reviewer") && !strings.Contains(words, "members of this workspace") {
-				t.Errorf("%s was told %q", user, words)
+			for _, button := range []string{actionOther, actionText} {
+				w.click(user, m, button)
+				views := w.sim.Views(user)
+				if len(views) == 0 || strings.Contains(views[len(views)-1].AllText(), "parcel") {
+					t.Errorf("%s sees %v", user, views)
+				}
 			}
 		}
-		for _, button := range []string{actionOther, actionText} {
-			w.click(user, m, button)
-			views := w.sim.Views(user)
-			if len(views) == 0 || strings.Contains(views[len(views)-1].AllText(), "parcel") {
-				t.Errorf("%s sees %v", user, views)
-			}
+		if _, ok := w.store.decision(rec.Review.ID); ok {
+			t.Error("decided")
 		}
-	}
-	if _, ok := w.store.decision(rec.Review.ID); ok {
-		t.Error("decided")
-	}
-	w.clean()
+		w.clean()
+	})
 }
 
 func TestRightsFollowTheGroup(t *testing.T) {
@@ -277,44 +282,46 @@ func TestNotRecorded(t *testing.T) {
 
 func TestExpired(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	rec, m := w.posted()
-	w.store.expire(rec.Review.ID)
-	w.click(ana, m, actionAccept)
-	if words := w.whispered(ana); !strings.Contains(words, "expired") || !strings.Contains(words, "not recorded") {
-		t.Errorf("told %q", words)
-	}
-	if after := w.message(m.TS); len(after.Elements()) != 0 || !strings.Contains(after.Text, "Expired") {
-		t.Errorf("card: %s", after.AllText())
-	}
-	w.clean()
+	overBoth(t, func(t *testing.T, w *world) {
+		rec, m := w.posted()
+		w.store.expire(rec.Review.ID)
+		w.click(ana, m, actionAccept)
+		if words := w.whispered(ana); !strings.Contains(words, "expired") || !strings.Contains(words, "not recorded") {
+			t.Errorf("told %q", words)
+		}
+		if after := w.message(m.TS); len(after.Elements()) != 0 || !strings.Contains(after.Text, "Expired") {
+			t.Errorf("card: %s", after.AllText())
+		}
+		w.clean()
+	})
 }
 
 func TestUnknownButtons(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	foreign := card(asIs("rev_elsewhere"))
-	odd := plainCard(asIs("rev_elsewhere"))
-	for _, m := range []message{foreign, odd} {
-		_, ts, err := w.bot.api.client.PostMessageContext(t.Context(), channel, blocksOf(m)...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range w.message(ts).Elements() {
-			before := len(w.sim.Ephemerals(ana))
-			out := w.click(ana, w.message(ts), e.ActionID)
-			if out.Status != 200 {
-				t.Errorf("%s: %+v", e.ActionID, out)
+	overBoth(t, func(t *testing.T, w *world) {
+		foreign := card(asIs("rev_elsewhere"))
+		odd := plainCard(asIs("rev_elsewhere"))
+		for _, m := range []message{foreign, odd} {
+			_, ts, err := w.bot.api.client.PostMessageContext(t.Context(), channel, blocksOf(m)...)
+			if err != nil {
+				t.Fatal(err)
 			}
-			views := w.sim.Views(ana)
-			told := len(w.sim.Ephemerals(ana)) > before && strings.Contains(w.whispered(ana), "no review")
-			shown := len(views) > 0 && strings.Contains(views[len(views)-1].AllText(), "no review")
-			if !told && !shown {
-				t.Errorf("%s was not answered", e.ActionID)
+			for _, e := range w.message(ts).Elements() {
+				before := len(w.sim.Ephemerals(ana))
+				out := w.click(ana, w.message(ts), e.ActionID)
+				if out.Status != 200 {
+					t.Errorf("%s: %+v", e.ActionID, out)
+				}
+				views := w.sim.Views(ana)
+				told := len(w.sim.Ephemerals(ana)) > before && strings.Contains(w.whispered(ana), "no review")
+				shown := len(views) > 0 && strings.Contains(views[len(views)-1].AllText(), "no review")
+				if !told && !shown {
+					t.Errorf("%s was not answered", e.ActionID)
+				}
 			}
 		}
-	}
-	w.clean()
+		w.clean()
+	})
 }
 
 func TestWhisperFallsBack(t *testing.T) {

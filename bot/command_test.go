@@ -69,31 +69,32 @@ func (w *world) command(user, text string) slacksim.Outcome {
 
 func TestStatsCommand(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.stats.reply = sampleStats()
-	if out := w.command(ana, "stats support 7d"); out.Status != 200 || out.Error != "" {
-		t.Errorf("answer: %+v", out)
-	}
-	if q := w.stats.asked[0]; q.Queue != "support" || q.Until.Sub(q.Since) != 7*24*time.Hour {
-		t.Errorf("asked: %+v", q)
-	}
-	all := w.sim.Ephemerals(ana)
-	if len(all) != 1 {
-		t.Fatalf("%d answers", len(all))
-	}
-	text := all[0].AllText()
-	for _, want := range []string{
-		"12,345 items", "review rate 10.9%", "acceptance rate 76.3%", "correction rate 23.7%", "1 min 35 s", "26 min 3 s",
-		"<@U0ANA>: 500 accepted, 80 corrected", "`NEGATIVE`: 800 accepted", "rule `refunds`: 145", "42 reviews open now",
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q is missing in %s", want, text)
+	overBoth(t, func(t *testing.T, w *world) {
+		w.stats.reply = sampleStats()
+		if out := w.command(ana, "stats support 7d"); out.Status != 200 || out.Error != "" {
+			t.Errorf("answer: %+v", out)
 		}
-	}
-	if !hasChart(all[0]) {
-		t.Error("no chart")
-	}
-	w.clean()
+		if q := w.stats.asked[0]; q.Queue != "support" || q.Until.Sub(q.Since) != 7*24*time.Hour {
+			t.Errorf("asked: %+v", q)
+		}
+		all := w.sim.Ephemerals(ana)
+		if len(all) != 1 {
+			t.Fatalf("%d answers", len(all))
+		}
+		text := all[0].AllText()
+		for _, want := range []string{
+			"12,345 items", "review rate 10.9%", "acceptance rate 76.3%", "correction rate 23.7%", "1 min 35 s", "26 min 3 s",
+			"<@U0ANA>: 500 accepted, 80 corrected", "`NEGATIVE`: 800 accepted", "rule `refunds`: 145", "42 reviews open now",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is missing in %s", want, text)
+			}
+		}
+		if !hasChart(all[0]) {
+			t.Error("no chart")
+		}
+		w.clean()
+	})
 }
 
 func hasChart(m slacksim.Message) bool {
@@ -139,29 +140,30 @@ func TestCommandsInTrouble(t *testing.T) {
 
 func TestQueueAndHelpCommands(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.add()
-	w.stats.reply = hitl.Stats{Open: 5, OldestAge: 90 * time.Minute}
-	w.command(chloe, "queue")
-	if words := w.whispered(chloe); !strings.Contains(words, "`support` in <#C0REVIEW>: 5 reviews open, the oldest for 1 h 30 min; 1 waiting") {
-		t.Errorf("told %q", words)
-	}
-	w.queue.mu.Lock()
-	w.queue.away = errors.New("redis is away")
-	w.queue.mu.Unlock()
-	w.command(chloe, "queue")
-	if words := w.whispered(chloe); !strings.Contains(words, "5 reviews open, the oldest for 1 h 30 min; how many wait for a card is not known") {
-		t.Errorf("told %q", words)
-	}
-	w.command(chloe, "help")
-	if words := w.whispered(chloe); !strings.Contains(words, "/hitl stats [queue]") {
-		t.Errorf("told %q", words)
-	}
-	w.command(chloe, "stat")
-	if words := w.whispered(chloe); !strings.Contains(words, "I do not know `stat`") || !strings.Contains(words, "/hitl queue") {
-		t.Errorf("told %q", words)
-	}
-	w.clean()
+	overBoth(t, func(t *testing.T, w *world) {
+		w.add()
+		w.stats.reply = hitl.Stats{Open: 5, OldestAge: 90 * time.Minute}
+		w.command(chloe, "queue")
+		if words := w.whispered(chloe); !strings.Contains(words, "`support` in <#C0REVIEW>: 5 reviews open, the oldest for 1 h 30 min; 1 waiting") {
+			t.Errorf("told %q", words)
+		}
+		w.queue.mu.Lock()
+		w.queue.away = errors.New("redis is away")
+		w.queue.mu.Unlock()
+		w.command(chloe, "queue")
+		if words := w.whispered(chloe); !strings.Contains(words, "5 reviews open, the oldest for 1 h 30 min; how many wait for a card is not known") {
+			t.Errorf("told %q", words)
+		}
+		w.command(chloe, "help")
+		if words := w.whispered(chloe); !strings.Contains(words, "/hitl stats [queue]") {
+			t.Errorf("told %q", words)
+		}
+		w.command(chloe, "stat")
+		if words := w.whispered(chloe); !strings.Contains(words, "I do not know `stat`") || !strings.Contains(words, "/hitl queue") {
+			t.Errorf("told %q", words)
+		}
+		w.clean()
+	})
 }
 
 func TestBucketNamesAreUniqueAndShort(t *testing.T) {

@@ -68,7 +68,8 @@ type Observer interface {
 	Called(method, outcome string, took time.Duration)
 	// Clicked is called once for each answer given to a person. surface is "button", "modal" or "command"; outcome is "accepted", "corrected",
 	// "opened", "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became of wishes to see hidden
-	// parts, "revealed" or "failed", and "request" those that had come before, "replayed".
+	// parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed" (it had come before), and over Socket Mode "unreadable", "unknown" (of a
+	// type without use) and "unacknowledged" (Slack was not told that it was carried out, or it was not).
 	Clicked(surface, outcome string)
 	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
 	// "full", "busy" (another process is at it) or "failed".
@@ -101,11 +102,18 @@ type Rate struct {
 	Burst int
 }
 
-// Config is what a Bot needs. Token, SigningSecrets, Queues, Desk, Cards, Waiting and Stats are required.
+// Config is what a Bot needs. Token, Queues, Desk, Cards, Waiting and Stats are required, and SigningSecrets or AppToken.
 type Config struct {
 	// Token is the bot token, xoxb-….
 	Token string
-	// SigningSecrets are the secrets that Slack may sign with: one, or two while they are being changed.
+	// AppToken is the app-level token, xapp-…, with the scope connections:write. With it Run takes what people do over Socket Mode.
+	// Default: none, and Slack sends requests to Handler.
+	AppToken string
+	// SocketConnections is how many connections Socket Mode keeps. Slack gives an app ten: all replicas together, and one more for each
+	// while another takes its place. Default: 2.
+	SocketConnections int
+	// SigningSecrets are the secrets that Slack may sign requests with: one, or two while they are being changed. With AppToken there
+	// may be none, and Handler refuses every request then.
 	SigningSecrets []string
 	// Team is the id of the workspace, or of the organisation, that Token must belong to. Default: whichever it belongs to.
 	Team string
@@ -145,6 +153,9 @@ type Config struct {
 	// HoldEvery is how often a poster says that it still works on a review; well below the time after which the queue gives it to
 	// others. Default: 3 s.
 	HoldEvery time.Duration
+	// PingEvery is how often a Socket Mode connection is asked whether it is alive; one that says nothing three times is given up.
+	// Default: 10 s.
+	PingEvery time.Duration
 	// RetryFirst and RetryMost are the first and the longest pause after a failure. Default: 1 s and 1 min.
 	RetryFirst, RetryMost time.Duration
 	// SweepEvery is how often cards are looked for whose posting was cut short, and StaleAfter how old such an intent must be. Default:
@@ -164,17 +175,20 @@ type Config struct {
 
 // LogValue keeps token and secrets out of logs.
 func (c Config) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("api", c.APIURL), slog.Int("queues", len(c.Queues)), slog.Int("signing_secrets", len(c.SigningSecrets)))
+	return slog.GroupValue(slog.String("api", c.APIURL), slog.Int("queues", len(c.Queues)), slog.Int("signing_secrets", len(c.SigningSecrets)),
+		slog.Bool("socket_mode", c.AppToken != ""))
 }
 
 func (c Config) withDefaults() Config {
 	or(&c.APIURL, slack.APIURL)
+	or(&c.SocketConnections, 2)
 	or(&c.Command, defaultCommand)
 	or(&c.AnswerWithin, 2500*time.Millisecond)
 	or(&c.MembersFor, 5*time.Minute)
 	or(&c.MembersAtMost, 30*time.Minute)
 	or(&c.Poll, 2*time.Second)
 	or(&c.HoldEvery, 3*time.Second)
+	or(&c.PingEvery, 10*time.Second)
 	or(&c.RetryFirst, time.Second)
 	or(&c.RetryMost, time.Minute)
 	or(&c.SweepEvery, time.Minute)
@@ -237,7 +251,10 @@ func (c Config) validate() error {
 	if c.Token == "" {
 		bad("token is missing")
 	}
-	if n := len(c.SigningSecrets); n < 1 || n > 2 {
+	if c.SocketConnections < 1 || c.SocketConnections > maxConnections {
+		bad("%d socket mode connections, Slack allows 1 to %d", c.SocketConnections, maxConnections)
+	}
+	if n := len(c.SigningSecrets); n > 2 || n < 1 && c.AppToken == "" {
 		bad("%d signing secrets, want one, or two while they are being changed", n)
 	}
 	for _, s := range c.SigningSecrets {

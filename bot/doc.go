@@ -7,7 +7,8 @@
 // Start at [New]. A [Bot] has three sides:
 //
 //   - [Bot.Handler] takes Slack's requests over HTTP: clicks, modals, type-ahead, slash commands. The work behind it
-//     (interaction.go, command.go) knows nothing of HTTP, so that another transport can feed the same payloads.
+//     (interaction.go, command.go) knows nothing of HTTP: with Config.AppToken, Run feeds it the same payloads over Socket Mode
+//     (socket.go, envelope.go).
 //   - [Bot.Run] keeps the channels filled: one poster per queue takes waiting reviews and posts their cards as room allows, a
 //     sweep finds cards whose posting was cut short by a crash, and a watch posts those anew whose message is gone.
 //   - [Bot.RefreshCard] redraws the cards of a review after its state changed. It is the handler of an effect: it may be called any
@@ -27,7 +28,7 @@
 //     visible (text.go).
 //   - What a queue hides reaches Slack for nobody but a reviewer who asks, after the log has an entry of it (screen.go, reveal.go). The
 //     patterns are redact*.go; they see a normal form of the text (normal.go).
-//   - A signed request is carried out once, by one replica (replay.go).
+//   - A signed request, or an envelope, is carried out once, by one replica (replay.go).
 //
 // Card, modal and statistics builders (card.go, modal.go, stats.go) and the redactor are pure functions; their golden files are in testdata.
 package bot

@@ -30,6 +30,8 @@ type world struct {
 	queue *waiting
 	stats *stats
 	seen  *observed
+
+	hangUp func() // ends Socket Mode, if it is on
 }
 
 const (
@@ -74,6 +76,9 @@ func newWorld(t *testing.T, change ...func(*setup)) *world {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}
 	s.bot.Token, s.bot.APIURL, s.bot.HTTPClient = sim.Token(), slack.URL+"/api/", client
 	s.bot.SigningSecrets = []string{"old secret", sim.SigningSecret()}
+	if s.sim.SocketMode {
+		s.bot.AppToken = sim.AppToken()
+	}
 	if w.bot, err = New(s.bot); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +88,9 @@ func newWorld(t *testing.T, change ...func(*setup)) *world {
 		Interactivity: app.URL + "/slack/interactivity", Options: app.URL + "/slack/options",
 		Commands: app.URL + "/slack/commands", Events: app.URL + "/slack/events",
 	})
+	w.hangUp = w.listen()
 	t.Cleanup(func() {
+		w.hangUp()
 		sim.Close()
 		app.Close()
 		w.bot.Wait()
@@ -91,6 +98,32 @@ func newWorld(t *testing.T, change ...func(*setup)) *world {
 		slack.Close()
 	})
 	return w
+}
+
+// overSocket is for a world whose Slack uses Socket Mode.
+func overSocket(s *setup) { s.sim.SocketMode, s.sim.SocketGrace = true, 50*time.Millisecond }
+
+// overBoth runs a test over HTTP and over Socket Mode.
+func overBoth(t *testing.T, test func(t *testing.T, w *world), change ...func(*setup)) {
+	t.Helper()
+	for name, over := range map[string]func(*setup){"HTTP": func(*setup) {}, "Socket Mode": overSocket} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newWorld(t, append([]func(*setup){over}, change...)...))
+		})
+	}
+}
+
+// listen keeps Socket Mode's connections, if it is on, until hangUp is called.
+func (w *world) listen() (hangUp func()) {
+	if w.bot.cfg.AppToken == "" {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var listening sync.WaitGroup
+	listening.Go(func() { w.bot.listen(ctx) })
+	w.eventually("connections", func() bool { return w.sim.Connections() == w.bot.cfg.SocketConnections })
+	return sync.OnceFunc(func() { cancel(); listening.Wait() })
 }
 
 // clean makes sure that Slack had nothing to complain about.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/slack-go/slack"
+
 	"hitl"
 )
 
@@ -122,12 +124,14 @@ func (b *Bot) interaction(ctx context.Context, payload []byte) answer {
 	return answer{}
 }
 
+// typeahead is the answer to a type-ahead.
+type typeahead struct {
+	Options []*slack.OptionBlockObject `json:"options"`
+}
+
 // suggest answers the type-ahead of the label select. Without an answer Slack shows that there is none, so trouble goes to the log.
 func (b *Bot) suggest(ctx context.Context, in interaction) answer {
-	type options struct {
-		Options any `json:"options"`
-	}
-	none := answer{body: options{[]any{}}}
+	none := answer{body: typeahead{[]*slack.OptionBlockObject{}}}
 	_, r, ok := parseViewData(in.View.PrivateMetadata)
 	if !ok || in.ActionID != fieldLabel {
 		return none
@@ -140,5 +144,5 @@ func (b *Bot) suggest(ctx context.Context, in interaction) answer {
 		b.log.WarnContext(ctx, "no labels to suggest", "review", r.Review, "error", err)
 		return none
 	}
-	return answer{body: options{labelOptions(rec.Labels, in.Value)}}
+	return answer{body: typeahead{labelOptions(rec.Labels, in.Value)}}
 }

@@ -49,62 +49,65 @@ func (w *world) submit(user, label, reason, comment string) slacksim.Outcome {
 
 func TestCorrectInModal(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	rec, m := w.posted()
-	v := w.opened(ben, m, actionOther)
-	if v.CallbackID != viewCorrect || v.Submit != "Save" || !strings.Contains(v.AllText(), "parcel") {
-		t.Fatalf("modal: %+v", v)
-	}
-	if out := w.submit(ben, "POSITIVE", "Sarcasm", "He <@U0ANA> means & says thanks."); out.Status != 200 || out.Answer != "" || len(out.Errors) > 0 {
-		t.Fatalf("answer: %+v", out)
-	}
-	if n := len(w.sim.Views(ben)); n != 0 {
-		t.Errorf("%d modals still open", n)
-	}
-	d, _ := w.store.decision(rec.Review.ID)
-	if d.Status != hitl.HumanCorrected || d.Label != "POSITIVE" || d.Reason != "Sarcasm" || d.Comment != "He <@U0ANA> means & says thanks." ||
-		d.Context["surface"] != "modal" || d.Context["message"] != m.TS {
-		t.Errorf("decision: %+v", d)
-	}
-	after := w.message(m.TS)
-	if len(after.Elements()) != 0 || !strings.Contains(after.AllText(), "Reason: Sarcasm") || !strings.Contains(after.AllText(), "means & says thanks") {
-		t.Errorf("card: %s", after.AllText())
-	}
-	if fmt.Sprint(after.Mentions) != "[@U0BEN]" {
-		t.Errorf("mentions: %v", after.Mentions)
-	}
-	// The effect finds the card drawn.
-	before := len(w.sim.Calls("chat.update"))
-	if err := w.bot.RefreshCard(t.Context(), rec.Review.ID); err != nil || len(w.sim.Calls("chat.update")) != before {
-		t.Errorf("refresh: %v", err)
-	}
-	w.clean()
+	overBoth(t, func(t *testing.T, w *world) {
+		rec, m := w.posted()
+		v := w.opened(ben, m, actionOther)
+		if v.CallbackID != viewCorrect || v.Submit != "Save" || !strings.Contains(v.AllText(), "parcel") {
+			t.Fatalf("modal: %+v", v)
+		}
+		if out := w.submit(ben, "POSITIVE", "Sarcasm", "He <@U0ANA> means & says thanks."); out.Status != 200 || out.Answer != "" || len(out.Errors) > 0 {
+			t.Fatalf("answer: %+v", out)
+		}
+		if n := len(w.sim.Views(ben)); n != 0 {
+			t.Errorf("%d modals still open", n)
+		}
+		d, _ := w.store.decision(rec.Review.ID)
+		if d.Status != hitl.HumanCorrected || d.Label != "POSITIVE" || d.Reason != "Sarcasm" || d.Comment != "He <@U0ANA> means & says thanks." ||
+			d.Context["surface"] != "modal" || d.Context["message"] != m.TS {
+			t.Errorf("decision: %+v", d)
+		}
+		after := w.message(m.TS)
+		if len(after.Elements()) != 0 || !strings.Contains(after.AllText(), "Reason: Sarcasm") || !strings.Contains(after.AllText(), "means & says thanks") {
+			t.Errorf("card: %s", after.AllText())
+		}
+		if fmt.Sprint(after.Mentions) != "[@U0BEN]" {
+			t.Errorf("mentions: %v", after.Mentions)
+		}
+		// The effect finds the card drawn.
+		before := len(w.sim.Calls("chat.update"))
+		if err := w.bot.RefreshCard(t.Context(), rec.Review.ID); err != nil || len(w.sim.Calls("chat.update")) != before {
+			t.Errorf("refresh: %v", err)
+		}
+		w.clean()
+	})
 }
 
 func TestModalAcceptsTheModelsOwnLabel(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	rec, m := w.posted()
-	w.opened(ana, m, actionOther)
-	w.submit(ana, "NEGATIVE", "", "")
-	if d, _ := w.store.decision(rec.Review.ID); d.Status != hitl.HumanAccepted {
-		t.Errorf("decision: %+v", d)
-	}
-	w.clean()
+	overBoth(t, func(t *testing.T, w *world) {
+		rec, m := w.posted()
+		w.opened(ana, m, actionOther)
+		w.submit(ana, "NEGATIVE", "", "")
+		if d, _ := w.store.decision(rec.Review.ID); d.Status != hitl.HumanAccepted {
+			t.Errorf("decision: %+v", d)
+		}
+		w.clean()
+	})
 }
 
 func TestModalLosesRace(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	_, m := w.posted()
-	w.opened(ben, m, actionOther)
-	w.click(ana, m, actionAccept)
-	w.submit(ben, "POSITIVE", "", "")
-	v := w.top(ben)
-	if v.CallbackID != viewNotice || !strings.Contains(v.AllText(), "Already accepted as `NEGATIVE` by <@U0ANA>") {
-		t.Errorf("modal: %s", v.AllText())
-	}
-	w.clean()
+	overBoth(t, func(t *testing.T, w *world) {
+		_, m := w.posted()
+		w.opened(ben, m, actionOther)
+		w.click(ana, m, actionAccept)
+		w.submit(ben, "POSITIVE", "", "")
+		v := w.top(ben)
+		if v.CallbackID != viewNotice || !strings.Contains(v.AllText(), "Already accepted as `NEGATIVE` by <@U0ANA>") {
+			t.Errorf("modal: %s", v.AllText())
+		}
+		w.clean()
+	})
 }
 
 func TestModalOfDecidedReview(t *testing.T) {
@@ -138,81 +141,84 @@ func TestModalRightsAreCheckedAgain(t *testing.T) {
 
 func TestModalErrors(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(s *setup) { s.bot.AnswerWithin = 300 * time.Millisecond })
-	rec, m := w.posted()
-	w.opened(ben, m, actionOther)
-	w.store.failing("Decide", func(context.Context) error { return errors.New("disk full") })
-	if out := w.submit(ben, "POSITIVE", "", ""); !strings.Contains(out.Errors[blockLabel], "Not recorded") {
-		t.Errorf("database: %+v", out)
-	}
-	w.store.failing("Decide", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
-	if out := w.submit(ben, "POSITIVE", "", ""); !strings.Contains(out.Errors[blockLabel], "Not recorded") || out.Took > 2*time.Second {
-		t.Errorf("slow database: %+v", out)
-	}
-	w.store.failing("Decide", nil)
-	if out := w.submit(ben, "POSITIVE", "", strings.Repeat("\U0001F600", maxCommentInput)); !strings.Contains(out.Errors[blockComment], "longer than") {
-		t.Errorf("comment too long: %+v", out)
-	}
-	w.bot.cfg.Queues["support"] = Queue{Channel: channel, OpenLimit: 10, Reviewers: Reviewers{Users: []string{ben}}}
-	if out := w.submit(ben, "POSITIVE", "Sarcasm", ""); !strings.Contains(out.Errors[blockReason], "not offered") {
-		t.Errorf("reason gone: %+v", out)
-	}
-	gone := newRecord(rec.Review.ID, func(r *hitl.Record) { r.Labels = []string{"NEGATIVE", "NEUTRAL"} })
-	w.store.put(gone)
-	if out := w.submit(ben, "POSITIVE", "", ""); !strings.Contains(out.Errors[blockLabel], "not one of") {
-		t.Errorf("label gone: %+v", out)
-	}
-	if _, ok := w.store.decision(rec.Review.ID); ok {
-		t.Error("decided")
-	}
-	w.clean()
+	overBoth(t, func(t *testing.T, w *world) {
+		rec, m := w.posted()
+		w.opened(ben, m, actionOther)
+		w.store.failing("Decide", func(context.Context) error { return errors.New("disk full") })
+		if out := w.submit(ben, "POSITIVE", "", ""); !strings.Contains(out.Errors[blockLabel], "Not recorded") {
+			t.Errorf("database: %+v", out)
+		}
+		w.store.failing("Decide", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		if out := w.submit(ben, "POSITIVE", "", ""); !strings.Contains(out.Errors[blockLabel], "Not recorded") || out.Took > 2*time.Second {
+			t.Errorf("slow database: %+v", out)
+		}
+		w.store.failing("Decide", nil)
+		if out := w.submit(ben, "POSITIVE", "", strings.Repeat("\U0001F600", maxCommentInput)); !strings.Contains(out.Errors[blockComment], "longer than") {
+			t.Errorf("comment too long: %+v", out)
+		}
+		w.bot.cfg.Queues["support"] = Queue{Channel: channel, OpenLimit: 10, Reviewers: Reviewers{Users: []string{ben}}}
+		if out := w.submit(ben, "POSITIVE", "Sarcasm", ""); !strings.Contains(out.Errors[blockReason], "not offered") {
+			t.Errorf("reason gone: %+v", out)
+		}
+		gone := newRecord(rec.Review.ID, func(r *hitl.Record) { r.Labels = []string{"NEGATIVE", "NEUTRAL"} })
+		w.store.put(gone)
+		if out := w.submit(ben, "POSITIVE", "", ""); !strings.Contains(out.Errors[blockLabel], "not one of") {
+			t.Errorf("label gone: %+v", out)
+		}
+		if _, ok := w.store.decision(rec.Review.ID); ok {
+			t.Error("decided")
+		}
+		w.clean()
+	}, func(s *setup) { s.bot.AnswerWithin = 300 * time.Millisecond })
 }
 
 func TestManyLabels(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	var labels []string
-	for i := range 250 {
-		labels = append(labels, fmt.Sprintf("topic-%03d", i))
-	}
-	labels = append(labels, "NEGATIVE")
-	rec, m := w.posted(func(r *hitl.Record) { r.Labels, r.Prediction.Scores = labels, nil })
-	v := w.opened(ben, m, actionOther)
-	suggest := func(typed string) []slacksim.Option {
-		out, err := w.sim.Suggest(t.Context(), slacksim.Suggest{User: ben, ViewID: v.ID, Query: typed})
-		if err != nil || out.Error != "" {
-			t.Fatalf("suggest: %+v %v", out, err)
+	overBoth(t, func(t *testing.T, w *world) {
+		var labels []string
+		for i := range 250 {
+			labels = append(labels, fmt.Sprintf("topic-%03d", i))
 		}
-		return out.Options
-	}
-	if n := len(suggest("")); n != 100 {
-		t.Errorf("%d options for nothing", n)
-	}
-	if n := len(suggest("nothing like it")); n != 0 {
-		t.Errorf("%d options for nonsense", n)
-	}
-	if got := suggest("TOPIC-24"); len(got) != 10 || got[0].Text != "topic-240" {
-		t.Errorf("options: %v", got)
-	}
-	w.submit(ben, "topic-247", "", "")
-	if d, _ := w.store.decision(rec.Review.ID); d.Label != "topic-247" {
-		t.Errorf("decision: %+v", d)
-	}
-	w.clean()
+		labels = append(labels, "NEGATIVE")
+		rec, m := w.posted(func(r *hitl.Record) { r.Labels, r.Prediction.Scores = labels, nil })
+		v := w.opened(ben, m, actionOther)
+		suggest := func(typed string) []slacksim.Option {
+			out, err := w.sim.Suggest(t.Context(), slacksim.Suggest{User: ben, ViewID: v.ID, Query: typed})
+			if err != nil || out.Error != "" {
+				t.Fatalf("suggest: %+v %v", out, err)
+			}
+			return out.Options
+		}
+		if n := len(suggest("")); n != 100 {
+			t.Errorf("%d options for nothing", n)
+		}
+		if n := len(suggest("nothing like it")); n != 0 {
+			t.Errorf("%d options for nonsense", n)
+		}
+		if got := suggest("TOPIC-24"); len(got) != 10 || got[0].Text != "topic-240" {
+			t.Errorf("options: %v", got)
+		}
+		w.submit(ben, "topic-247", "", "")
+		if d, _ := w.store.decision(rec.Review.ID); d.Label != "topic-247" {
+			t.Errorf("decision: %+v", d)
+		}
+		w.clean()
+	})
 }
 
 func TestTriggerExpired(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	_, m := w.posted()
-	if err := w.sim.Fail("views.open", slacksim.Fault{Error: "expired_trigger_id"}); err != nil {
-		t.Fatal(err)
-	}
-	w.click(ben, m, actionOther)
-	if words := w.whispered(ben); !strings.Contains(words, "click again") {
-		t.Errorf("told %q", words)
-	}
-	w.clean()
+	overBoth(t, func(t *testing.T, w *world) {
+		_, m := w.posted()
+		if err := w.sim.Fail("views.open", slacksim.Fault{Error: "expired_trigger_id"}); err != nil {
+			t.Fatal(err)
+		}
+		w.click(ben, m, actionOther)
+		if words := w.whispered(ben); !strings.Contains(words, "click again") {
+			t.Errorf("told %q", words)
+		}
+		w.clean()
+	})
 }
 
 // The modal opens before anything is looked up, however slow that is.

@@ -85,65 +85,66 @@ func TestNothingGetsOut(t *testing.T) {
 
 func TestReveal(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, hiding)
-	rec, m := w.posted(private)
-	want := hitl.Reveal{
-		ReviewID: rec.Review.ID, Round: 1, Reviewer: hitl.Reviewer{Team: "T0SLACKSIM", User: ana},
-		Context: map[string]string{"surface": "button", "channel": channel, "message": m.TS},
-	}
-	reveals := func(n int) {
-		t.Helper()
-		got := w.store.revealed()
-		if len(got) != n {
-			t.Fatalf("%d reveals are kept, want %d", len(got), n)
+	overBoth(t, func(t *testing.T, w *world) {
+		rec, m := w.posted(private)
+		want := hitl.Reveal{
+			ReviewID: rec.Review.ID, Round: 1, Reviewer: hitl.Reviewer{Team: "T0SLACKSIM", User: ana},
+			Context: map[string]string{"surface": "button", "channel": channel, "message": m.TS},
 		}
-		want.At = got[n-1].At
-		if diff := cmp.Diff(want, got[n-1]); diff != "" || want.At.IsZero() {
-			t.Error(diff)
-		}
-	}
-	shown := func(v slacksim.View) {
-		t.Helper()
-		for _, p := range planted {
-			if !strings.Contains(v.AllText(), p) {
-				t.Errorf("%q is not in the modal: %s", p, v.AllText())
+		reveals := func(n int) {
+			t.Helper()
+			got := w.store.revealed()
+			if len(got) != n {
+				t.Fatalf("%d reveals are kept, want %d", len(got), n)
+			}
+			want.At = got[n-1].At
+			if diff := cmp.Diff(want, got[n-1]); diff != "" || want.At.IsZero() {
+				t.Error(diff)
 			}
 		}
-	}
-	shown(w.opened(ana, m, actionReveal))
-	reveals(1)
-	if len(w.sim.Views(ben)) != 0 || strings.Contains(w.message(m.TS).AllText(), "ruiz") {
-		t.Error("others see it too")
-	}
-	w.closeViews(ana)
+		shown := func(v slacksim.View) {
+			t.Helper()
+			for _, p := range planted {
+				if !strings.Contains(v.AllText(), p) {
+					t.Errorf("%q is not in the modal: %s", p, v.AllText())
+				}
+			}
+		}
+		shown(w.opened(ana, m, actionReveal))
+		reveals(1)
+		if len(w.sim.Views(ben)) != 0 || strings.Contains(w.message(m.TS).AllText(), "ruiz") {
+			t.Error("others see it too")
+		}
+		w.closeViews(ana)
 
-	// From the full text, in the same modal.
-	v := w.opened(ana, m, actionText)
-	w.clickView(ana, v, actionReveal)
-	shown(w.top(ana))
-	if n := len(w.sim.Views(ana)); n != 1 {
-		t.Errorf("%d modals", n)
-	}
-	reveals(2)
-	w.closeViews(ana)
+		// From the full text, in the same modal.
+		v := w.opened(ana, m, actionText)
+		w.clickView(ana, v, actionReveal)
+		shown(w.top(ana))
+		if n := len(w.sim.Views(ana)); n != 1 {
+			t.Errorf("%d modals", n)
+		}
+		reveals(2)
+		w.closeViews(ana)
 
-	// Of a decided review, with the comment.
-	w.opened(ben, m, actionOther)
-	w.submit(ben, "POSITIVE", "", "ask ben@example.org")
-	decided := w.message(m.TS)
-	if n := len(decided.Elements()); n != 1 {
-		t.Errorf("%d buttons on a decided card", n)
-	}
-	v = w.opened(ana, decided, actionReveal)
-	shown(v)
-	if !strings.Contains(v.AllText(), "ask ben@example.org") {
-		t.Errorf("modal: %s", v.AllText())
-	}
-	reveals(3)
-	if w.seen.count(&w.seen.clicked, "reveal revealed") != 3 {
-		t.Errorf("counted: %v", w.seen.clicked)
-	}
-	w.clean()
+		// Of a decided review, with the comment.
+		w.opened(ben, m, actionOther)
+		w.submit(ben, "POSITIVE", "", "ask ben@example.org")
+		decided := w.message(m.TS)
+		if n := len(decided.Elements()); n != 1 {
+			t.Errorf("%d buttons on a decided card", n)
+		}
+		v = w.opened(ana, decided, actionReveal)
+		shown(v)
+		if !strings.Contains(v.AllText(), "ask ben@example.org") {
+			t.Errorf("modal: %s", v.AllText())
+		}
+		reveals(3)
+		if w.seen.count(&w.seen.clicked, "reveal revealed") != 3 {
+			t.Errorf("counted: %v", w.seen.clicked)
+		}
+		w.clean()
+	}, hiding)
 }
 
 // Without an entry in the log nothing is shown, and the person reads so; the next try may succeed.

@@ -216,12 +216,21 @@ func TestConfig(t *testing.T) {
 	if strings.Contains(log.String(), "secret\"") || strings.Contains(log.String(), "xoxb") || strings.Contains(log.String(), "s3cret") {
 		t.Errorf("secrets in the log: %s", log.String())
 	}
+	c := good()
+	c.SigningSecrets, c.AppToken = nil, "xapp-secret"
+	if _, err := New(c); err != nil {
+		t.Errorf("Socket Mode alone: %v", err)
+	}
+	if words := c.LogValue().String(); strings.Contains(words, "xapp") {
+		t.Errorf("the app-level token shows: %s", words)
+	}
 	queue := func(q Queue) func(*Config) {
 		return func(c *Config) { c.Queues = map[string]Queue{"support": q} }
 	}
 	reviewers := Reviewers{Users: []string{"U1"}}
 	for want, change := range map[string]func(*Config){
 		"token is missing":         func(c *Config) { c.Token = "" },
+		"11 socket mode":           func(c *Config) { c.SocketConnections = 11 },
 		"0 signing secrets":        func(c *Config) { c.SigningSecrets = nil },
 		"3 signing secrets":        func(c *Config) { c.SigningSecrets = []string{"a", "b", "c"} },
 		"signing secret is empty":  func(c *Config) { c.SigningSecrets = []string{""} },

@@ -106,8 +106,14 @@ type RedisTLS struct {
 type Slack struct {
 	// BotToken is the "Bot User OAuth Token" of the app, "xoxb-…".
 	BotToken Secret `yaml:"bot_token" required:"true"`
-	// SigningSecret proves that requests are Slack's; under "Basic Information" of the app.
-	SigningSecret Secret `yaml:"signing_secret" required:"true"`
+	// AppToken is the app-level token, "xapp-…", with the scope connections:write. With it Slack is reached by Socket Mode, and needs no
+	// way in. Empty: Slack sends its requests over HTTP.
+	AppToken Secret `yaml:"app_token"`
+	// SocketConnections is how many connections Socket Mode keeps. Slack gives an app ten, for all replicas, and one is needed for a
+	// moment whenever it replaces another.
+	SocketConnections int `yaml:"socket_connections" default:"2" min:"1" max:"10"`
+	// SigningSecret proves that requests are Slack's; under "Basic Information" of the app. Required without AppToken.
+	SigningSecret Secret `yaml:"signing_secret"`
 	// OldSigningSecret is accepted too, while the secret is being changed. Empty: none.
 	OldSigningSecret Secret `yaml:"old_signing_secret"`
 	// Team is the id of the workspace, "T…" (or "E…"), that the token must belong to. Empty: whichever it belongs to.

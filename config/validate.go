@@ -111,6 +111,15 @@ func (s Slack) validate(ps *problems) {
 	case t != "" && !strings.HasPrefix(t, "xoxb-") && !strings.HasPrefix(t, "xoxe.xoxb-"):
 		ps.add("slack.bot_token", `must begin with "xoxb-"`)
 	}
+	if t := s.AppToken; !t.IsZero() && !strings.HasPrefix(t.Reveal(), "xapp-") {
+		ps.add("slack.app_token", `is no app-level token; those begin with "xapp-"`)
+	}
+	switch {
+	case s.SigningSecret.IsZero() && s.AppToken.IsZero():
+		ps.add("slack.signing_secret", "is required, or app_token for Socket Mode")
+	case s.SigningSecret.IsZero() && !s.OldSigningSecret.IsZero():
+		ps.add("slack.old_signing_secret", "has a meaning beside signing_secret only")
+	}
 	if !s.OldSigningSecret.IsZero() && s.OldSigningSecret.Equal(s.SigningSecret) {
 		ps.add("slack.old_signing_secret", "is the same as signing_secret; leave it out unless the secret is being changed")
 	}

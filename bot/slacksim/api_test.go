@@ -81,7 +81,8 @@ func TestArgumentsAndTokens(t *testing.T) {
 		},
 		{"blocks as text in JSON", "chat.postMessage", jsonType, token, `{"channel":"C0REVIEW","blocks":"[{\"type\":\"divider\"}]"}`, "", "", false},
 		{"bad metadata", "chat.postMessage", formType, token, "channel=C0REVIEW&text=x&metadata=%7B%22event_type%22%3A%22a%22%7D", "invalid_metadata_schema", "missing required field: event_payload", true},
-		{"Socket Mode", "apps.connections.open", formType, token, "", "not_simulated", "Socket Mode", true},
+		{"Socket Mode with the bot token", "apps.connections.open", formType, token, "", "not_allowed_token_type", "", true},
+		{"app-level token elsewhere", "auth.test", formType, "xapp-slacksim", "", "not_allowed_token_type", "", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

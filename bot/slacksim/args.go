@@ -49,6 +49,9 @@ func readArgs(r *http.Request) (args, string, error) {
 	switch kind {
 	case "application/json":
 		var fields map[string]any
+		if len(body) == 0 { // which is how slack-go sends no arguments, and Slack takes it
+			break
+		}
 		if err := decodeJSON(body, &fields); err != nil || fields == nil {
 			return nil, "", slackError("invalid_json")
 		}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -152,11 +151,7 @@ func (s *Sim) Event(ctx context.Context, id string, event map[string]any, retry 
 		}},
 	}
 	s.mu.Unlock()
-	d := delivery{to: toEvents, what: "event", payload: payload}
-	if retry.Num > 0 {
-		d.header = map[string]string{"X-Slack-Retry-Num": strconv.Itoa(retry.Num), "X-Slack-Retry-Reason": retry.Reason}
-	}
-	return outcome(s.send(ctx, d))
+	return outcome(s.send(ctx, delivery{to: toEvents, what: "event", payload: payload, retry: retry}))
 }
 
 // VerifyEvents sends url_verification to the events URL; the error says that the challenge did not come back.

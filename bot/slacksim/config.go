@@ -30,6 +30,13 @@ type Config struct {
 	Token string
 	// Scopes are what the token may do; [Sim.SetScopes] changes them. Default: everything that is simulated.
 	Scopes []string
+	// AppToken is the only app-level token that apps.connections.open accepts. Default: "xapp-slacksim".
+	AppToken string
+	// SocketMode turns Socket Mode on: everything goes to the app over its connections, nothing to Endpoints. [Sim.SetSocketMode] changes
+	// it later.
+	SocketMode bool
+	// SocketGrace is how long a connection lives on after it was told to leave, in real time. Default: 10 s, which is about Slack's.
+	SocketGrace time.Duration
 	// SigningSecret signs everything sent to the app. Default: "slacksim-signing-secret".
 	SigningSecret string
 
@@ -172,6 +179,7 @@ func (c Config) withDefaults() Config {
 	or(&c.App.BotID, "B0HITL")
 	or(&c.App.BotUserID, "U0HITL")
 	or(&c.Token, "xoxb-slacksim")
+	or(&c.AppToken, "xapp-slacksim")
 	or(&c.SigningSecret, "slacksim-signing-secret")
 	or(&c.Endpoints.Options, c.Endpoints.Interactivity)
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
@@ -180,6 +188,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.AnswerWithin <= 0 {
 		c.AnswerWithin = 3 * time.Second
+	}
+	if c.SocketGrace <= 0 {
+		c.SocketGrace = 10 * time.Second
 	}
 	if c.Client == nil {
 		c.Client = &http.Client{

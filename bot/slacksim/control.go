@@ -34,6 +34,8 @@ POST /_sim/command  {user, channel, command, text}
 POST /_sim/post     {user, channel, text, thread_ts?}
 POST /_sim/home     {user}                                      open the home tab
 POST /_sim/fail     {method | "*" | "response_url", times?, error? | status? | retry_after_s? | lose_reply?: "cut"|"500", delay_ms?}
+POST /_sim/socket   {fault}                                     cut | freeze | warning | refresh_requested | cut_envelope | drop_ack | garbage | bad_payload | unknown_type
+POST /_sim/socketmode {on}                                      off: link_disabled, and HTTP again
 POST /_sim/heal     {}                                          remove all faults
 POST /_sim/reset    {}                                          empty the workspace
 
@@ -96,6 +98,19 @@ func (s *Sim) mountControl(mux *http.ServeMux) {
 		f := in.Fault
 		f.RetryAfter, f.Delay = time.Duration(in.RetryAfterS)*time.Second, time.Duration(in.DelayMS)*time.Millisecond
 		return Outcome{}, s.Fail(in.Method, f)
+	})
+	handle(s, sub, "socket", func(ctx context.Context, in struct {
+		Fault SocketFault `json:"fault"`
+	},
+	) (Outcome, error) {
+		return s.FailSocket(ctx, in.Fault)
+	})
+	handle(s, sub, "socketmode", func(_ context.Context, in struct {
+		On bool `json:"on"`
+	},
+	) (Outcome, error) {
+		s.SetSocketMode(in.On)
+		return Outcome{}, nil
 	})
 	handle(s, sub, "heal", func(context.Context, struct{}) (Outcome, error) { s.Heal(); return Outcome{}, nil })
 	handle(s, sub, "reset", func(context.Context, struct{}) (Outcome, error) { s.Reset(); return Outcome{}, nil })

@@ -23,7 +23,7 @@
 //	if r := sim.Refused(); len(r) > 0 { t.Errorf("%+v", r) }
 //
 // Things that Slack has and the simulator has not say so: error not_simulated, or "not simulated" in the message.
-// Among them are Socket Mode, files, legacy attachments, group direct messages, multi-selects and date pickers.
+// Among them are files, legacy attachments, group direct messages, multi-selects and date pickers.
 //
 // # Doing what people do
 //
@@ -36,8 +36,18 @@
 //
 // [Sim.Save] and [Sim.Load] keep the messages over a restart.
 //
-// Time comes from [Config.Now], so that a test can move through rate limits and expiries. Two things take real time:
-// how long the app may take to answer, and a fault's delay.
+// Time comes from [Config.Now], so that a test can move through rate limits and expiries. Some things take real time:
+// how long the app may take to answer, a fault's delay, and the life of a Socket Mode connection.
+//
+// # Socket Mode
+//
+// With [Config.SocketMode] everything goes to the app over the WebSocket connections that it opened with apps.connections.open and its
+// app-level token: up to ten, each envelope over one of them, in turn. What the user saw is the same as over HTTP: an envelope that is
+// not acknowledged in time is operation_timeout, none that could be sent dispatch_failed. [Sim.FailSocket] cuts and refreshes connections,
+// loses acknowledgements and sends what no app expects; [Sim.SetSocketMode] turns it off, which connections learn as link_disabled.
+// Acknowledgements of 20,480 bytes or more are dropped, as Slack does, and noted in [Sim.Refused]. An acknowledgement counts on whichever
+// connection it comes; what Slack does when it is not the envelope's own is not documented. Envelopes are not sent again by themselves,
+// and the server sends no pings but answers them.
 //
 // # The control API
 //

@@ -137,12 +137,18 @@ func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
 // run does a call's work and returns the fields of its answer.
 func (s *Sim) run(name, token string, a args) (map[string]any, error) {
 	m, known := s.methods[name]
+	want, other := s.cfg.Token, s.cfg.AppToken
+	if name == "apps.connections.open" {
+		want, other = other, want
+	}
 	switch {
 	case !known:
 		return nil, refuse("unknown_method", problem{text: "method not simulated: " + name, pointer: ""})
 	case token == "":
 		return nil, refuse("not_authed")
-	case token != s.cfg.Token:
+	case token == other:
+		return nil, refuse("not_allowed_token_type")
+	case token != want:
 		return nil, slackError("invalid_auth")
 	}
 	s.mu.Lock()
@@ -209,11 +215,6 @@ func (s *Sim) apiTest(a args) (map[string]any, error) {
 		return nil, slackError(code)
 	}
 	return map[string]any{"args": map[string]any{}}, nil
-}
-
-// connectionsOpen refuses Socket Mode, which the simulator does not speak; see transport for where it would go.
-func (s *Sim) connectionsOpen(args) (map[string]any, error) {
-	return nil, refuse("not_simulated", problem{text: "Socket Mode is not simulated: use HTTP request URLs"})
 }
 
 func (s *Sim) authTest(args) (map[string]any, error) {

@@ -14,12 +14,13 @@ import (
 )
 
 // Sim is one simulated workspace. It is an [http.Handler] that serves Slack's Web API under /api/, response_urls under
-// /hooks/, the control API under /_sim/ and the page at /. All methods are safe for concurrent use.
+// /hooks/, Socket Mode under /link/, the control API under /_sim/ and the page at /. All methods are safe for concurrent use.
 type Sim struct {
 	cfg     Config
 	mux     http.Handler
 	methods map[string]method
-	app     transport
+	app     *httpTransport
+	sockets *sockets
 	hub     *hub
 
 	closing   chan struct{}
@@ -72,6 +73,7 @@ func New(cfg Config) (*Sim, error) {
 	s.app = &httpTransport{
 		client: cfg.Client, secret: cfg.SigningSecret, within: cfg.AnswerWithin, now: cfg.Now, endpoints: cfg.Endpoints,
 	}
+	s.sockets = newSockets(cfg)
 	bot := User{ID: cfg.App.BotUserID, Name: cfg.App.Name, RealName: cfg.App.Name, Bot: true}
 	for _, u := range append([]User{bot}, cfg.Users...) {
 		or(&u.TimeZone, "Etc/UTC")
@@ -91,6 +93,7 @@ func New(cfg Config) (*Sim, error) {
 	s.clear()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/{method}", s.serveAPI)
+	mux.HandleFunc("GET /link/{$}", s.serveSocket)
 	mux.HandleFunc("POST /hooks/{kind}/{team}/{id}", s.serveHook)
 	s.mountControl(mux)
 	s.mountPage(mux)
@@ -124,9 +127,11 @@ func (s *Sim) Reset() {
 	s.hub.changed()
 }
 
-// Close ends the live updates of every open page and every [Sim.Wait]. The Sim goes on answering other requests.
+// Close ends the live updates of every open page, every [Sim.Wait] and every Socket Mode connection. The Sim goes on answering other
+// requests.
 func (s *Sim) Close() {
 	s.closeOnce.Do(func() { close(s.closing) })
+	s.sockets.close()
 	s.cfg.Client.CloseIdleConnections()
 }
 
@@ -148,6 +153,9 @@ func (s *Sim) SetEndpoints(e Endpoints) {
 
 // Token returns the bot token that the Web API accepts.
 func (s *Sim) Token() string { return s.cfg.Token }
+
+// AppToken returns the app-level token that Socket Mode takes.
+func (s *Sim) AppToken() string { return s.cfg.AppToken }
 
 // SigningSecret returns the secret that signs requests to the app.
 func (s *Sim) SigningSecret() string { return s.cfg.SigningSecret }

@@ -40,14 +40,16 @@ const (
 	toEvents
 )
 
-// delivery is one thing on its way to the app. Exactly one of payload and form is set.
+// delivery is one thing on its way to the app. Exactly one of payload, form and raw is set.
 type delivery struct {
 	to      endpoint
 	what    string // the recorded type
 	user    string
 	payload map[string]any
 	form    url.Values
-	header  map[string]string
+	retry   Retry  // of an event
+	as      string // of raw: the type of its envelope
+	raw     any    // a payload for Socket Mode alone
 }
 
 // reply is what came of a delivery; shown is empty when the app answered 200 in time.
@@ -57,13 +59,6 @@ type reply struct {
 	header http.Header
 	shown  string
 	took   time.Duration
-}
-
-// transport carries deliveries to the app. There is one today, signed HTTP requests; Socket Mode, whose envelopes hold
-// the same payloads, would be a second.
-type transport interface {
-	deliver(ctx context.Context, d delivery) reply
-	setEndpoints(e Endpoints)
 }
 
 // httpTransport sends signed requests to the app's URLs.
@@ -116,8 +111,9 @@ func (t *httpTransport) deliver(ctx context.Context, d delivery) (r reply) {
 	req.Header.Set("User-Agent", "Slackbot 1.0 (+https://api.slack.com/robots)")
 	req.Header.Set("X-Slack-Request-Timestamp", stamp)
 	req.Header.Set("X-Slack-Signature", Sign(t.secret, stamp, body))
-	for k, v := range d.header {
-		req.Header.Set(k, v)
+	if d.retry.Num > 0 {
+		req.Header.Set("X-Slack-Retry-Num", strconv.Itoa(d.retry.Num))
+		req.Header.Set("X-Slack-Retry-Reason", d.retry.Reason)
 	}
 	res, err := t.client.Do(req)
 	if err != nil {
@@ -166,10 +162,17 @@ func Sign(secret, timestamp, body string) string {
 	return "v0=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// send delivers and records. The caller must not hold the lock.
-func (s *Sim) send(ctx context.Context, d delivery) reply {
+// send delivers, over Socket Mode if that is on and otherwise to the endpoints, and records. The caller must not hold the lock.
+func (s *Sim) send(ctx context.Context, d delivery) (r reply) {
 	at := s.cfg.Now()
-	r := s.app.deliver(ctx, d)
+	if s.sockets.enabled() {
+		s.mu.Lock()
+		id := s.token()
+		s.mu.Unlock()
+		r = s.sockets.deliver(ctx, d, id)
+	} else {
+		r = s.app.deliver(ctx, d)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log.deliveries = keep(s.log.deliveries, Delivery{

@@ -59,6 +59,7 @@ type storySettings struct {
 	Expire    time.Duration
 	Backlog   int
 	PProf     bool
+	Socket    bool   // Socket Mode, with nothing that HTTP needs
 	Queue     string // more keys of the queue, as lines of YAML
 	Sources   string // more YAML below sources
 }
@@ -77,7 +78,7 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 	})
 	w.upstream = newUpstream(t)
 	ws := slacksim.DemoWorkspace()
-	ws.Rates, ws.Commands, ws.Scopes = slacksim.RatesOff, []string{"/hitl"}, bot.Scopes()
+	ws.Rates, ws.Commands, ws.SocketMode, ws.Scopes = slacksim.RatesOff, []string{"/hitl"}, w.settings.Socket, bot.Scopes()
 	sim, err := slacksim.New(ws)
 	if err != nil {
 		t.Fatal(err)
@@ -117,11 +118,15 @@ func (w *world) writeConfig() {
 		w.t.Fatal(err)
 	}
 	s := w.settings
+	proof := fmt.Sprintf("signing_secret: %q, old_signing_secret: the secret before", w.sim.SigningSecret())
+	if s.Socket {
+		proof = fmt.Sprintf("app_token: %q", w.sim.AppToken())
+	}
 	text := fmt.Sprintf(`
 server: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", pprof: %t, shutdown_timeout: 10s, read_header_timeout: 2s}
 postgres: {url: %q, migrate_url: %q, accept_data_loss: true} # the servers of tests run without fsync
 redis: {addrs: [%q], key_prefix: %q}
-slack: {bot_token: %q, signing_secret: %q, old_signing_secret: the secret before, team: T0SLACKSIM, api_url: %q}
+slack: {bot_token: %q, %s, team: T0SLACKSIM, api_url: %q}
 callbacks: {allow_http: true, allow_private: true, schedule: [100ms, 100ms, 100ms]}
 classifiers:
   sentiment: {model: %q, timeout: %s}
@@ -153,7 +158,7 @@ sources:
     policy: sentiment
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
-%s`, s.PProf, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), w.sim.SigningSecret(), w.slackURL+"/api/",
+%s`, s.PProf, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), proof, w.slackURL+"/api/",
 		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
 		demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, hookSecret, s.Sources)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {

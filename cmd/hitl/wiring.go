@@ -161,12 +161,16 @@ func slackConfig(cfg *config.Config) bot.Config {
 			OpenLimit: q.OpenLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
 		}
 	}
-	secrets := []string{cfg.Slack.SigningSecret.Reveal()}
+	var secrets []string // none with Socket Mode alone
+	if s := cfg.Slack.SigningSecret; !s.IsZero() {
+		secrets = append(secrets, s.Reveal())
+	}
 	if old := cfg.Slack.OldSigningSecret; !old.IsZero() {
 		secrets = append(secrets, old.Reveal())
 	}
 	return bot.Config{
-		Token: cfg.Slack.BotToken.Reveal(), SigningSecrets: secrets, Team: cfg.Slack.Team, APIURL: cfg.Slack.APIURL, Queues: queues,
+		Token: cfg.Slack.BotToken.Reveal(), AppToken: cfg.Slack.AppToken.Reveal(), SocketConnections: cfg.Slack.SocketConnections,
+		SigningSecrets: secrets, Team: cfg.Slack.Team, APIURL: cfg.Slack.APIURL, Queues: queues,
 		HTTPClient: &http.Client{Timeout: 10 * time.Second},
 	}
 }
