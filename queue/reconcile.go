@@ -91,7 +91,8 @@ func (r *Reconciler) step(ctx context.Context, logger *slog.Logger) error {
 				logger.InfoContext(ctx, "queue rebuilt", "lost", lost, "open", done.Open, "added", done.Added, "dropped", done.Dropped, "epoch", done.Epoch)
 			}
 			r.took = time.Since(began)
-			return errors.Join(r.Client.rdb.Set(ctx, lease, 1, r.pause()).Err(), r.Client.prune(ctx, r.Queue))
+			// Only a lease that is there: if Redis was emptied meanwhile, the index is lost again, and nobody must wait.
+			return errors.Join(r.Client.rdb.SetXX(ctx, lease, 1, r.pause()).Err(), r.Client.prune(ctx, r.Queue))
 		}
 	}
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
