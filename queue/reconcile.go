@@ -91,8 +91,11 @@ func (r *Reconciler) step(ctx context.Context, logger *slog.Logger) error {
 				logger.InfoContext(ctx, "queue rebuilt", "lost", lost, "open", done.Open, "added", done.Added, "dropped", done.Dropped, "epoch", done.Epoch)
 			}
 			r.took = time.Since(began)
-			// Only a lease that is there: if Redis was emptied meanwhile, the index is lost again, and nobody must wait.
-			return errors.Join(r.Client.rdb.SetXX(ctx, lease, 1, r.pause()).Err(), r.Client.prune(ctx, r.Queue))
+			err = errors.Join(r.Client.rdb.Set(ctx, lease, 1, r.pause()).Err(), r.Client.prune(ctx, r.Queue))
+			if _, lost := r.Client.Epoch(ctx, r.Queue); !errors.Is(lost, ErrLost) {
+				return err
+			}
+			// Redis was emptied before the lease was set anew: nobody must wait for its end.
 		}
 	}
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
