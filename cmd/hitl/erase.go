@@ -146,13 +146,6 @@ func (c *eraseCmd) print(p program, r eraseReport) error {
 	return err
 }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // eraseBatch is how many items are erased in one transaction.
 const eraseBatch = 100
 

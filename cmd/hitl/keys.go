@@ -40,11 +40,7 @@ Keys are made and revoked as postgres.migrate_url, the schema's owner: the servi
 }
 
 func (c *keysCreateCmd) Run(ctx context.Context, p program, global *cli) error {
-	cfg, err := p.load(global.Config)
-	if err != nil {
-		return err
-	}
-	owner, err := ownerDSN(cfg)
+	cfg, owner, err := p.loadOwner(global)
 	if err != nil {
 		return err
 	}
@@ -95,12 +91,15 @@ func rightsOf(k audit.APIKey) string {
 	return strings.Join(words, ", ")
 }
 
-// ownerDSN is the connection of the schema's owner, for what the service's role may not do.
-func ownerDSN(cfg *config.Config) (string, error) {
-	if cfg.Postgres.MigrateURL.Equal(cfg.Postgres.URL) {
-		return "", usageError{errors.New("postgres.migrate_url is missing: keys are made and revoked as the schema's owner, the service's own role may only read them")}
+// loadOwner reads the configuration and the connection of the schema's owner in it, for what the service's role may not do.
+func (p program) loadOwner(global *cli) (cfg *config.Config, dsn string, err error) {
+	if cfg, err = p.load(global.Config); err != nil {
+		return nil, "", err
 	}
-	return cfg.Postgres.MigrateURL.Reveal(), nil
+	if cfg.Postgres.MigrateURL.Equal(cfg.Postgres.URL) {
+		return nil, "", usageError{errors.New("postgres.migrate_url is missing: keys are made and revoked as the schema's owner, the service's own role may only read them")}
+	}
+	return cfg, cfg.Postgres.MigrateURL.Reveal(), nil
 }
 
 type keysListCmd struct {
@@ -174,11 +173,7 @@ What was begun with the key is finished: a request that waits for an answer gets
 }
 
 func (c *keysRevokeCmd) Run(ctx context.Context, p program, global *cli) error {
-	cfg, err := p.load(global.Config)
-	if err != nil {
-		return err
-	}
-	owner, err := ownerDSN(cfg)
+	_, owner, err := p.loadOwner(global)
 	if err != nil {
 		return err
 	}

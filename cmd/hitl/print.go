@@ -64,3 +64,11 @@ func unit(d, whole time.Duration, name string) string {
 	}
 	return ""
 }
+
+// plural writes a number with its noun: 1 item, 2 items.
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

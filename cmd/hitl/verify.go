@@ -235,7 +235,7 @@ func (c verification) print(r verify.Report, good string) error {
 		fmt.Fprintf(&b, "; %d more wait for their position", r.Pending)
 	}
 	if r.Items > 0 {
-		fmt.Fprintf(&b, "\n%d items and %d decisions compared with them", r.Items, r.Decisions)
+		fmt.Fprintf(&b, "\n%s and %s compared with them", plural(int(r.Items), "item"), plural(int(r.Decisions), "decision"))
 	}
 	if r.OK() && good != "" {
 		b.WriteString("\n" + good)
