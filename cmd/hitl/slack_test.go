@@ -45,18 +45,34 @@ func TestManifestFile(t *testing.T) {
 	sameAsFile(t, "../../deploy/slack/manifest.yaml", out.String())
 }
 
+// namePublicURL has commands read a configuration that names the port which the service happens to have.
+func (w *world) namePublicURL() {
+	w.t.Helper()
+	text, err := os.ReadFile(w.configFile())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.dir = w.t.TempDir()
+	if err := os.WriteFile(w.configFile(), bytes.Replace(text, []byte("server: {"), []byte(`server: {public_url: "`+w.url+`", `), 1), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// With Socket Mode no request of Slack's comes in, and there need be no secret to sign one with.
+func TestDoctorInSocketMode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *storySettings) { s.Socket = true })
+	w.namePublicURL()
+	if out := w.mustHitl("slack", "doctor"); strings.Contains(out, "✗") || !strings.Contains(out, "not looked at: slack.app_token is set") {
+		t.Errorf("printed %s", out)
+	}
+}
+
 // A service that runs, in a workspace that is as it should be.
 func TestDoctorOfARunningService(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	text, err := os.ReadFile(w.configFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.dir = t.TempDir() // the doctor reads the configuration that names the port which the service happens to have
-	if err := os.WriteFile(w.configFile(), bytes.Replace(text, []byte("server: {"), []byte(`server: {public_url: "`+w.url+`", `), 1), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	w.namePublicURL()
 	if out := w.mustHitl("slack", "doctor", "--post"); strings.Contains(out, "✗") || strings.Contains(out, "–") || !strings.Contains(out, "fit together") {
 		t.Error(out)
 	}
