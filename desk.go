@@ -30,7 +30,8 @@ const (
 // person may decide is the caller's to check, at the time of the click.
 type Desk struct {
 	Decisions Decisions
-	Reveals   Reveals         // nil: nothing can be revealed
+	Reveals   Reveals // nil: nothing can be revealed
+	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
 	Observer  Observer        // may be nil
 	Logger    *slog.Logger

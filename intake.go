@@ -128,7 +128,7 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 	}
 	rec.Review = &Review{
 		ID: NewID("rev", rec.Item.ReceivedAt), ItemID: rec.Item.ID, Round: 1, State: ReviewOpen,
-		Queue: rec.Route.Queue, Priority: rec.Route.Priority, OpenedAt: rec.Item.ReceivedAt,
+		Queue: rec.Route.Queue, Priority: rec.Route.Priority, OpenedAt: rec.Item.ReceivedAt, Panel: 1,
 	}
 	if rules.ExpireAfter > 0 {
 		rec.Review.ExpiresAt = rec.Item.ReceivedAt.Add(rules.ExpireAfter)

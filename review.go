@@ -23,6 +23,20 @@ type Review struct {
 	Priority  Priority
 	OpenedAt  time.Time
 	ExpiresAt time.Time // zero: never
+
+	ClaimedBy    Reviewer  // zero: nobody
+	ClaimedUntil time.Time // a claim is over by itself; zero: there was none
+	UndoUntil    time.Time // of a closed review: until when its decision can be taken back; zero: it cannot
+	RemindAt     time.Time // zero: no reminder is to come
+	EscalateAt   time.Time // zero: no escalation is to come
+	Panel        int       // how many independent verdicts it takes; 1: the first one decides
+	Blind        bool      // reviewers are not shown what the model said
+	Twin         []byte    // equal for near-identical texts; nil: none is looked for
+}
+
+// Claimed says whether somebody has the review for themselves at a time.
+func (r Review) Claimed(now time.Time) bool {
+	return r.ClaimedBy.User != "" && r.ClaimedUntil.After(now)
 }
 
 // Reviewer is a person, by Slack's ids; never a display name.
@@ -49,6 +63,7 @@ type VerdictKind string
 const (
 	Accept  VerdictKind = "accepted"
 	Correct VerdictKind = "corrected"
+	Skip    VerdictKind = "skipped" // leaves the review to others
 )
 
 // Verdict is what one reviewer said of one review.

@@ -2,7 +2,8 @@ package hitl
 
 import "strings"
 
-// Status is where an item stands. The first two are routes, the next four end a review round; the last two are none of an item's.
+// Status is where an item stands, or what an entry of the log tells of. The first two are routes, the next four end a review round; the
+// others stand in the log only and leave an item where it is.
 type Status string
 
 // The statuses, as they stand in the log, in the API and in callbacks.
@@ -13,10 +14,18 @@ const (
 	HumanCorrected Status = "HUMAN_CORRECTED"
 	Expired        Status = "EXPIRED"
 	Cancelled      Status = "CANCELLED"
-	// Revealed stands in the log only: a reviewer looked at what is hidden from Slack.
+	// Revealed: a reviewer looked at what is hidden from Slack.
 	Revealed Status = "REVEALED"
-	// Erased stands in the log only: an item whose text was erased keeps the status it had.
+	// Erased: an item whose text was erased keeps the status it had.
 	Erased Status = "ERASED"
+	// Voted: one reviewer of a panel gave a verdict.
+	Voted Status = "VERDICT"
+	// SkippedByOne: a reviewer passed a review on without a verdict.
+	SkippedByOne Status = "SKIPPED"
+	// Reopened: a decision was taken back, and the review's next round began.
+	Reopened Status = "REOPENED"
+	// Noted: somebody wrote a note on a review.
+	Noted Status = "NOTED"
 )
 
 // Final says whether the item has its answer.

@@ -105,7 +105,7 @@ func benchRecord() hitl.Record {
 		rec.Route.Status, rec.Route.Queue, rec.Route.Triggers = hitl.HumanReview, "default", []hitl.Trigger{hitl.TriggerSample}
 		rec.Route.Priority = hitl.PrioritySample
 		rec.Review = &hitl.Review{
-			ID: hitl.NewID("rev", now), ItemID: id, Round: 1, State: hitl.ReviewOpen, Queue: "default", Priority: hitl.PrioritySample, OpenedAt: now,
+			ID: hitl.NewID("rev", now), ItemID: id, Round: 1, State: hitl.ReviewOpen, Queue: "default", Priority: hitl.PrioritySample, OpenedAt: now, Panel: 1,
 		}
 	}
 	return rec

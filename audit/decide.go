@@ -181,7 +181,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 // what belongs in the queue's index. A card that is only intended does not count as posted.
 func (s *Store) OpenReviews(ctx context.Context, queue, after string, limit int) ([]hitl.Review, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT r.id, r.item_id, r.round, r.state, r.queue, r.priority, r.opened_at, r.expires_at
+		SELECT r.item_id, `+reviewSelect+`
 		FROM hitl.reviews r
 		WHERE r.state = 'open' AND r.queue = $1 AND r.id > $2
 		    AND NOT EXISTS (SELECT FROM hitl.cards c WHERE c.review_id = r.id AND c.state = 'posted')
@@ -190,14 +190,12 @@ func (s *Store) OpenReviews(ctx context.Context, queue, after string, limit int)
 		return nil, fmt.Errorf("query open reviews: %w", err)
 	}
 	reviews, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (hitl.Review, error) {
-		var r hitl.Review
-		var expires *time.Time
-		err := row.Scan(&r.ID, &r.ItemID, &r.Round, &r.State, &r.Queue, &r.Priority, &r.OpenedAt, &expires)
-		r.OpenedAt = r.OpenedAt.UTC()
-		if expires != nil {
-			r.ExpiresAt = expires.UTC()
+		var itemID string
+		var r reviewColumns
+		if err := row.Scan(append([]any{&itemID}, r.dest()...)...); err != nil {
+			return hitl.Review{}, err
 		}
-		return r, err
+		return r.review(itemID), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("query open reviews: %w", err)

@@ -23,6 +23,8 @@ type Handlers struct {
 	Callback func(context.Context, hitl.Callback) error
 	// RefreshCard shows a review's state, as it is then, on its posted cards. Errors as for Callback, retried for about two days.
 	RefreshCard func(ctx context.Context, reviewID string) error
+	// PostNotice posts a notice and returns where it stands. Errors as for RefreshCard.
+	PostNotice func(ctx context.Context, n hitl.Notice) (channel, ts string, err error)
 	// Periodic are tasks that one process at a time runs.
 	Periodic []Periodic
 }
@@ -41,12 +43,16 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &callbackWorker{store: s, send: h.Callback})
 	river.AddWorker(workers, &cardWorker{store: s, refresh: h.RefreshCard})
+	river.AddWorker(workers, &noticeWorker{store: s, post: h.PostNotice})
 	queues := map[string]river.QueueConfig{}
 	if h.Callback != nil {
 		queues[callbackQueue] = river.QueueConfig{MaxWorkers: s.cfg.CallbackWorkers}
 	}
 	if h.RefreshCard != nil {
 		queues[cardQueue] = river.QueueConfig{MaxWorkers: s.cfg.CardWorkers}
+	}
+	if h.PostNotice != nil {
+		queues[noticeQueue] = river.QueueConfig{MaxWorkers: noticeWorkers}
 	}
 	periodic := h.Periodic
 	if h.Callback != nil {

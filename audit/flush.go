@@ -37,6 +37,10 @@ type columns struct {
 	round                              []*int32
 	state, reviewQueue, reviewPriority []*string
 	openedAt, expiresAt                []*time.Time
+	remindAt, escalateAt               []*time.Time
+	panel                              []*int32
+	blind                              []*bool
+	twin                               [][]byte
 	callbackID                         []*string
 	callbackBody                       [][]byte
 	label, model, context              []string
@@ -51,14 +55,16 @@ WITH t AS MATERIALIZED (
         $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::float8[], $22::float8[],
         $23::text[], $24::text[], $25::bytea[],
         $26::text[], $27::int[], $28::text[], $29::text[], $30::text[], $31::timestamptz[], $32::timestamptz[],
-        $33::text[], $34::bytea[], $35::text[], $36::text[], $37::text[]
+        $33::text[], $34::bytea[], $35::text[], $36::text[], $37::text[],
+        $38::timestamptz[], $39::timestamptz[], $40::int[], $41::bool[], $42::bytea[]
     ) AS t (
         id, source, external_id, body_hash, received_at, subject, text_ref, model_id,
         ai_label, confidence, scores, latency_ns, tokens, truncated, failure,
         status, triggers, queue, priority, policy, threshold, inclusion,
         text, metadata, key,
         review_id, round, state, review_queue, review_priority, opened_at, expires_at,
-        callback_id, callback_body, label, model, context
+        callback_id, callback_body, label, model, context,
+        remind_at, escalate_at, panel, blind, twin
     )
 ), fresh AS (
     INSERT INTO hitl.items (
@@ -73,8 +79,10 @@ WITH t AS MATERIALIZED (
     INSERT INTO hitl.item_texts (item_id, text, metadata, key)
     SELECT id, text, metadata::json, key FROM t JOIN fresh USING (id)
 ), reviews AS (
-    INSERT INTO hitl.reviews (id, item_id, round, state, queue, priority, opened_at, expires_at, source)
-    SELECT review_id, id, round, state, review_queue, review_priority, opened_at, expires_at, source
+    INSERT INTO hitl.reviews (id, item_id, round, state, queue, priority, opened_at, expires_at, source,
+        remind_at, escalate_at, panel, blind, twin)
+    SELECT review_id, id, round, state, review_queue, review_priority, opened_at, expires_at, source,
+        remind_at, escalate_at, panel, blind, twin
     FROM t JOIN fresh USING (id) WHERE review_id IS NOT NULL
 ), callbacks AS (
     INSERT INTO hitl.callbacks (id, source, item_id, body)
@@ -115,15 +123,21 @@ func (c *columns) add(r row, modelID int64) {
 func (c *columns) addReview(r *hitl.Review) {
 	var id, state, queue, priority *string
 	var round *int32
-	var opened, expires *time.Time
+	var opened, expires, remind, escalate *time.Time
+	var panel *int32
+	var blind *bool
+	var twin []byte
 	if r != nil {
-		n := int32(min(r.Round, 1<<30))
+		n, voices := int32(min(r.Round, 1<<30)), int32(min(max(r.Panel, 1), 1<<30))
+		panel, blind, twin, remind, escalate = &voices, &r.Blind, r.Twin, optionalTime(r.RemindAt), optionalTime(r.EscalateAt)
 		id, round, state, queue, priority = &r.ID, &n, (*string)(&r.State), &r.Queue, (*string)(&r.Priority)
 		opened, expires = &r.OpenedAt, optionalTime(r.ExpiresAt)
 	}
 	c.reviewID, c.round, c.state = append(c.reviewID, id), append(c.round, round), append(c.state, state)
 	c.reviewQueue, c.reviewPriority = append(c.reviewQueue, queue), append(c.reviewPriority, priority)
 	c.openedAt, c.expiresAt = append(c.openedAt, opened), append(c.expiresAt, expires)
+	c.remindAt, c.escalateAt = append(c.remindAt, remind), append(c.escalateAt, escalate)
+	c.panel, c.blind, c.twin = append(c.panel, panel), append(c.blind, blind), append(c.twin, twin)
 }
 
 func (c *columns) args() []any {
@@ -134,6 +148,7 @@ func (c *columns) args() []any {
 		c.text, c.metadata, c.secret,
 		c.reviewID, c.round, c.state, c.reviewQueue, c.reviewPriority, c.openedAt, c.expiresAt,
 		c.callbackID, c.callbackBody, c.label, c.model, c.context,
+		c.remindAt, c.escalateAt, c.panel, c.blind, c.twin,
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 const (
 	callbackQueue = "callbacks"
 	cardQueue     = "cards"
+	noticeQueue   = "notices"
 )
 
 // callbackJob sends one callback until its row says it is over.

@@ -106,7 +106,7 @@ func unsure(externalID, text string) hitl.Record {
 	}
 	rec.Review = &hitl.Review{
 		ID: hitl.NewID("rev", start), ItemID: rec.Item.ID, Round: 1, State: hitl.ReviewOpen, Queue: "default",
-		Priority: hitl.PriorityNormal, OpenedAt: start, ExpiresAt: start.Add(time.Hour),
+		Priority: hitl.PriorityNormal, OpenedAt: start, ExpiresAt: start.Add(time.Hour), Panel: 1,
 	}
 	return rec
 }

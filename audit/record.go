@@ -19,7 +19,7 @@ SELECT i.id, i.source, i.external_id, i.body_hash, i.received_at, i.subject, coa
     coalesce(m.version, ''), coalesce(m.classifier, ''), coalesce(m.labels, '{}'),
     i.ai_label, i.confidence, i.scores, i.latency_ns, i.tokens, i.truncated, i.failure,
     i.status, i.triggers, i.queue, i.priority, i.policy, i.threshold, i.inclusion,
-    r.id, r.round, r.state, r.queue, r.priority, r.opened_at, r.expires_at,
+    ` + reviewSelect + `,
     d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
 FROM hitl.items i
 LEFT JOIN hitl.item_texts x ON x.item_id = i.id
@@ -31,21 +31,23 @@ LEFT JOIN hitl.decisions d ON d.review_id = r.id AND d.round = r.round
 // scanRecord reads one row of recordSelect.
 func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 	var (
-		rec                              hitl.Record
-		hash, metadata, scores           []byte
-		latency                          int64
-		triggers                         []string
-		reviewID, state, queue, priority *string
-		round                            *int
-		opened, expires, erased          *time.Time
-		d                                decisionColumns
+		rec                    hitl.Record
+		hash, metadata, scores []byte
+		latency                int64
+		triggers               []string
+		erased                 *time.Time
+		r                      reviewColumns
+		d                      decisionColumns
 	)
 	it, p, rt := &rec.Item, &rec.Prediction, &rec.Route
-	err := rows.Scan(&it.ID, &it.Source, &it.ExternalID, &hash, &it.ReceivedAt, &it.Subject, &it.Text, &metadata, &erased,
+	dest := []any{
+		&it.ID, &it.Source, &it.ExternalID, &hash, &it.ReceivedAt, &it.Subject, &it.Text, &metadata, &erased,
 		&p.Model, &rec.Classifier, &rec.Labels, &p.Label, &p.Confidence, &scores, &latency, &p.Tokens, &p.Truncated, &rec.Failure,
 		&rt.Status, &triggers, &rt.Queue, &rt.Priority, &rt.Policy, &rt.Threshold, &rt.Inclusion,
-		&reviewID, &round, &state, &queue, &priority, &opened, &expires,
-		&d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
+	}
+	dest = append(dest, r.dest()...)
+	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
+	err := rows.Scan(dest...)
 	if err != nil {
 		return rec, fmt.Errorf("read record: %w", err)
 	}
@@ -71,18 +73,13 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 	if len(rec.Labels) == 0 {
 		rec.Labels = nil
 	}
-	if reviewID == nil {
+	if r.id == nil {
 		return rec, nil
 	}
-	rec.Review = &hitl.Review{
-		ID: *reviewID, ItemID: it.ID, Round: *round, State: hitl.ReviewState(*state), Queue: *queue,
-		Priority: hitl.Priority(*priority), OpenedAt: opened.UTC(),
-	}
-	if expires != nil {
-		rec.Review.ExpiresAt = expires.UTC()
-	}
+	review := r.review(it.ID)
+	rec.Review = &review
 	if d.status != nil {
-		decision, err := d.decision(*reviewID, *round)
+		decision, err := d.decision(review.ID, review.Round)
 		if err != nil {
 			return rec, err
 		}

@@ -249,3 +249,18 @@ func responseError(res *http.Response, answer []byte) error {
 	}
 	return errors.New("the answer makes no sense")
 }
+
+// conversationWith returns the conversation of the app with a user, where messages for them alone are posted.
+func (a *api) conversationWith(ctx context.Context, user string) (channel string, err error) {
+	err = a.call(ctx, "conversations.open", 0, func(ctx context.Context) error {
+		res, _, _, err := a.client.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}, ReturnIM: false})
+		if err == nil && res.ID == "" {
+			err = errors.New("the answer names no conversation")
+		}
+		if err == nil {
+			channel = res.ID
+		}
+		return err
+	})
+	return channel, err
+}

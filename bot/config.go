@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,10 +83,18 @@ type Reviewers struct {
 	Groups []string // Slack user group ids, S…
 }
 
+// Owners are the people who run a queue. They are told what needs them in Channel; empty: in the queue's.
+type Owners struct {
+	Users   []string // Slack user ids, U… or W…
+	Groups  []string // Slack user group ids, S…
+	Channel string   // Slack channel id, C… or G…
+}
+
 // Queue is how one queue is shown.
 type Queue struct {
 	Channel   string // Slack channel id, C… or G…
 	Reviewers Reviewers
+	Owners    Owners
 	OpenLimit int      // most open cards in the channel; default 10
 	Reasons   []string // canned reasons offered in the modal, up to 100; may be empty
 	// Redact are the kinds of personal data that are hidden from Slack: "email", "phone", "card", "iban". Default: none.
@@ -272,18 +281,21 @@ func (c Config) validate() error {
 		if !channelID.MatchString(q.Channel) {
 			bad("queue %q: %q is no channel id (open the channel's details in Slack and copy the id, like C0123456789)", name, q.Channel)
 		}
+		if c := q.Owners.Channel; c != "" && !channelID.MatchString(c) {
+			bad("queue %q: %q is no channel id", name, c)
+		}
 		if q.OpenLimit < 1 {
 			bad("queue %q: open limit %d is less than 1", name, q.OpenLimit)
 		}
 		if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 {
 			bad("queue %q has no reviewers", name)
 		}
-		for _, u := range q.Reviewers.Users {
+		for _, u := range slices.Concat(q.Reviewers.Users, q.Owners.Users) {
 			if !userID.MatchString(u) {
 				bad("queue %q: %q is no user id", name, u)
 			}
 		}
-		for _, g := range q.Reviewers.Groups {
+		for _, g := range slices.Concat(q.Reviewers.Groups, q.Owners.Groups) {
 			if !groupID.MatchString(g) {
 				bad("queue %q: %q is no user group id", name, g)
 			}

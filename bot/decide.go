@@ -105,7 +105,7 @@ func closedWords(rec screened, me hitl.Reviewer) string {
 		return fmt.Sprintf("Already corrected to %s by %s, %s. Your click was not recorded.", code(d.Label, maxLabelUnits), by, when(d.At))
 	case hitl.Expired:
 		return fmt.Sprintf("This review expired %s, before your click. Your click was not recorded.", when(d.At))
-	case hitl.Cancelled, hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased:
+	case hitl.Cancelled, hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Noted:
 	}
 	if byNobody(*d) {
 		return fmt.Sprintf("This review was cancelled, %s. Your click was not recorded.", when(d.At))

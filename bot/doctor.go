@@ -86,6 +86,11 @@ func (d *doctor) surroundings(ctx context.Context, more map[string]string) []Che
 		places.add("queue "+name, q.Channel)
 		users.add("reviews "+name, q.Reviewers.Users...)
 		groups.add("reviews "+name, q.Reviewers.Groups...)
+		users.add("owns "+name, q.Owners.Users...)
+		groups.add("owns "+name, q.Owners.Groups...)
+		if q.Owners.Channel != "" {
+			places.add("owners of "+name, q.Owners.Channel)
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(more)) {
 		places.add(more[id], id)

@@ -139,8 +139,8 @@ func TestDoctorFinds(t *testing.T) {
 		words, mend string
 	}{
 		"scope too many": {
-			func(s *setup) { s.sim.Scopes = append(Scopes(), "files:write", "im:write") },
-			"scopes", Open, "files:write, im:write is more than hitl needs", "take it away",
+			func(s *setup) { s.sim.Scopes = append(Scopes(), "files:write", "mpim:write") },
+			"scopes", Open, "files:write, mpim:write is more than hitl needs", "take it away",
 		},
 		"not in channel":      {in("C0GENERAL"), "channel C0GENERAL", Bad, "queue support: Slack says not_in_channel", "/invite"},
 		"no channel":          {in("C0NOWHERE"), "channel C0NOWHERE", Bad, "channel_not_found", "check the id"},

@@ -233,7 +233,7 @@ func newRecord(reviewID string, change ...func(*hitl.Record)) hitl.Record {
 			Policy: "sha256:2", Threshold: 0.85, Inclusion: 1,
 		},
 		Review: &hitl.Review{
-			ID: reviewID, ItemID: "itm_1", Round: 1, State: hitl.ReviewOpen, Queue: "support", Priority: hitl.PriorityNormal, OpenedAt: testTime,
+			ID: reviewID, ItemID: "itm_1", Round: 1, State: hitl.ReviewOpen, Queue: "support", Priority: hitl.PriorityNormal, OpenedAt: testTime, Panel: 1,
 		},
 	}
 	for _, f := range change {

@@ -117,6 +117,26 @@ func (r *rights) reviewer(ctx context.Context, who hitl.Reviewer, queue string) 
 	return err
 }
 
+// owner makes sure, at this moment, that somebody runs a queue. Errors as member's.
+func (r *rights) owner(ctx context.Context, who hitl.Reviewer, queue string) error {
+	q, ok := r.queues[queue]
+	if !ok {
+		return &notAllowedError{"The queue " + code(queue, maxNameUnits) + " is not configured."}
+	}
+	if err := r.member(ctx, who); err != nil {
+		return err
+	}
+	listed, err := r.listed(ctx, who.User, Reviewers{Users: q.Owners.Users, Groups: q.Owners.Groups})
+	if err != nil {
+		return err
+	}
+	if !listed {
+		return &notAllowedError{"Only the owners of the queue " + code(queue, maxNameUnits) + " can do that."}
+	}
+	_, err = r.active(ctx, who.User)
+	return err
+}
+
 // insider makes sure that somebody may know about all queues: a member of the workspace who is no guest. Errors as member's.
 func (r *rights) insider(ctx context.Context, who hitl.Reviewer) error {
 	if err := r.member(ctx, who); err != nil {

@@ -10,6 +10,8 @@ var scopes = []struct{ name, why string }{
 	{"usergroups:read", "read who is in a user group of reviewers"},
 	{"channels:history", "find cards again in public channels"},
 	{"groups:history", "find cards again in private channels"},
+	{"im:write", "write to a single person"},
+	{"im:history", "find again what was written to a single person"},
 }
 
 // Scopes returns the bot scopes that the app needs, and no others.

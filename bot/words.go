@@ -137,7 +137,7 @@ func verdict(d hitl.Decision, aiLabel string) string {
 		return "⌛ *Expired*: nobody decided in time"
 	case hitl.Cancelled:
 		return "⊘ *Cancelled*"
-	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased:
+	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Noted:
 	}
 	return code(string(d.Status), maxNameUnits)
 }

@@ -76,6 +76,8 @@ type Queue struct {
 	Channel string `yaml:"channel" required:"true"`
 	// Reviewers are the people who may decide.
 	Reviewers Reviewers `yaml:"reviewers"`
+	// Owners run the queue.
+	Owners Owners `yaml:"owners"`
 	// OpenLimit is the most cards that are open in the channel at a time; the others wait their turn.
 	OpenLimit int `yaml:"open_limit" default:"10" min:"1" max:"1000"`
 	// ExpireAfter is how long a review waits for a decision. 0: for ever.
@@ -94,6 +96,14 @@ type Queue struct {
 type Reviewers struct {
 	Users  []string `yaml:"users"`  // "U…" or "W…"
 	Groups []string `yaml:"groups"` // "S…"
+}
+
+// Owners are the people who run a queue: they may do what changes it for everybody, and are told what needs them.
+type Owners struct {
+	Users  []string `yaml:"users"`  // "U…" or "W…"
+	Groups []string `yaml:"groups"` // "S…"
+	// Channel is where they are told. Empty: the queue's.
+	Channel string `yaml:"channel"`
 }
 
 // Source is one sender of items.

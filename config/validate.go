@@ -160,18 +160,26 @@ func (q Queue) validate(ps *problems, path string) {
 	if len(q.Reviewers.Users) == 0 && len(q.Reviewers.Groups) == 0 {
 		ps.add(path+".reviewers", "nobody may review: name users or groups")
 	}
-	for i, u := range q.Reviewers.Users {
-		if !userForm.MatchString(u) {
-			ps.add(index(path+".reviewers.users", i), `must be a member id, "U…" or "W…", which "Copy member ID" in a profile gives, not a name`)
-		}
-	}
-	for i, g := range q.Reviewers.Groups {
-		if !groupForm.MatchString(g) {
-			ps.add(index(path+".reviewers.groups", i), `must be the id of a user group, "S…", not its handle`)
-		}
+	checkPeople(ps, path+".reviewers", q.Reviewers.Users, q.Reviewers.Groups)
+	checkPeople(ps, path+".owners", q.Owners.Users, q.Owners.Groups)
+	if c := q.Owners.Channel; c != "" && !channelForm.MatchString(c) {
+		ps.add(path+".owners.channel", `must be the channel's id, "C…", which stands at the end of "View channel details", not its name`)
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.RedactPatterns)) {
 		checkPattern(ps, join(path+".redact_patterns", name), q.RedactPatterns[name])
+	}
+}
+
+func checkPeople(ps *problems, path string, users, groups []string) {
+	for i, u := range users {
+		if !userForm.MatchString(u) {
+			ps.add(index(path+".users", i), `must be a member id, "U…" or "W…", which "Copy member ID" in a profile gives, not a name`)
+		}
+	}
+	for i, g := range groups {
+		if !groupForm.MatchString(g) {
+			ps.add(index(path+".groups", i), `must be the id of a user group, "S…", not its handle`)
+		}
 	}
 }
 

@@ -157,7 +157,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 	queues := map[string]bot.Queue{}
 	for name, q := range cfg.Queues {
 		queues[name] = bot.Queue{
-			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups},
+			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}, Owners: bot.Owners(q.Owners),
 			OpenLimit: q.OpenLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
 		}
 	}
