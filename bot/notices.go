@@ -50,7 +50,7 @@ func (b *Bot) PostNotice(ctx context.Context, n hitl.Notice) (channel, ts string
 
 // noticeMessage is what a notice says, as things stand now; false: its kind is not known.
 func (b *Bot) noticeMessage(n hitl.Notice, _ screened) (message, bool) {
-	switch n.Kind { //nolint:gocritic // each kind is a case
+	switch n.Kind {
 	}
 	return message{}, false
 }
