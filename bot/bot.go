@@ -41,7 +41,7 @@ func New(cfg Config) (*Bot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("slack bot: %w", err)
 	}
-	languages, err := loadLanguages(cfg.Language)
+	languages, err := loadLanguages(catalogue, cfg.Language)
 	if err != nil {
 		return nil, fmt.Errorf("slack bot: %w", err)
 	}

@@ -25,7 +25,9 @@ var catalogue embed.FS
 const english = "en"
 
 // Languages returns the languages that the catalogue has, as Config.Language takes them, in alphabetical order.
-func Languages() []string {
+func Languages() []string { return languagesIn(catalogue) }
+
+func languagesIn(catalogue fs.FS) []string {
 	files, err := fs.Glob(catalogue, "catalogue/*.yaml")
 	if err != nil {
 		return nil // cannot happen: the pattern is a good one
@@ -44,13 +46,13 @@ type languages struct {
 	matcher   tags.Matcher
 }
 
-// loadLanguages reads the catalogue.
-func loadLanguages(workspace string) (*languages, error) {
+// loadLanguages reads a catalogue.
+func loadLanguages(catalogue fs.FS, workspace string) (*languages, error) {
 	bundle := i18n.NewBundle(tags.English)
 	bundle.RegisterUnmarshalFunc("yaml", yaml.Unmarshal)
 	ls := &languages{}
 	var known []tags.Tag
-	for _, name := range Languages() {
+	for _, name := range languagesIn(catalogue) {
 		file, err := bundle.LoadMessageFileFS(catalogue, "catalogue/"+name+".yaml")
 		if err != nil {
 			return nil, fmt.Errorf("read catalogue %q: %w", name, err)
@@ -155,7 +157,7 @@ func (b *Bot) knownLanguage(ctx context.Context, user string) (l *language, know
 // number writes a whole number.
 func (l *language) number(n int) string { return l.digits(strconv.Itoa(n)) }
 
-// decimals writes a number with a count of decimals.
+// decimals writes a number with a count of decimals; -1 for as many as it has.
 func (l *language) decimals(f float64, count int) string {
 	return l.digits(strconv.FormatFloat(f, 'f', count, 64))
 }

@@ -168,7 +168,11 @@ func FuzzCard(f *testing.F) {
 			r.Route.Triggers = append(r.Route.Triggers, hitl.RuleTrigger(name), hitl.Trigger(label))
 		})
 		closed := newRecord("rev_1", func(r *hitl.Record) { *r = rec }, decidedBy(hitl.HumanCorrected, label, func(d *hitl.Decision) { d.Comment, d.Reason = comment, name }))
-		for _, m := range []message{card(inEnglish, screened{Record: rec}), card(inEnglish, screened{Record: closed})} {
+		var all []message
+		for _, l := range every(t).all {
+			all = append(all, card(l, screened{Record: rec}), card(l, screened{Record: closed}))
+		}
+		for _, m := range all {
 			if n := units(m.Text); n > 4000 {
 				t.Errorf("%d characters of text", n)
 			}

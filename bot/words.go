@@ -39,7 +39,7 @@ func percents(l *language, a, b float64) (string, string) {
 			return l.say("number.percent", "Value", l.digits(trimZeros(x))), l.say("number.percent", "Value", l.digits(trimZeros(y)))
 		}
 	}
-	return l.digits(fmt.Sprint(a)), l.digits(fmt.Sprint(b))
+	return l.decimals(a, -1), l.decimals(b, -1)
 }
 
 func trimZeros(s string) string {

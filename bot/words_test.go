@@ -234,6 +234,7 @@ func TestConfig(t *testing.T) {
 		"0 signing secrets":        func(c *Config) { c.SigningSecrets = nil },
 		"3 signing secrets":        func(c *Config) { c.SigningSecrets = []string{"a", "b", "c"} },
 		"signing secret is empty":  func(c *Config) { c.SigningSecrets = []string{""} },
+		"is not in the catalogue":  func(c *Config) { c.Language = "tlh" },
 		"must end with a slash":    func(c *Config) { c.APIURL = "http://localhost/api" },
 		"are required":             func(c *Config) { c.Cards = nil },
 		"no timeout":               func(c *Config) { c.HTTPClient = &http.Client{} },
