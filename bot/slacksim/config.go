@@ -92,6 +92,8 @@ type User struct {
 	Email    string `json:"email,omitempty"`
 	// TimeZone is an IANA name. Default: "Etc/UTC".
 	TimeZone string `json:"tz,omitempty"`
+	// Locale is the language that the user has chosen, like "de-DE". Default: "en-US".
+	Locale string `json:"locale,omitempty"`
 	// Deactivated users cannot act and are refused by conversations.open.
 	Deactivated bool `json:"deactivated,omitempty"`
 	// TeamID is set for a stranger: somebody of another workspace in a shared channel.

@@ -1,6 +1,7 @@
 package slacksim
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -290,7 +291,7 @@ func (s *Sim) userInfo(a args) (map[string]any, error) {
 		out["is_stranger"] = true
 	}
 	if a.flag("include_locale") {
-		out["locale"] = "en-US"
+		out["locale"] = cmp.Or(u.Locale, "en-US")
 	}
 	return map[string]any{"user": out}, nil
 }
