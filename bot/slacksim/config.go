@@ -48,6 +48,12 @@ type Config struct {
 
 	// Commands lists the slash commands that are registered, with their slash. Default: every command reaches the app.
 	Commands []string
+	// Events lists the bot events that the app is subscribed to: [AllEvents], or some of them. Events for which it lacks the scope do not
+	// come, and over HTTP none does while Endpoints.Events is empty. [Sim.Subscribe] changes them. Default (nil): app_home_opened.
+	Events []string
+	// EventRetries are the waits, in real time, before an event that the app did not take is sent again. Default: none, 1 min and 5 min,
+	// which are Slack's. Empty but not nil: it is never sent again.
+	EventRetries []time.Duration
 	// Endpoints are the app's URLs. They may be set later with [Sim.SetEndpoints].
 	Endpoints Endpoints
 	// BaseURL is where the simulator itself is reached, without a trailing slash; response_urls begin with it. When
@@ -204,6 +210,12 @@ func (c Config) withDefaults() Config {
 	if c.Scopes == nil {
 		c.Scopes = allScopes()
 	}
+	if c.Events == nil {
+		c.Events = []string{EventHomeOpened}
+	}
+	if c.EventRetries == nil {
+		c.EventRetries = []time.Duration{0, time.Minute, 5 * time.Minute}
+	}
 	c.Users, c.Commands = slices.Clone(c.Users), slices.Clone(c.Commands)
 	c.Groups, c.Channels = slices.Clone(c.Groups), slices.Clone(c.Channels)
 	return c
@@ -218,6 +230,9 @@ func or(field *string, fallback string) {
 // validate finds mistakes in the workspace that would otherwise show as puzzling API errors.
 func (c Config) validate() error {
 	var errs []error
+	if err := knownEvents(c.Events); err != nil {
+		errs = append(errs, err)
+	}
 	known := map[string]bool{c.App.BotUserID: true}
 	for _, u := range c.Users {
 		if !strings.HasPrefix(u.ID, "U") && !strings.HasPrefix(u.ID, "W") {

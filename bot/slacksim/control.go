@@ -32,7 +32,13 @@ POST /_sim/close    {user, all?}
 POST /_sim/suggest  {user, view_id, block_id?, action_id?, query}
 POST /_sim/command  {user, channel, command, text}
 POST /_sim/post     {user, channel, text, thread_ts?}
-POST /_sim/home     {user}                                      open the home tab
+POST /_sim/edit     {user, channel, ts, text}                   edit one's own message
+POST /_sim/delete   {user, channel, ts}                         delete one's own message
+POST /_sim/home     {user}                                      open the home tab: app_home_opened
+POST /_sim/dm       {user}                                      open the direct messages with the app; answers {channel, ...}
+POST /_sim/subscribe {events: [name]}                           app_home_opened | message.channels | message.groups | message.im
+POST /_sim/eventsurl {url}                                      set the URL for events, after url_verification
+POST /_sim/settle   {}                                          wait until no event is on its way, redeliveries included
 POST /_sim/fail     {method | "*" | "response_url", times?, error? | status? | retry_after_s? | lose_reply?: "cut"|"500", delay_ms?}
 POST /_sim/socket   {fault}                                     cut | freeze | warning | refresh_requested | cut_envelope | drop_ack | garbage | bad_payload | unknown_type
 POST /_sim/socketmode {on}                                      off: link_disabled, and HTTP again
@@ -93,6 +99,34 @@ func (s *Sim) mountControl(mux *http.ServeMux) {
 		m, _ := s.Message(in.Channel, ts)
 		return m, err
 	})
+	handle(s, sub, "edit", func(_ context.Context, in spoken) (Message, error) {
+		err := s.EditMessage(in.User, in.Channel, in.TS, in.Text)
+		m, _ := s.Message(in.Channel, in.TS)
+		return m, err
+	})
+	handle(s, sub, "delete", func(_ context.Context, in spoken) (Outcome, error) {
+		return Outcome{}, s.DeleteMessage(in.User, in.Channel, in.TS)
+	})
+	handle(s, sub, "dm", func(ctx context.Context, in spoken) (any, error) {
+		channel, out, err := s.OpenMessages(ctx, in.User)
+		return struct {
+			Channel string `json:"channel"`
+			Outcome
+		}{channel, out}, err
+	})
+	handle(s, sub, "subscribe", func(_ context.Context, in struct {
+		Events []string `json:"events"`
+	},
+	) (Outcome, error) {
+		return Outcome{}, s.Subscribe(in.Events...)
+	})
+	handle(s, sub, "eventsurl", func(ctx context.Context, in struct {
+		URL string `json:"url"`
+	},
+	) (Outcome, error) {
+		return Outcome{}, s.SetEventsURL(ctx, in.URL)
+	})
+	handle(s, sub, "settle", func(ctx context.Context, _ struct{}) (Outcome, error) { return Outcome{}, s.Settle(ctx) })
 	handle(s, sub, "home", func(ctx context.Context, in spoken) (Outcome, error) { return s.OpenHome(ctx, in.User) })
 	handle(s, sub, "fail", func(_ context.Context, in failRequest) (Outcome, error) {
 		f := in.Fault
@@ -125,6 +159,7 @@ type spoken struct {
 	Channel  string `json:"channel"`
 	Command  string `json:"command"`
 	Text     string `json:"text"`
+	TS       string `json:"ts"`
 	ThreadTS string `json:"thread_ts"`
 }
 

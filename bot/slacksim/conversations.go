@@ -128,6 +128,11 @@ func (s *Sim) conversationInfo(a args) (map[string]any, error) {
 	return map[string]any{"channel": out}, nil
 }
 
+// shared says whether people of another workspace are in a channel.
+func (s *Sim) shared(c *conversation) bool {
+	return slices.ContainsFunc(c.Members, func(u string) bool { return s.users[u].TeamID != s.cfg.Team.ID })
+}
+
 func (s *Sim) conversationJSON(c *conversation) map[string]any {
 	if c.with != "" {
 		return map[string]any{
@@ -135,7 +140,7 @@ func (s *Sim) conversationJSON(c *conversation) map[string]any {
 			"context_team_id": s.cfg.Team.ID, "is_user_deleted": s.users[c.with].Deactivated,
 		}
 	}
-	shared := slices.ContainsFunc(c.Members, func(u string) bool { return s.users[u].TeamID != s.cfg.Team.ID })
+	shared := s.shared(c)
 	return map[string]any{
 		"id": c.ID, "name": c.Name, "name_normalized": c.Name, "is_channel": !c.Private, "is_group": c.Private,
 		"is_im": false, "is_mpim": false, "is_private": c.Private, "is_archived": c.Archived, "is_general": false,

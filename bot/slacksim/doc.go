@@ -27,9 +27,10 @@
 //
 // # Doing what people do
 //
-// [Sim.Click], [Sim.Suggest], [Sim.SetValue], [Sim.SubmitView], [Sim.CloseView], [Sim.Command], [Sim.Post] and
-// [Sim.OpenHome] act as a user. They call the app and return after it has answered, with what the user saw. Their error
-// means that no user could have done that, for instance because the button is gone. [Sim.Messages], [Sim.Ephemerals],
+// [Sim.Click], [Sim.Suggest], [Sim.SetValue], [Sim.SubmitView], [Sim.CloseView], [Sim.Command], [Sim.OpenHome] and [Sim.OpenMessages]
+// act as a user. They call the app and return after it has answered, with what the user saw. [Sim.Post], [Sim.EditMessage] and
+// [Sim.DeleteMessage] return at once; the app hears of messages by events. Errors mean that no user could have done that, for instance
+// because the button is gone. [Sim.Messages], [Sim.Ephemerals],
 // [Sim.Views] and [Sim.Home] read what is on the screens; [Sim.Wait] waits until a condition holds, without sleeping.
 // [Sim.Fail] makes calls fail, be late, or lose their answers. [Sim.Calls], [Sim.Deliveries] and [Sim.Responses] are
 // the record.
@@ -39,6 +40,15 @@
 // Time comes from [Config.Now], so that a test can move through rate limits and expiries. Some things take real time:
 // how long the app may take to answer, a fault's delay, and the life of a Socket Mode connection.
 //
+// # Events
+//
+// The app gets the bot events in [Config.Events], if it has their scopes: app_home_opened, and messages (new, changed, deleted; people's and
+// its own) in the public and private channels and the direct messages that the bot is in. They go to [Endpoints].Events, signed, or over
+// Socket Mode; one after the other, in the order in which things happened. What is not answered with a 2xx in 3 s comes again three times
+// ([Config.EventRetries]), unless the answer has the header X-Slack-No-Retry: 1. [Sim.Settle] waits until all is over, [Sim.Event] sends
+// any other event, and [Sim.SetEventsURL] verifies a URL as Slack does. People's texts reach the app escaped. Not simulated: redirects,
+// rich_text blocks of people's messages, message_replied, tombstones of parents that were deleted.
+//
 // # Socket Mode
 //
 // With [Config.SocketMode] everything goes to the app over the WebSocket connections that it opened with apps.connections.open and its
@@ -46,7 +56,7 @@
 // not acknowledged in time is operation_timeout, none that could be sent dispatch_failed. [Sim.FailSocket] cuts and refreshes connections,
 // loses acknowledgements and sends what no app expects; [Sim.SetSocketMode] turns it off, which connections learn as link_disabled.
 // Acknowledgements of 20,480 bytes or more are dropped, as Slack does, and noted in [Sim.Refused]. An acknowledgement counts on whichever
-// connection it comes; what Slack does when it is not the envelope's own is not documented. Envelopes are not sent again by themselves,
+// connection it comes; what Slack does when it is not the envelope's own is not documented. Only events are sent again by themselves,
 // and the server sends no pings but answers them.
 //
 // # The control API

@@ -110,6 +110,7 @@ func (a *app) answer(contentType, body string) {
 type world struct {
 	sim    *slacksim.Sim
 	url    string
+	appURL string
 	client *slack.Client
 	app    *app
 	clock  *clock
@@ -122,6 +123,7 @@ func start(t *testing.T, change ...func(*slacksim.Config)) *world {
 	cfg := slacksim.Config{Rates: slacksim.RatesOff, Now: w.clock.now}
 	appServer := httptest.NewServer(w.app)
 	t.Cleanup(appServer.Close)
+	w.appURL = appServer.URL
 	cfg.Endpoints = slacksim.Endpoints{
 		Interactivity: appServer.URL + "/interact", Options: appServer.URL + "/options",
 		Commands: appServer.URL + "/command", Events: appServer.URL + "/events",
