@@ -209,7 +209,7 @@ func (s *Sim) actionPayload(user string, p place, action map[string]any) (map[st
 		container["thread_ts"] = m.ThreadTS
 	}
 	payload["container"] = container
-	payload["channel"] = map[string]any{"id": m.Channel, "name": p.channel.Name}
+	payload["channel"] = channelJSON(p.channel)
 	if m.EphemeralTo == "" {
 		payload["message"] = s.messageJSON(m, false) // Slack sends no message for ephemeral ones
 	}

@@ -35,7 +35,7 @@ func (s *Sim) Command(ctx context.Context, user, channel, command, text string) 
 	}
 	h := hook{channel: channel, user: user}
 	out := Outcome{TriggerID: s.newTrigger(user, ""), ResponseURL: s.newHook("commands", h)}
-	name := c.Name
+	name := c.shownName()
 	form := url.Values{
 		"token": {"verification-token-is-deprecated"}, "team_id": {s.cfg.Team.ID}, "team_domain": {s.cfg.Team.Domain},
 		"channel_id": {channel}, "channel_name": {name}, "user_id": {user}, "user_name": {u.Name}, "command": {command},

@@ -48,6 +48,8 @@ type Config struct {
 
 	// Commands lists the slash commands that are registered, with their slash. Default: every command reaches the app.
 	Commands []string
+	// Shortcuts are the app's message shortcuts and global shortcuts. Default: none.
+	Shortcuts []Shortcut
 	// Events lists the bot events that the app is subscribed to: [AllEvents], or some of them. Events for which it lacks the scope do not
 	// come, and over HTTP none does while Endpoints.Events is empty. [Sim.Subscribe] changes them. Default (nil): app_home_opened.
 	Events []string
@@ -217,6 +219,7 @@ func (c Config) withDefaults() Config {
 		c.EventRetries = []time.Duration{0, time.Minute, 5 * time.Minute}
 	}
 	c.Users, c.Commands = slices.Clone(c.Users), slices.Clone(c.Commands)
+	c.Shortcuts = slices.Clone(c.Shortcuts)
 	c.Groups, c.Channels = slices.Clone(c.Groups), slices.Clone(c.Channels)
 	return c
 }
@@ -230,9 +233,7 @@ func or(field *string, fallback string) {
 // validate finds mistakes in the workspace that would otherwise show as puzzling API errors.
 func (c Config) validate() error {
 	var errs []error
-	if err := knownEvents(c.Events); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, knownEvents(c.Events), checkShortcuts(c.Shortcuts))
 	known := map[string]bool{c.App.BotUserID: true}
 	for _, u := range c.Users {
 		if !strings.HasPrefix(u.ID, "U") && !strings.HasPrefix(u.ID, "W") {

@@ -32,6 +32,7 @@ POST /_sim/close    {user, all?}
 POST /_sim/suggest  {user, view_id, block_id?, action_id?, query}
 POST /_sim/command  {user, channel, command, text}
 POST /_sim/post     {user, channel, text, thread_ts?}
+POST /_sim/shortcut {user, callback_id, channel?, ts?}          channel and ts name the message of a message shortcut
 POST /_sim/edit     {user, channel, ts, text}                   edit one's own message
 POST /_sim/delete   {user, channel, ts}                         delete one's own message
 POST /_sim/home     {user}                                      open the home tab: app_home_opened
@@ -74,6 +75,7 @@ func (s *Sim) mountControl(mux *http.ServeMux) {
 
 	handle(s, sub, "click", s.Click)
 	handle(s, sub, "suggest", s.Suggest)
+	handle(s, sub, "shortcut", s.Shortcut)
 	handle(s, sub, "submit", s.SubmitView)
 	handle(s, sub, "value", func(_ context.Context, in struct {
 		User     string `json:"user"`
@@ -257,7 +259,7 @@ func (s *Sim) state(user, channel string) map[string]any {
 
 	out := map[string]any{
 		"team": s.cfg.Team, "app": s.cfg.App, "users": users, "groups": groups, "channels": places,
-		"commands": list(s.cfg.Commands), "faults": faults, "refused": refused, "now": s.cfg.Now(),
+		"commands": list(s.cfg.Commands), "shortcuts": list(s.cfg.Shortcuts), "faults": faults, "refused": refused, "now": s.cfg.Now(),
 	}
 	if channel != "" {
 		all := s.Messages(channel)

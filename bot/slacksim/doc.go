@@ -27,7 +27,7 @@
 //
 // # Doing what people do
 //
-// [Sim.Click], [Sim.Suggest], [Sim.SetValue], [Sim.SubmitView], [Sim.CloseView], [Sim.Command], [Sim.OpenHome] and [Sim.OpenMessages]
+// [Sim.Click], [Sim.Suggest], [Sim.SetValue], [Sim.SubmitView], [Sim.CloseView], [Sim.Command], [Sim.Shortcut], [Sim.OpenHome] and [Sim.OpenMessages]
 // act as a user. They call the app and return after it has answered, with what the user saw. [Sim.Post], [Sim.EditMessage] and
 // [Sim.DeleteMessage] return at once; the app hears of messages by events. Errors mean that no user could have done that, for instance
 // because the button is gone. [Sim.Messages], [Sim.Ephemerals],

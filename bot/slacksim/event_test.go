@@ -60,7 +60,7 @@ func TestMessageEvents(t *testing.T) {
 	w := start(t, subscribed, func(c *slacksim.Config) {
 		demo := slacksim.DemoWorkspace()
 		c.Users, c.Groups = demo.Users, demo.Groups
-		c.Channels = append(demo.Channels, slacksim.Channel{ID: "C0SECRET", Name: "secret", Private: true, Members: []string{"U0ANA", "U0HITL"}})
+		c.Channels = slices.Concat(demo.Channels, []slacksim.Channel{{ID: "C0SECRET", Name: "secret", Private: true, Members: []string{"U0ANA", "U0HITL"}}})
 	})
 	say := func(user, channel, text, thread string) string {
 		t.Helper()
@@ -180,8 +180,10 @@ func TestEventRetries(t *testing.T) {
 		want    []string
 	}{
 		"taken": {func(rw http.ResponseWriter, _ received) { rw.WriteHeader(http.StatusNoContent) }, []string{""}},
-		"refused": {func(rw http.ResponseWriter, _ received) { rw.WriteHeader(http.StatusServiceUnavailable) },
-			[]string{"", "1 http_error", "2 http_error", "3 http_error"}},
+		"refused": {
+			func(rw http.ResponseWriter, _ received) { rw.WriteHeader(http.StatusServiceUnavailable) },
+			[]string{"", "1 http_error", "2 http_error", "3 http_error"},
+		},
 		"not again": {func(rw http.ResponseWriter, _ received) {
 			rw.Header().Set("X-Slack-No-Retry", "1")
 			rw.WriteHeader(http.StatusServiceUnavailable)

@@ -37,7 +37,7 @@ type Refusal struct {
 // Delivery is one request that the simulator sent to the app.
 type Delivery struct {
 	At time.Time `json:"at"`
-	// Type is block_actions, view_submission, view_closed, block_suggestion, command, event or url_verification.
+	// Type is block_actions, view_submission, view_closed, block_suggestion, message_action, shortcut, command, event or url_verification.
 	Type string `json:"type"`
 	// Event is the kind of an event: app_home_opened, message, message_changed, message_deleted. Retry counts its redeliveries.
 	Event string `json:"event,omitempty"`
