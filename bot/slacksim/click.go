@@ -213,15 +213,20 @@ func (s *Sim) actionPayload(user string, p place, action map[string]any) (map[st
 	if m.EphemeralTo == "" {
 		payload["message"] = s.messageJSON(m, false) // Slack sends no message for ephemeral ones
 	}
-	values := initialValues(elements(anyBlocks(decodeBlocks(m.blocks))))
 	if p.element.stateful() {
 		state := maps.Clone(action)
 		for _, name := range []string{"action_id", "block_id", "action_ts", "placeholder"} {
 			delete(state, name)
 		}
-		put(values, p.element, state)
+		if m.entered == nil {
+			m.entered = map[string]State{}
+		}
+		if m.entered[user] == nil {
+			m.entered[user] = State{}
+		}
+		put(m.entered[user], p.element, state)
 	}
-	payload["state"] = map[string]any{"values": values}
+	payload["state"] = map[string]any{"values": m.values(user)}
 	return payload, out
 }
 

@@ -26,7 +26,7 @@ GET  /_sim/deliveries                 requests sent to the app, and what the use
 GET  /_sim/events                     server-sent events: one for each change
 
 POST /_sim/click    {user, channel, ts | view_id, action_id?, block_id?, value?, text?, input?: {text|option|options|user}}
-POST /_sim/value    {user, block_id, action_id, input}          enter something into the top modal
+POST /_sim/value    {user, block_id, action_id, input}          enter something into the top modal, else the home tab
 POST /_sim/submit   {user, values?: {block_id: {action_id: input}}}
 POST /_sim/close    {user, all?}
 POST /_sim/suggest  {user, view_id, block_id?, action_id?, query}

@@ -23,7 +23,7 @@
 //	if r := sim.Refused(); len(r) > 0 { t.Errorf("%+v", r) }
 //
 // Things that Slack has and the simulator has not say so: error not_simulated, or "not simulated" in the message.
-// Among them are files, legacy attachments, group direct messages, multi-selects and date pickers.
+// Among them are files, legacy attachments, group direct messages, other multi-selects than the static one, and date pickers.
 //
 // # Doing what people do
 //

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -184,4 +185,14 @@ func context5(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// payload is the JSON of the last interaction as it was sent.
+func (a *app) payload() string {
+	a.t.Helper()
+	form, err := url.ParseQuery(string(a.last().body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return form.Get("payload")
 }

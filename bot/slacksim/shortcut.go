@@ -112,7 +112,9 @@ func (s *Sim) shortcutPayload(u UseShortcut) (map[string]any, Outcome, error) {
 }
 
 // channelJSON names a channel in payloads.
-func channelJSON(c *conversation) map[string]any { return map[string]any{"id": c.ID, "name": c.shownName()} }
+func channelJSON(c *conversation) map[string]any {
+	return map[string]any{"id": c.ID, "name": c.shownName()}
+}
 
 // shownName is a conversation's name in what is sent to apps: Slack does not tell those of private channels.
 func (c *conversation) shownName() string {

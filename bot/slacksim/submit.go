@@ -21,12 +21,14 @@ type Submit struct {
 	Values map[string]map[string]Input `json:"values,omitempty"`
 }
 
-// SetValue enters something into an input of the user's top modal without submitting it.
+// SetValue enters something into an input of the user's top modal without submitting it, or, when no modal is open, of their home tab.
 func (s *Sim) SetValue(user, blockID, actionID string, in Input) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, err := s.screen(user)
-	if err != nil {
+	if home := s.homes[user]; err != nil && home != nil {
+		v = home
+	} else if err != nil {
 		return fmt.Errorf("set value: %w", err)
 	}
 	if err := s.enter(v, blockID, actionID, in); err != nil {
