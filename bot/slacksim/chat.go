@@ -304,10 +304,14 @@ func (s *Sim) permalink(a args) (map[string]any, error) {
 		return nil, slackError("channel_not_found")
 	}
 	ts := a.str("message_ts")
-	if !slices.ContainsFunc(c.messages, func(m *message) bool { return m.TS == ts }) {
+	i := slices.IndexFunc(c.messages, func(m *message) bool { return m.TS == ts })
+	if i < 0 {
 		return nil, slackError("message_not_found")
 	}
 	link := fmt.Sprintf("https://%s.slack.com/archives/%s/p%s", s.cfg.Team.Domain, c.ID, strings.ReplaceAll(ts, ".", ""))
+	if thread := c.messages[i].ThreadTS; thread != "" {
+		link += "?thread_ts=" + thread + "&cid=" + c.ID
+	}
 	return map[string]any{"channel": c.ID, "permalink": link}, nil
 }
 

@@ -100,6 +100,8 @@ type User struct {
 	Email    string `json:"email,omitempty"`
 	// TimeZone is an IANA name. Default: "Etc/UTC".
 	TimeZone string `json:"tz,omitempty"`
+	// Locale is an IETF language code, which users.info tells with include_locale. Default: "en-US".
+	Locale string `json:"locale,omitempty"`
 	// Deactivated users cannot act and are refused by conversations.open.
 	Deactivated bool `json:"deactivated,omitempty"`
 	// TeamID is set for a stranger: somebody of another workspace in a shared channel.
@@ -236,6 +238,9 @@ func (c Config) validate() error {
 	errs = append(errs, knownEvents(c.Events), checkShortcuts(c.Shortcuts))
 	known := map[string]bool{c.App.BotUserID: true}
 	for _, u := range c.Users {
+		if _, err := time.LoadLocation(u.TimeZone); err != nil {
+			errs = append(errs, fmt.Errorf("user %s: tz: %w", u.ID, err))
+		}
 		if !strings.HasPrefix(u.ID, "U") && !strings.HasPrefix(u.ID, "W") {
 			errs = append(errs, fmt.Errorf("user id %q must begin with U or W", u.ID))
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // visible finds a channel that the bot may read.
@@ -124,6 +125,9 @@ func (s *Sim) conversationInfo(a args) (map[string]any, error) {
 	out := s.conversationJSON(c)
 	if a.flag("include_num_members") {
 		out["num_members"] = len(c.Members)
+	}
+	if a.flag("include_locale") {
+		out["locale"] = "en-US"
 	}
 	return map[string]any{"channel": out}, nil
 }
@@ -294,8 +298,12 @@ func (s *Sim) userInfo(a args) (map[string]any, error) {
 	if u.TeamID != s.cfg.Team.ID {
 		out["is_stranger"] = true
 	}
+	if at, err := time.LoadLocation(u.TimeZone); err == nil { // New has tried it
+		name, offset := s.cfg.Now().In(at).Zone()
+		out["tz_label"], out["tz_offset"] = name, offset
+	}
 	if a.flag("include_locale") {
-		out["locale"] = "en-US"
+		out["locale"] = u.Locale
 	}
 	return map[string]any{"user": out}, nil
 }

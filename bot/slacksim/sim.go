@@ -82,6 +82,7 @@ func New(cfg Config) (*Sim, error) {
 	bot := User{ID: cfg.App.BotUserID, Name: cfg.App.Name, RealName: cfg.App.Name, Bot: true}
 	for _, u := range append([]User{bot}, cfg.Users...) {
 		or(&u.TimeZone, "Etc/UTC")
+		or(&u.Locale, "en-US")
 		or(&u.TeamID, cfg.Team.ID)
 		s.users[u.ID] = &u
 		s.userOrder = append(s.userOrder, u.ID)
