@@ -26,8 +26,15 @@ type Config struct {
 	Team Team
 	// App is the installed app with its bot user. Default: A0HITL, "hitl", bot user U0HITL, bot B0HITL.
 	App App
-	// Token is the only bot token that the Web API accepts. Default: "xoxb-slacksim".
+	// Token is the bot token that the Web API accepts. Default: "xoxb-slacksim", or "xoxe.xoxb-1-slacksim" when tokens expire.
 	Token string
+	// TokenLifetime turns token rotation on: bot tokens live so long by Now, and oauth.v2.access gives out new ones. Slack's is 12 h.
+	// Default: they never expire.
+	TokenLifetime time.Duration
+	// RefreshToken is the refresh token that the app was installed with, when tokens expire. Default: "xoxe-1-slacksim".
+	RefreshToken string
+	// ClientID and ClientSecret are the app's in oauth.v2.access. Default: "0.0" and "slacksim-client-secret".
+	ClientID, ClientSecret string
 	// Scopes are what the token may do; [Sim.SetScopes] changes them. Default: everything that is simulated.
 	Scopes []string
 	// AppToken is the only app-level token that apps.connections.open accepts. Default: "xapp-slacksim".
@@ -188,7 +195,13 @@ func (c Config) withDefaults() Config {
 	or(&c.App.Name, "hitl")
 	or(&c.App.BotID, "B0HITL")
 	or(&c.App.BotUserID, "U0HITL")
+	if c.TokenLifetime > 0 {
+		or(&c.Token, "xoxe.xoxb-1-slacksim")
+	}
 	or(&c.Token, "xoxb-slacksim")
+	or(&c.RefreshToken, "xoxe-1-slacksim")
+	or(&c.ClientID, "0.0")
+	or(&c.ClientSecret, "slacksim-client-secret")
 	or(&c.AppToken, "xapp-slacksim")
 	or(&c.SigningSecret, "slacksim-signing-secret")
 	or(&c.Endpoints.Options, c.Endpoints.Interactivity)

@@ -43,6 +43,7 @@ POST /_sim/settle   {}                                          wait until no ev
 POST /_sim/fail     {method | "*" | "response_url", times?, error? | status? | retry_after_s? | lose_reply?: "cut"|"500", delay_ms?}
 POST /_sim/socket   {fault}                                     cut | freeze | warning | refresh_requested | cut_envelope | drop_ack | garbage | bad_payload | unknown_type
 POST /_sim/socketmode {on}                                      off: link_disabled, and HTTP again
+POST /_sim/expire   {}                                          let every bot token expire now
 POST /_sim/heal     {}                                          remove all faults
 POST /_sim/reset    {}                                          empty the workspace
 
@@ -148,6 +149,7 @@ func (s *Sim) mountControl(mux *http.ServeMux) {
 		s.SetSocketMode(in.On)
 		return Outcome{}, nil
 	})
+	handle(s, sub, "expire", func(context.Context, struct{}) (Outcome, error) { s.ExpireTokens(); return Outcome{}, nil })
 	handle(s, sub, "heal", func(context.Context, struct{}) (Outcome, error) { s.Heal(); return Outcome{}, nil })
 	handle(s, sub, "reset", func(context.Context, struct{}) (Outcome, error) { s.Reset(); return Outcome{}, nil })
 	mux.Handle("/_sim/", http.NewCrossOriginProtection().Handler(sub))

@@ -30,7 +30,8 @@ type Sim struct {
 	mu      sync.Mutex // guards everything below; never held while the app is called
 	baseURL string
 	seq     int
-	lastTS  int64    // microseconds of the newest timestamp given out
+	lastTS  int64 // microseconds of the newest timestamp given out
+	tokens  tokens
 	scopes  []string // of the token
 	// subscriptions are the bot events that the app gets.
 	subscriptions []string
@@ -68,6 +69,7 @@ func New(cfg Config) (*Sim, error) {
 		hub:     newHub(),
 		closing: make(chan struct{}),
 		baseURL: cfg.BaseURL,
+		tokens:  newTokens(cfg),
 		scopes:  slices.Clone(cfg.Scopes),
 
 		subscriptions: slices.Clone(cfg.Events),
@@ -158,9 +160,6 @@ func (s *Sim) SetEndpoints(e Endpoints) {
 	or(&e.Options, e.Interactivity)
 	s.app.setEndpoints(e)
 }
-
-// Token returns the bot token that the Web API accepts.
-func (s *Sim) Token() string { return s.cfg.Token }
 
 // AppToken returns the app-level token that Socket Mode takes.
 func (s *Sim) AppToken() string { return s.cfg.AppToken }
