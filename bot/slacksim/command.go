@@ -42,6 +42,7 @@ func (s *Sim) Command(ctx context.Context, user, channel, command, text string) 
 		"text": {strings.TrimSpace(text)}, "api_app_id": {s.cfg.App.ID}, "is_enterprise_install": {"false"},
 		"response_url": {out.ResponseURL}, "trigger_id": {out.TriggerID},
 	}
+	s.enterpriseForm(form)
 	if u.TeamID != s.cfg.Team.ID {
 		form.Set("team_id", u.TeamID)
 	}

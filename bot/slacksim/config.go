@@ -24,6 +24,8 @@ const (
 type Config struct {
 	// Team is the workspace. Default: T0SLACKSIM, "Slack simulator", domain "slacksim".
 	Team Team
+	// Enterprise is the organisation that the workspace belongs to. Default: none; [DemoEnterprise] has one.
+	Enterprise Enterprise
 	// App is the installed app with its bot user. Default: A0HITL, "hitl", bot user U0HITL, bot B0HITL.
 	App App
 	// Token is the bot token that the Web API accepts. Default: "xoxb-slacksim", or "xoxe.xoxb-1-slacksim" when tokens expire.
@@ -249,6 +251,9 @@ func or(field *string, fallback string) {
 func (c Config) validate() error {
 	var errs []error
 	errs = append(errs, knownEvents(c.Events), checkShortcuts(c.Shortcuts))
+	if e := c.Enterprise; e != (Enterprise{}) && !strings.HasPrefix(e.ID, "E") {
+		errs = append(errs, fmt.Errorf("enterprise id %q must begin with E", e.ID))
+	}
 	known := map[string]bool{c.App.BotUserID: true}
 	for _, u := range c.Users {
 		if _, err := time.LoadLocation(u.TimeZone); err != nil {

@@ -260,7 +260,7 @@ func (s *Sim) state(user, channel string) map[string]any {
 	s.mu.Unlock()
 
 	out := map[string]any{
-		"team": s.cfg.Team, "app": s.cfg.App, "users": users, "groups": groups, "channels": places,
+		"team": s.cfg.Team, "enterprise": s.enterpriseJSON(), "app": s.cfg.App, "users": users, "groups": groups, "channels": places,
 		"commands": list(s.cfg.Commands), "shortcuts": list(s.cfg.Shortcuts), "faults": faults, "refused": refused, "now": s.cfg.Now(),
 	}
 	if channel != "" {

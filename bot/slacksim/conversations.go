@@ -298,6 +298,7 @@ func (s *Sim) userInfo(a args) (map[string]any, error) {
 	if u.TeamID != s.cfg.Team.ID {
 		out["is_stranger"] = true
 	}
+	s.enterpriseUser(u, out)
 	if at, err := time.LoadLocation(u.TimeZone); err == nil { // New has tried it
 		name, offset := s.cfg.Now().In(at).Zone()
 		out["tz_label"], out["tz_offset"] = name, offset

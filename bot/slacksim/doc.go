@@ -49,6 +49,21 @@
 // any other event, and [Sim.SetEventsURL] verifies a URL as Slack does. People's texts reach the app escaped. Not simulated: redirects,
 // rich_text blocks of people's messages, message_replied, tombstones of parents that were deleted.
 //
+// # Shortcuts
+//
+// [Config.Shortcuts] lists message shortcuts and global shortcuts; [Sim.Shortcut] is a user choosing one. The app gets message_action or
+// shortcut. Slack offers no shortcuts on ephemeral messages, and none to an app without the scope commands.
+//
+// # Tokens and organisations
+//
+// With [Config.TokenLifetime] the bot token expires: calls with it are answered token_expired, and oauth.v2.access with
+// grant_type=refresh_token gives a new one and the next refresh token. An exchanged refresh token is invalid_refresh_token once a token of
+// the new pair was used, and a minute later at the latest; how long Slack waits is not documented. Reset changes no tokens, Save does not
+// keep them. The first installation (a code) is not simulated.
+//
+// With [Config.Enterprise] the workspace is one of an Enterprise Grid organisation; [DemoEnterprise] has people with W ids. What Slack says
+// of an organisation's other workspaces is not simulated.
+//
 // # Socket Mode
 //
 // With [Config.SocketMode] everything goes to the app over the WebSocket connections that it opened with apps.connections.open and its

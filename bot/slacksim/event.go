@@ -218,12 +218,16 @@ func (s *Sim) eventPayload(id string, event map[string]any) map[string]any {
 	}
 	out := map[string]any{
 		"type": "event_callback", "token": "verification-token-is-deprecated", "team_id": s.cfg.Team.ID,
-		"context_team_id": s.cfg.Team.ID, "context_enterprise_id": nil,
+		"context_team_id": s.cfg.Team.ID, "context_enterprise_id": s.orgID(),
 		"api_app_id": s.cfg.App.ID, "event_id": id, "event_time": at, "event": maps.Clone(event),
 		"authorizations": []any{map[string]any{
-			"enterprise_id": nil, "team_id": s.cfg.Team.ID, "user_id": s.cfg.App.BotUserID, "is_bot": true, "is_enterprise_install": false,
+			"enterprise_id": s.orgID(), "team_id": s.cfg.Team.ID, "user_id": s.cfg.App.BotUserID, "is_bot": true,
+			"is_enterprise_install": s.cfg.Enterprise.OrgWide,
 		}},
 		"event_context": "4-" + id, "is_ext_shared_channel": false,
+	}
+	if id := s.orgID(); id != nil {
+		out["enterprise_id"] = id
 	}
 	if channel, ok := event["channel"].(string); ok {
 		if c, ok := s.channels[channel]; ok {

@@ -158,6 +158,9 @@ func (s *Sim) run(name, token string, a args) (map[string]any, error) {
 	if err := a.check(m.args); err != nil {
 		return nil, err
 	}
+	if err := s.ofTeam(name, a); err != nil {
+		return nil, err
+	}
 	return m.do(s, a)
 }
 
@@ -216,7 +219,10 @@ func (s *Sim) authTest(args) (map[string]any, error) {
 		"url":  "https://" + s.cfg.Team.Domain + ".slack.com/",
 		"team": s.cfg.Team.Name, "team_id": s.cfg.Team.ID,
 		"user": s.cfg.App.Name, "user_id": s.cfg.App.BotUserID, "bot_id": s.cfg.App.BotID,
-		"is_enterprise_install": false,
+		"is_enterprise_install": s.cfg.Enterprise.OrgWide,
+	}
+	if id := s.orgID(); id != nil {
+		out["enterprise_id"] = id
 	}
 	return out, nil
 }

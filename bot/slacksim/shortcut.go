@@ -73,7 +73,7 @@ func (s *Sim) Shortcut(ctx context.Context, u UseShortcut) (Outcome, error) {
 }
 
 // shortcutPayload builds what the app gets. Slack's payloads of shortcuts have no api_app_id, a global one no response_url and no channel:
-// https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload
+// https://api.slack.com/reference/interaction-payloads/shortcuts
 func (s *Sim) shortcutPayload(u UseShortcut) (map[string]any, Outcome, error) {
 	if _, err := s.actor(u.User); err != nil {
 		return nil, Outcome{}, err

@@ -108,12 +108,11 @@ func (s *Sim) oauthV2Access(a args) (map[string]any, error) {
 	s.tokens.access[access] = now.Add(s.cfg.TokenLifetime)
 	s.tokens.refresh[refresh] = &refreshToken{from: a.str("refresh_token")}
 	s.tokens.current, s.tokens.next = access, refresh
-	out := map[string]any{
+	return s.installation(map[string]any{
 		"access_token": access, "refresh_token": refresh, "token_type": "bot", "expires_in": int(s.cfg.TokenLifetime / time.Second),
 		"scope": strings.Join(s.scopes, ","), "bot_user_id": s.cfg.App.BotUserID, "app_id": s.cfg.App.ID,
-		"team": map[string]any{"id": s.cfg.Team.ID, "name": s.cfg.Team.Name}, "enterprise": nil, "is_enterprise_install": false,
-	}
-	return out, nil
+		"team": map[string]any{"id": s.cfg.Team.ID, "name": s.cfg.Team.Name},
+	}), nil
 }
 
 // Token returns the bot token that the app was given last; with [Config.TokenLifetime] it changes.
