@@ -1,6 +1,7 @@
 package slacksim
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -227,6 +228,25 @@ func (s *Sim) homeOrNull(user string) any {
 // shownMessages is how many of a channel's newest messages, and of a user's ephemeral ones, the page draws.
 const shownMessages = 200
 
+// chosen is what a user sees chosen in a channel's messages and in what only they see, by timestamp; without those where nothing is.
+func (s *Sim) chosen(user, channel string) map[string]State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]State{}
+	note := func(list []*message) {
+		for _, m := range list[max(0, len(list)-shownMessages):] {
+			if m.entered[user] != nil || bytes.Contains(m.blocks, []byte(`"initial_`)) {
+				out[m.TS] = m.values(user)
+			}
+		}
+	}
+	if c, ok := s.channels[channel]; ok {
+		note(c.messages)
+	}
+	note(s.ephemeral)
+	return out
+}
+
 // state is all that the page needs for one draw.
 func (s *Sim) state(user, channel string) map[string]any {
 	s.mu.Lock()
@@ -268,6 +288,7 @@ func (s *Sim) state(user, channel string) map[string]any {
 		out["messages"] = list(all[max(0, len(all)-shownMessages):])
 	}
 	if user != "" {
+		out["chosen"] = s.chosen(user, channel)
 		only := s.Ephemerals(user)
 		out["ephemerals"] = list(only[max(0, len(only)-shownMessages):])
 		out["views"], out["home"] = list(s.Views(user)), s.homeOrNull(user)

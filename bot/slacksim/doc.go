@@ -90,7 +90,13 @@
 //	button[data-action-id=…]         buttons in messages and views; [data-block-id=…] and [data-value=…] stand beside it
 //	select[data-action-id=…]         static and user selects; input[data-action-id=…] texts, radio buttons, checkboxes
 //	[data-action-id=…][role=combobox]  external selects; their options are [role=option][data-value=…]
+//	[data-multi=…]                   buttons that open a multi-select; its checkboxes are input[data-action-id=…][value=…]
 //	#composer, #send                 the box for messages and slash commands
+//	#shortcuts-button                opens the global shortcuts, [role=menuitem][data-callback-id=…]
+//	.message-menu .more              opens a message's menu: [data-do=reply], [data-do=edit], [data-do=delete], [data-callback-id=…]
+//	#reply, #reply-send, #reply-cancel  the box in which one replies in a thread
+//	dialog#edit                      a message being edited; #edit-box, #edit-save, #edit-cancel
+//	#tab-home, #tab-messages         the app's tabs: its home tab and its direct messages
 //	dialog#modal                     the open modal; #modal-submit, #modal-cancel, #modal-close; [data-error-for=BLOCK]
 //	dialog#confirm                   a confirmation; #confirm-yes, #confirm-no
 //	svg[data-chart]                  charts
