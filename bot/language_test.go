@@ -12,7 +12,7 @@ import (
 )
 
 // every are all languages, English being the workspace's.
-func every(t *testing.T) *languages {
+func every(t testing.TB) *languages {
 	t.Helper()
 	ls, err := loadLanguages(catalogue, english)
 	if err != nil {
