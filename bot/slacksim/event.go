@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Bot events that an app may subscribe to.
@@ -42,6 +43,8 @@ type events struct {
 
 	mu      sync.Mutex
 	closed  bool
+	era     int           // counts how often all was forgotten
+	ended   chan struct{} // closed when this era ends
 	queue   []delivery
 	going   bool
 	pending int // first attempts and redeliveries that are not over
@@ -50,7 +53,7 @@ type events struct {
 
 func newEvents(changed func()) *events {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &events{ctx: ctx, cancel: cancel, changed: changed}
+	return &events{ctx: ctx, cancel: cancel, changed: changed, ended: make(chan struct{})}
 }
 
 func (e *events) close() {
@@ -61,11 +64,34 @@ func (e *events) close() {
 	e.running.Wait()
 }
 
-// forget drops what was not sent yet.
+// forget drops what was not sent yet, and what would have been sent again.
 func (e *events) forget() {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.queue = nil
-	e.mu.Unlock()
+	e.era++
+	close(e.ended)
+	e.ended = make(chan struct{})
+}
+
+// wait lets time pass; false when the era ended or the Sim was closed first.
+func (e *events) wait(d time.Duration, ended <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ended:
+	case <-e.ctx.Done():
+	}
+	return false
+}
+
+// now is the era.
+func (e *events) now() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.era
 }
 
 // begin starts something that close waits for; false when it is closed already. The caller holds the lock.
@@ -102,6 +128,7 @@ func (s *Sim) emit(name, user string, event map[string]any) {
 	if e.closed {
 		return
 	}
+	d.era = e.era
 	e.queue = append(e.queue, d)
 	if !e.going {
 		e.going = e.begin(s.deliverQueued)
@@ -138,8 +165,12 @@ func (s *Sim) attempt(ctx context.Context, d delivery) reply {
 	e := s.events
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if d.era != e.era {
+		return r
+	}
+	ended := e.ended
 	e.begin(func() {
-		if pause(e.ctx, delays[d.retry.Num]) {
+		if e.wait(delays[d.retry.Num], ended) {
 			s.attempt(e.ctx, again)
 		}
 	})
@@ -296,6 +327,7 @@ func (s *Sim) openTab(ctx context.Context, user, tab string) (channel string, ou
 	}
 	channel = s.openDM(u).ID
 	wanted := s.subscribed(EventHomeOpened)
+	era := s.events.now()
 	var payload map[string]any
 	if wanted {
 		payload = s.eventPayload("", s.homeOpened(u, tab))
@@ -305,7 +337,7 @@ func (s *Sim) openTab(ctx context.Context, user, tab string) (channel string, ou
 	if !wanted {
 		return channel, Outcome{}, nil
 	}
-	r := s.attempt(ctx, delivery{to: toEvents, what: "event", user: user, payload: payload})
+	r := s.attempt(ctx, delivery{to: toEvents, what: "event", user: user, payload: payload, era: era})
 	s.hub.changed()
 	return channel, outcome(r), nil
 }

@@ -139,6 +139,8 @@ function drawTabs() {
   byId("app-tabs").hidden = !onHome && !channel.with;
   byId("tab-home").setAttribute("aria-selected", String(onHome));
   byId("tab-messages").setAttribute("aria-selected", String(!onHome));
+  byId("tab-home").tabIndex = onHome ? 0 : -1;
+  byId("tab-messages").tabIndex = onHome ? -1 : 0;
   const offered = state.shortcuts.filter((s) => s.type === "global"), box = byId("shortcuts");
   const print = JSON.stringify(offered);
   if (box.print === print) return;
