@@ -65,6 +65,16 @@ func messages(l *language) map[string]message {
 	s := sampleStats()
 	one := s
 	one.Queue = "support"
+	panels := one
+	number := func(f float64) *float64 { return &f }
+	panels.Panels = []hitl.Agreement{
+		{
+			Queue: "support", Reviews: 11, Verdicts: 40, Reviewers: 4, Raw: hitl.Figure{Value: number(0.818), Low: number(0.62), High: number(0.97)},
+			Alpha: hitl.Figure{Value: number(0.743), Low: number(0.44), High: number(0.95)}, AC1: hitl.Figure{Value: number(0.775)},
+		},
+		{Queue: "a`b", Reviews: 1, Verdicts: 2, Reviewers: 2, Raw: hitl.Figure{Value: number(1)}, Alpha: hitl.Figure{Undefined: hitl.UndefinedCategory}, AC1: hitl.Figure{Undefined: hitl.UndefinedCategory}},
+		{Queue: "lonely", Raw: hitl.Figure{Undefined: hitl.UndefinedPairs}, Alpha: hitl.Figure{Undefined: hitl.UndefinedPairs}, AC1: hitl.Figure{Undefined: hitl.UndefinedPairs}},
+	}
 	empty := hitl.Stats{Since: s.Since, Until: s.Until}
 	many := s
 	many.ByReviewer, many.ByLabel = nil, nil
@@ -167,6 +177,7 @@ func messages(l *language) map[string]message {
 		"card_plain_decided":         plainCard(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
 		"stats":                      statsMessage(l, s, 24*time.Hour, true),
 		"stats_one_queue_no_chart":   statsMessage(l, one, 7*24*time.Hour, false),
+		"stats_panels":               statsMessage(l, panels, 7*24*time.Hour, true),
 		"stats_nothing":              statsMessage(l, empty, 30*24*time.Hour, true),
 		"stats_many_hostile":         statsMessage(l, many, 30*24*time.Hour, true),
 		"queues":                     queuesMessage(l, []queueLine{{"support", channel, 1234, 10, 26 * time.Hour}, {"a`b", "C0ESCALATE", 0, 0, 0}}),
