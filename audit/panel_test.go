@@ -287,3 +287,72 @@ func TestVerifyVerdicts(t *testing.T) {
 	}
 	equal(t, "problems at the end", recordProblems(t, s), []string(nil))
 }
+
+// Before a panel has its decision, its verdicts are neither in the log that is shown nor in the proofs; they are in the tree all the same.
+func TestVerdictsAreSealed(t *testing.T) {
+	t.Parallel()
+	s, _, key, verifier := signedLog(t)
+	rec := before(t, s, 2, "sealed")
+	desk := panelDesk(s, start.Add(time.Minute))
+	signed := func(want int64) {
+		t.Helper()
+		eventually(t, "the entries are signed", func() bool {
+			mustCheckpoint(t, s, key)
+			return verified(t, s, verifier).Signed == want
+		})
+	}
+	mustVote(t, desk, says(rec, "POSITIVE", 0))
+	signed(8)
+	equal(t, "log", statusesOf(t, s, rec.Item.ID), "[HUMAN_REVIEW]")
+	equal(t, "proofs", len(mustProve(t, s, rec.Item.ID, verifier).Proofs), 1)
+	mustVote(t, desk, says(rec, "POSITIVE", 1))
+	signed(10)
+	equal(t, "log", statusesOf(t, s, rec.Item.ID), "[HUMAN_REVIEW VERDICT VERDICT HUMAN_CORRECTED]")
+	equal(t, "proofs", len(mustProve(t, s, rec.Item.ID, verifier).Proofs), 4)
+}
+
+// Statistics see the verdicts of rounds that have ended, by when they did, and no others.
+func TestPanelVoices(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t)
+	early, late, waiting, single := before(t, s, 2, "a"), before(t, s, 2, "b"), before(t, s, 2, "c"), unsure("d", "so so")
+	mustAppend(t, s, single, nil)
+	mustDecide(t, s, corrected(single, "U1"), nil)
+	for by := range 2 {
+		mustVote(t, panelDesk(s, start.Add(time.Minute)), says(early, "POSITIVE", by))
+		mustVote(t, panelDesk(s, start.Add(time.Hour)), says(late, []string{"POSITIVE", "NEGATIVE"}[by], by))
+	}
+	mustVote(t, panelDesk(s, start.Add(time.Minute)), says(waiting, "POSITIVE", 0))
+	if _, err := panelDesk(s, start.Add(2*time.Hour)).Decide(t.Context(), says(late, "POSITIVE", 9)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := owner.Exec(t.Context(), `INSERT INTO hitl.verdicts SELECT review_id, round, 'T1', 'U7', 'skipped', '', '', '', at, context FROM hitl.verdicts LIMIT 1`); err != nil {
+		t.Fatal(err)
+	}
+	voices := func(q hitl.StatsQuery) (out []audit.PanelVoice) {
+		t.Helper()
+		for v, err := range s.PanelVoices(t.Context(), q) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, v)
+		}
+		return out
+	}
+	first := []audit.PanelVoice{{"default", early.Review.ID + "/1", "T1/U0", "POSITIVE"}, {"default", early.Review.ID + "/1", "T1/U1", "POSITIVE"}}
+	second := []audit.PanelVoice{{"default", late.Review.ID + "/1", "T1/U0", "POSITIVE"}, {"default", late.Review.ID + "/1", "T1/U1", "NEGATIVE"}}
+	all := hitl.StatsQuery{Since: start, Until: start.Add(24 * time.Hour)}
+	equal(t, "first hour", voices(hitl.StatsQuery{Since: start, Until: start.Add(time.Hour)}), first)
+	equal(t, "later", voices(hitl.StatsQuery{Since: start.Add(time.Hour), Until: start.Add(24 * time.Hour)}), second)
+	equal(t, "all", len(voices(all)), 4)
+	all.Queue = "other"
+	equal(t, "another queue", len(voices(all)), 0)
+	all.Queue = ""
+	for _, err := range s.PanelVoices(t.Context(), all) {
+		if err != nil {
+			t.Error(err)
+		}
+		break // gives its connection back
+	}
+	equal(t, "all", len(voices(all)), 4)
+}

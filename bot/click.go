@@ -122,8 +122,7 @@ func (b *Bot) correctView(ctx context.Context, l *language, who hitl.Reviewer, r
 		return notice(l, l.say("modal.decided.title"), closedWords(l, rec, hitl.Reviewer{}), data)
 	}
 	if err := b.rights.decider(ctx, who, rec.Record); err != nil {
-		var no *notAllowedError
-		if errors.As(err, &no) {
+		if no, ok := errors.AsType[*notAllowedError](err); ok {
 			return notice(l, l.say("modal.correct.title"), no.why(l), data)
 		}
 		b.log.ErrorContext(ctx, "form not filled: rights not known", "review", rec.Review.ID, "reviewer", who, "error", err)

@@ -97,8 +97,8 @@ type Queue struct {
 	Owners    Owners
 	// Adjudicators decide where a panel has no majority. Default: the owners.
 	Adjudicators Reviewers
-	OpenLimit int      // most open cards in the channel; default 10
-	Reasons   []string // canned reasons offered in the modal, up to 100; may be empty
+	OpenLimit    int      // most open cards in the channel; default 10
+	Reasons      []string // canned reasons offered in the modal, up to 100; may be empty
 	// Redact are the kinds of personal data that are hidden from Slack: "email", "phone", "card", "iban". Default: none.
 	Redact []string
 	// RedactPatterns are more to hide: RE2 expressions by name, matched against the text in plain characters: no full-width or invisible

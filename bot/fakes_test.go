@@ -20,7 +20,7 @@ type store struct {
 	decisions map[string]hitl.Decision // by review and round
 	cards     map[string]*hitl.Card
 	reveals   []hitl.Reveal
-	voices    map[string][]hitl.Voice // by review and round
+	voices    map[string][]hitl.Voice                // by review and round
 	fail      map[string]func(context.Context) error // by method: called first
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +20,7 @@ const finn = "U0FINN"
 // withPanels has the queue's adjudicator be Chloe, and Finn be another reviewer.
 func withPanels(s *setup) {
 	people := slacksim.DemoWorkspace()
-	s.sim.Users = append(people.Users, slacksim.User{ID: finn, Name: "finn", RealName: "Finn Olsen", Email: "finn@example.com"})
+	s.sim.Users = slices.Concat(people.Users, []slacksim.User{{ID: finn, Name: "finn", RealName: "Finn Olsen", Email: "finn@example.com"}})
 	people.Channels[0].Members = append(people.Channels[0].Members, finn)
 	s.sim.Groups, s.sim.Channels = people.Groups, people.Channels
 	q := s.bot.Queues["support"]
@@ -33,12 +34,14 @@ func panel(n int) func(*hitl.Record) {
 }
 
 // votes gives a verdict through the form.
-func (w *world) votes(user string, m slacksim.Message, label, comment string) slacksim.Outcome {
+func (w *world) votes(user string, m slacksim.Message, label, comment string) {
 	w.t.Helper()
 	if v := w.opened(user, m, actionVote); v.CallbackID != viewVote {
 		w.t.Fatalf("%s sees %s", user, v.AllText())
 	}
-	return w.submit(user, label, "", comment)
+	if out := w.submit(user, label, "", comment); out.Status != 200 || out.Answer != "" || len(out.Errors) > 0 {
+		w.t.Errorf("answer: %+v", out)
+	}
 }
 
 // sees returns what anybody can read of a card, its data included.
