@@ -19,9 +19,9 @@ const (
 	outcomeVoted = "voted"
 )
 
-// veil takes from a panel's voices what Slack is not shown: all but their number before the panel is complete, and who said what, and when, for
+// sealedVoices takes from a panel's voices what Slack is not shown: all but their number before the panel is complete, and who said what, and when, for
 // ever. It is done before anything is made for Slack, as redaction is.
-func veil(rec hitl.Record) []hitl.Voice {
+func sealedVoices(rec hitl.Record) []hitl.Voice {
 	if rec.Decision == nil && !rec.Adjudicated() {
 		return make([]hitl.Voice, len(rec.Voices))
 	}

@@ -46,7 +46,7 @@ func (b *Bot) screen(rec hitl.Record) screened {
 		s.Item.ExternalID = text(rec.Item.ExternalID)
 	}
 	s.Failure = text(rec.Failure)
-	s.Voices, s.spoken = veil(rec), spoken(rec)
+	s.Voices, s.spoken = sealedVoices(rec), spoken(rec)
 	if rec.Decision != nil {
 		d := *rec.Decision
 		d.Comment = text(d.Comment)
