@@ -12,6 +12,7 @@ type Record struct {
 	Route      Route
 	Review     *Review   // nil when accepted at once; else the latest round
 	Decision   *Decision // nil while open
+	Notes      []Note    // on the review, the oldest first; none of an erased item
 }
 
 // Status is where the item stands now.

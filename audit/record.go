@@ -13,14 +13,15 @@ import (
 	"hitl"
 )
 
-// recordSelect reads records: the item, its text unless it was erased, its review and the decision of the review's round.
+// recordSelect reads records: the item, its text unless it was erased, its review, the decision of the review's round, and notes.
 const recordSelect = `
 SELECT i.id, i.source, i.external_id, i.body_hash, i.received_at, i.subject, coalesce(x.text, ''), coalesce(x.metadata, '{}'), i.erased_at,
     coalesce(m.version, ''), coalesce(m.classifier, ''), coalesce(m.labels, '{}'),
     i.ai_label, i.confidence, i.scores, i.latency_ns, i.tokens, i.truncated, i.failure,
     i.status, i.triggers, i.queue, i.priority, i.policy, i.threshold, i.inclusion,
     ` + reviewSelect + `,
-    d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
+    d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context,
+    ` + notesSelect + `
 FROM hitl.items i
 LEFT JOIN hitl.item_texts x ON x.item_id = i.id
 LEFT JOIN hitl.model_versions m ON m.id = i.model_id
@@ -38,6 +39,7 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 		erased                 *time.Time
 		r                      reviewColumns
 		d                      decisionColumns
+		notes                  []byte
 	)
 	it, p, rt := &rec.Item, &rec.Prediction, &rec.Route
 	dest := []any{
@@ -46,7 +48,7 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 		&rt.Status, &triggers, &rt.Queue, &rt.Priority, &rt.Policy, &rt.Threshold, &rt.Inclusion,
 	}
 	dest = append(dest, r.dest()...)
-	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
+	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context, &notes)
 	err := rows.Scan(dest...)
 	if err != nil {
 		return rec, fmt.Errorf("read record: %w", err)
@@ -78,6 +80,9 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 	}
 	review := r.review(it.ID)
 	rec.Review = &review
+	if rec.Notes, err = readNotes(notes); err != nil {
+		return rec, fmt.Errorf("read notes of %s: %w", it.ID, err)
+	}
 	if d.status != nil {
 		decision, err := d.decision(review.ID, review.Round)
 		if err != nil {
