@@ -31,10 +31,13 @@ const (
 // person may decide is the caller's to check, at the time of the click.
 type Desk struct {
 	Decisions Decisions
-	Reveals   Reveals // nil: nothing can be revealed
-	Panels    Panels  // nil: there are no panels
+	Reveals   Reveals    // nil: nothing can be revealed
+	Panels    Panels     // nil: there are no panels
+	Reopens   Reopens    // nil: nothing can be undone
+	Notes     NoteKeeper // nil: no notes are kept
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
+	Amends    map[string]bool // of those, the ones that are told at once, and told again when a decision is undone; others are told when it cannot be undone any more
 	Observer  Observer        // may be nil
 	Logger    *slog.Logger
 	Now       func() time.Time
@@ -51,8 +54,9 @@ func (d *Desk) Review(ctx context.Context, reviewID string) (Record, error) {
 // A review before a panel is decided by nobody alone, unless the panel is complete and came to no majority; then the caller makes sure that the
 // person is one of its adjudicators.
 //
-// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words; ErrPanel;
-// *AlreadyDecidedError when another decision stands. After any other error the outcome is unknown and the same verdict may be given again.
+// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words, a reason or a comment that
+// the queue wants and that is missing; ErrPanel; *AlreadyDecidedError when another decision stands; ErrRoundOver when the round's was undone. After
+// any other error the outcome is unknown and the same verdict may be given again.
 func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 	rec, err := d.Decisions.Review(ctx, v.ReviewID)
 	if err != nil {
@@ -71,6 +75,9 @@ func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 			decision.Context = map[string]string{}
 		}
 		decision.Context["adjudicated"] = "true"
+	}
+	if d.Reopens != nil && rec.Review.Panel <= 1 { // what a panel came to is nobody's own to take back
+		decision.UndoFor = d.Queues[rec.Review.Queue].UndoFor
 	}
 	return d.commit(ctx, rec, decision)
 }
@@ -105,10 +112,13 @@ func (d *Desk) decision(rec Record, v Verdict) (Decision, error) {
 	default:
 		return Decision{}, &InvalidError{"verdict", fmt.Sprintf("%q is not known", v.Kind)}
 	}
-	return dec, nil
+	return dec, d.Queues[rec.Review.Queue].complete(dec)
 }
 
 func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, error) {
+	if dec.Round < rec.Review.Round {
+		return rec, ErrRoundOver
+	}
 	if standing := rec.Decision; standing != nil && standing.Round == dec.Round {
 		return rec, lost(*standing, dec)
 	}
@@ -124,7 +134,7 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 	}
 	next.Decision = &standing
 	review := *rec.Review
-	review.State = closedState(standing.Status)
+	review.State, review.UndoUntil = closedState(standing.Status), standing.UndoUntil
 	next.Review = &review
 	if !won {
 		return next, lost(standing, dec)
@@ -144,6 +154,7 @@ func (d *Desk) callback(rec Record) (*Callback, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Hold = rec.Decision.UndoFor > 0 && !d.Amends[rec.Item.Source]
 	return &c, nil
 }
 
