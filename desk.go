@@ -17,7 +17,7 @@ type Decisions interface {
 	// Decide commits a decision with its log entry, its callback (if any) and the card's refresh in one transaction, unless the round has
 	// its decision already: then it changes nothing. It returns the decision that stands and whether it is this one.
 	Decide(ctx context.Context, decision Decision, callback *Callback) (standing Decision, won bool, err error)
-	// Due returns the ids of open reviews that expired before now, the oldest first, limit at most.
+	// Due returns the ids of open reviews that expired before now, the oldest first, limit at most. None is due in a queue that is paused.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
 }
 
@@ -35,6 +35,8 @@ type Desk struct {
 	Panels    Panels     // nil: there are no panels
 	Reopens   Reopens    // nil: nothing can be undone
 	Notes     NoteKeeper // nil: no notes are kept
+	Timers    Timers     // what is due
+	Pauses    Pauses     // which queues are paused
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
 	Amends    map[string]bool // of those, the ones that are told at once, and told again when a decision is undone; others are told when it cannot be undone any more
@@ -175,34 +177,6 @@ func lost(standing, mine Decision) error {
 		return nil
 	}
 	return &AlreadyDecidedError{Decision: standing}
-}
-
-// ExpireDue ends up to limit reviews whose time has run out, each with an EXPIRED decision, and returns how many. A review decided
-// meanwhile keeps its decision.
-func (d *Desk) ExpireDue(ctx context.Context, limit int) (int, error) {
-	ids, err := d.Decisions.Due(ctx, d.now(), limit)
-	if err != nil {
-		return 0, fmt.Errorf("list due reviews: %w", err)
-	}
-	expired := 0
-	for _, id := range ids {
-		rec, err := d.Decisions.Review(ctx, id)
-		if err != nil {
-			return expired, fmt.Errorf("load review %s: %w", id, err)
-		}
-		_, err = d.commit(ctx, rec, Decision{
-			ReviewID: id, Round: rec.Review.Round, Status: Expired, Reviewer: systemReviewer, At: d.now(),
-			Context: map[string]string{"surface": "timer"},
-		})
-		switch {
-		case errors.Is(err, ErrAlreadyDecided):
-		case err != nil:
-			return expired, fmt.Errorf("expire review %s: %w", id, err)
-		default:
-			expired++
-		}
-	}
-	return expired, nil
 }
 
 // Cancel ends an open review without an answer, with a CANCELLED decision by nobody, and says whether it did: a review that is closed, or is

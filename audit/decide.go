@@ -182,7 +182,8 @@ func (s *Store) standing(ctx context.Context, lost hitl.Decision) (hitl.Decision
 // Due returns the ids of open reviews that expired before now, the oldest first, limit at most.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT id FROM hitl.reviews WHERE state = 'open' AND expires_at < $1 ORDER BY expires_at, id LIMIT $2`, now, limit)
+		SELECT r.id FROM hitl.reviews r
+		WHERE r.state = 'open' AND r.expires_at < $1 AND `+running+` ORDER BY r.expires_at, r.id LIMIT $2`, now, limit)
 	if err != nil {
 		return nil, fmt.Errorf("query due reviews: %w", err)
 	}
