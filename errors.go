@@ -22,6 +22,8 @@ var (
 	ErrConflict = errors.New("the same source and id were used before with another text, metadata or subject")
 	// ErrAlreadyDecided is what an *AlreadyDecidedError is.
 	ErrAlreadyDecided = errors.New("already decided")
+	// ErrNotClaimed says that somebody hands over a review that they have not claimed.
+	ErrNotClaimed = errors.New("not claimed")
 	// ErrNoRoom says that a channel already holds as many open cards as it may.
 	ErrNoRoom = errors.New("channel is full")
 	// ErrPosted says that the review already has its card.
@@ -59,3 +61,13 @@ func (e *AlreadyDecidedError) Error() string {
 
 // Is makes errors.Is(err, ErrAlreadyDecided) true.
 func (e *AlreadyDecidedError) Is(target error) bool { return target == ErrAlreadyDecided }
+
+// ClaimedError says that somebody has a review for themselves for now.
+type ClaimedError struct {
+	By    Reviewer
+	Until time.Time
+}
+
+func (e *ClaimedError) Error() string {
+	return fmt.Sprintf("claimed by %s until %s", e.By, e.Until.UTC().Format(time.RFC3339))
+}

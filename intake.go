@@ -47,6 +47,7 @@ type Source struct {
 type QueueRules struct {
 	ExpireAfter time.Duration // 0: reviews never expire
 	Backlog     int           // most open reviews; 0: no limit
+	ClaimFor    time.Duration // how long a claim lasts; 0: nothing can be claimed
 }
 
 // Intake takes submissions in. It is safe for concurrent use; its fields must not change once it is used.

@@ -14,9 +14,11 @@ import (
 
 // Decide commits a decision with its log entry, its callback (if any) and the refresh of the review's card in one transaction,
 // unless its round has a decision or is not the open one: then it changes nothing. It returns the decision that stands and whether it
-// is this one. Errors: hitl.ErrNotFound, *hitl.InvalidError for a round that never was; after any other the outcome is unknown.
+// is this one. Errors: hitl.ErrNotFound, *hitl.InvalidError for a round that never was, *hitl.ClaimedError while somebody else has claimed
+// the review; after any other the outcome is unknown.
 //
-// No lock decides who wins: of concurrent inserts under one primary key, one succeeds.
+// The primary key decides who wins: of concurrent inserts, one succeeds. The review is locked before all the same, so that no claim comes in
+// between.
 func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hitl.Callback) (hitl.Decision, bool, error) {
 	where, err := toJSON("decision context", decision.Context)
 	if err != nil {
@@ -59,7 +61,7 @@ type wonReview struct {
 	secret                []byte // the item's erasable key
 }
 
-// insertDecision returns nil when another decision stands, or the round is not open.
+// insertDecision returns nil when another decision stands, the round is not open, or somebody else has claimed the review.
 func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where string) (*wonReview, error) {
 	var w wonReview
 	err := tx.QueryRow(ctx, `
@@ -68,7 +70,8 @@ func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where strin
 		        reviewer_team, reviewer_user, reason, comment, at, context)
 		    SELECT r.id, r.round, r.item_id, r.queue, i.ai_label, r.opened_at, $3, $4, $5, $6, $7, $8, $9, $10::json
 		    FROM hitl.reviews r JOIN hitl.items i ON i.id = r.item_id
-		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open'
+		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open' AND ($6 = 'system' OR NOT `+claimedByOther("$5", "$6")+`)
+		    FOR NO KEY UPDATE OF r
 		    ON CONFLICT (review_id, round) DO NOTHING
 		    RETURNING item_id, queue)
 		SELECT w.item_id, i.source, w.queue, x.key
@@ -101,7 +104,8 @@ func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.
 	}
 	// The review before its card: the order of locks.
 	tag, err := tx.Exec(ctx, `
-		UPDATE hitl.reviews SET state = $3, closed_at = $4, version = version + 1 WHERE id = $1 AND round = $2 AND state = 'open'`,
+		UPDATE hitl.reviews SET state = $3, closed_at = $4, version = version + 1, claimed_team = '', claimed_user = '', claimed_until = NULL
+		WHERE id = $1 AND round = $2 AND state = 'open'`,
 		d.ReviewID, d.Round, state, d.At)
 	if err != nil {
 		return fmt.Errorf("close review: %w", err)
@@ -143,20 +147,28 @@ func decisionContext(w wonReview, d hitl.Decision) map[string]any {
 	return c
 }
 
-// standing returns the decision that a lost one lost to: its round's, or else the review's latest.
+// standing returns the decision that a lost one lost to: its round's, or else the review's latest. Error: *hitl.ClaimedError when the round is
+// open, and somebody else has the review; hitl.ErrUnavailable when nothing stands in the way any more.
 func (s *Store) standing(ctx context.Context, lost hitl.Decision) (hitl.Decision, error) {
 	var d decisionColumns
 	var round *int
+	var claim claimColumns
+	var open bool
 	err := s.pool.QueryRow(ctx, `
-		SELECT d.round, d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
+		SELECT r.state = 'open' AND r.round = $2, `+claimedByOther("$3", "$4")+`, r.claimed_team, r.claimed_user, r.claimed_until, d.round, d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
 		FROM hitl.reviews r LEFT JOIN hitl.decisions d ON d.review_id = r.id
-		WHERE r.id = $1 ORDER BY d.round = $2 DESC NULLS LAST, d.round DESC LIMIT 1`, lost.ReviewID, lost.Round,
-	).Scan(&round, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
+		WHERE r.id = $1 ORDER BY d.round = $2 DESC NULLS LAST, d.round DESC LIMIT 1`,
+		lost.ReviewID, lost.Round, lost.Reviewer.Team, lost.Reviewer.User,
+	).Scan(&open, &claim.others, &claim.by.Team, &claim.by.User, &claim.until, &round, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return hitl.Decision{}, hitl.ErrNotFound
 	case err != nil:
 		return hitl.Decision{}, fmt.Errorf("read standing decision: %w", err)
+	case open && claim.others:
+		return hitl.Decision{}, claim.taken()
+	case open: // what was in the way a moment ago is not any more
+		return hitl.Decision{}, hitl.ErrUnavailable
 	case round == nil:
 		return hitl.Decision{}, &hitl.InvalidError{Field: "round", Reason: fmt.Sprintf("%d is not the open one", lost.Round)}
 	}

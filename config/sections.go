@@ -84,6 +84,8 @@ type Queue struct {
 	ExpireAfter time.Duration `yaml:"expire_after" default:"0"`
 	// Backlog is the most open reviews; more items that need one are refused with 503. 0: no limit.
 	Backlog int `yaml:"backlog" default:"100000" min:"0"`
+	// ClaimFor is how long a reviewer has a claimed review for themselves. 0: nothing can be claimed.
+	ClaimFor time.Duration `yaml:"claim_for" default:"15m" max:"24h"`
 	// Reasons are what a reviewer can choose to say about a correction.
 	Reasons []string `yaml:"reasons" min:"1" max:"75"`
 	// Redact are the kinds of personal data that are hidden from Slack: email, phone, card, iban.

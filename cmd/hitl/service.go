@@ -72,7 +72,10 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if s.queue, err = openQueue(ctx, cfg, logger); err != nil {
 		return nil, err
 	}
-	s.desk = &hitl.Desk{Decisions: s.store, Reveals: s.store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Observer: s.metrics, Logger: logger, Now: time.Now}
+	s.desk = &hitl.Desk{
+		Decisions: s.store, Reveals: s.store, Claims: s.store, Skips: s.store, Waiting: waiting{s.queue},
+		Queues: queueRules(cfg), Callbacks: calledBack(cfg), Observer: s.metrics, Logger: logger, Now: time.Now,
+	}
 	if s.bot, err = bot.New(botConfig(cfg, s)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
 	}
