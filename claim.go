@@ -33,7 +33,7 @@ type Claims interface {
 	Release(ctx context.Context, reviewID string, round int, who Reviewer) error
 	// Next claims the most urgent review of the queues that somebody may take, of equally urgent ones the oldest, and returns its id; "" when
 	// there is none. Nobody is given what another has claimed, what they have skipped or voted on, or the younger of twins; a paused queue
-	// has nothing. Any number may ask at once, and none gets the other's.
+	// has nothing. Any number may ask at once, and none gets the other's; what is before a panel is claimed by nobody.
 	Next(ctx context.Context, who Reviewer, offers []Offer) (reviewID string, err error)
 	// Claimed returns the records of what somebody has claimed now, the claim that ends first before the others.
 	Claimed(ctx context.Context, who Reviewer) ([]Record, error)
@@ -64,6 +64,9 @@ func (d *Desk) claim(ctx context.Context, c Claim) (Record, error) {
 	}
 	if c.For = d.Queues[rec.Review.Queue].ClaimFor; c.For <= 0 {
 		return rec, &InvalidError{"claim", "this queue has no claims"}
+	}
+	if rec.Gathering() {
+		return rec, &InvalidError{"claim", "a panel is for several"}
 	}
 	if err := d.Claims.Claim(ctx, c); err != nil {
 		return rec, fmt.Errorf("claim review: %w", err)

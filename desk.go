@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 )
@@ -34,6 +35,7 @@ type Desk struct {
 	Reveals   Reveals    // nil: nothing can be revealed
 	Claims    Claims     // nil: nothing can be claimed
 	Skips     Skips      // nil: nothing can be skipped
+	Panels    Panels     // nil: there are no panels
 	Waiting   Promotions // nil: no index is told of what became urgent
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
@@ -50,8 +52,12 @@ func (d *Desk) Review(ctx context.Context, reviewID string) (Record, error) {
 // Decide makes a verdict the decision of its round and returns the record with it after the commit. Saying the same again is no
 // error. Correcting to the model's own label is accepting.
 //
-// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words;
-// *AlreadyDecidedError when another decision stands; *ClaimedError while somebody else has the review. After any other error the outcome is unknown and the same verdict may be given again.
+// A review before a panel is decided by nobody alone, unless the panel is complete and came to no majority; then the caller makes sure that the
+// person is one of its adjudicators.
+//
+// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words; ErrPanel; *AlreadyDecidedError
+// when another decision stands; *ClaimedError while somebody else has the review. After any other error the outcome is unknown and the same verdict
+// may be given again.
 func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 	rec, err := d.Decisions.Review(ctx, v.ReviewID)
 	if err != nil {
@@ -60,6 +66,16 @@ func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 	decision, err := d.decision(rec, v)
 	if err != nil {
 		return rec, err
+	}
+	if rec.Gathering() && decision.Round == rec.Review.Round {
+		return rec, ErrPanel
+	}
+	if rec.Adjudicated() {
+		decision.Context = maps.Clone(decision.Context)
+		if decision.Context == nil {
+			decision.Context = map[string]string{}
+		}
+		decision.Context["adjudicated"] = "true"
 	}
 	return d.commit(ctx, rec, decision)
 }
@@ -100,13 +116,9 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 	}
 	next := rec
 	next.Decision = &dec
-	var callback *Callback
-	if d.Callbacks[rec.Item.Source] {
-		c, err := newCallback(next)
-		if err != nil {
-			return rec, err
-		}
-		callback = &c
+	callback, err := d.callback(next)
+	if err != nil {
+		return rec, err
 	}
 	standing, won, err := d.Decisions.Decide(ctx, dec, callback)
 	if err != nil {
@@ -123,6 +135,18 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 		d.Observer.Decided(next)
 	}
 	return next, nil
+}
+
+// callback is what tells a record's upstream of its decision; nil: nobody is told.
+func (d *Desk) callback(rec Record) (*Callback, error) {
+	if !d.Callbacks[rec.Item.Source] {
+		return nil, nil
+	}
+	c, err := newCallback(rec)
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
 }
 
 // closedState is what a review becomes by a decision.

@@ -12,6 +12,9 @@ type Record struct {
 	Route      Route
 	Review     *Review   // nil when accepted at once; else the latest round
 	Decision   *Decision // nil while open
+	// Voices are the verdicts of the review's round, if it has a panel, the oldest first. Before there is a decision nobody may be shown who said
+	// what, and before the panel is complete not even what was said.
+	Voices []Voice
 }
 
 // Status is where the item stands now.

@@ -17,8 +17,8 @@ import (
 // is this one. Errors: hitl.ErrNotFound, *hitl.InvalidError for a round that never was, *hitl.ClaimedError while somebody else has claimed
 // the review; after any other the outcome is unknown.
 //
-// The primary key decides who wins: of concurrent inserts, one succeeds. The review is locked before all the same, so that no claim comes in
-// between.
+// The primary key decides who wins: of concurrent inserts under it, one succeeds. The review is locked before, as everywhere, so that whoever
+// holds it and decides, as the last voice of a panel does, waits for nobody. Before a panel is complete only its end in time or by erasure counts.
 func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hitl.Callback) (hitl.Decision, bool, error) {
 	where, err := toJSON("decision context", decision.Context)
 	if err != nil {
@@ -65,13 +65,16 @@ type wonReview struct {
 func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where string) (*wonReview, error) {
 	var w wonReview
 	err := tx.QueryRow(ctx, `
-		WITH won AS (
+		WITH r AS (
+		    SELECT r.* FROM hitl.reviews r
+		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open'
+		        AND (r.panel = 1 OR $3 IN ('EXPIRED', 'CANCELLED') OR r.panel <= (`+countVoices+`))
+		        AND ($5 = '' OR NOT `+claimedByOther("$5", "$6")+`)
+		    FOR NO KEY UPDATE), won AS (
 		    INSERT INTO hitl.decisions (review_id, round, item_id, queue, ai_label, opened_at, status, label,
 		        reviewer_team, reviewer_user, reason, comment, at, context)
 		    SELECT r.id, r.round, r.item_id, r.queue, i.ai_label, r.opened_at, $3, $4, $5, $6, $7, $8, $9, $10::json
-		    FROM hitl.reviews r JOIN hitl.items i ON i.id = r.item_id
-		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open' AND ($6 = 'system' OR NOT `+claimedByOther("$5", "$6")+`)
-		    FOR NO KEY UPDATE OF r
+		    FROM r JOIN hitl.items i ON i.id = r.item_id
 		    ON CONFLICT (review_id, round) DO NOTHING
 		    RETURNING item_id, queue)
 		SELECT w.item_id, i.source, w.queue, x.key

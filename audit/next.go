@@ -12,7 +12,7 @@ import (
 )
 
 // takeable is the condition on hitl.reviews AS r that a reviewer ($1 team, $2 user) may be given it.
-var takeable = `r.state = 'open' AND NOT ` + claimedByOther("$1", "$2") + `
+var takeable = `r.state = 'open' AND NOT ` + claimedByOther("$1", "$2") + ` AND (r.panel = 1 OR r.panel > (` + countVoices + `))
     AND NOT EXISTS (SELECT FROM hitl.pauses p WHERE p.queue = r.queue)
     AND NOT EXISTS (SELECT FROM hitl.verdicts v WHERE v.review_id = r.id AND v.round = r.round AND v.reviewer_team = $1 AND v.reviewer_user = $2)
     AND NOT EXISTS (SELECT FROM hitl.reviews o WHERE o.queue = r.queue AND o.twin = r.twin AND o.state = 'open' AND o.id < r.id)
@@ -21,18 +21,18 @@ var takeable = `r.state = 'open' AND NOT ` + claimedByOther("$1", "$2") + `
 // nextPlaces finds the first review that may be taken of each queue and priority, by the index on both, and puts these in order: the most
 // urgent, of equally urgent ones the oldest.
 var nextPlaces = `
-	SELECT q.n - 1, p.priority, h.id
+	SELECT q.n - 1, p.priority, h.id, h.panel > 1
 	FROM unnest($3::text[]) WITH ORDINALITY AS q (queue, n)
 	CROSS JOIN unnest($4::text[]) WITH ORDINALITY AS p (priority, rank)
 	CROSS JOIN LATERAL (
-	    SELECT r.id FROM hitl.reviews r WHERE r.queue = q.queue AND r.priority = p.priority AND ` + takeable + ` ORDER BY r.id LIMIT 1) h
+	    SELECT r.id, r.panel FROM hitl.reviews r WHERE r.queue = q.queue AND r.priority = p.priority AND ` + takeable + ` ORDER BY r.id LIMIT 1) h
 	ORDER BY p.rank, h.id`
 
 // takeNext claims the first review of a queue and priority that may be taken. Who comes at the same time passes over what is locked.
 var takeNext = `
 	UPDATE hitl.reviews SET claimed_team = $1, claimed_user = $2, claimed_until = now() + $5 * interval '1 microsecond', version = version + 1
 	WHERE id = (
-	    SELECT r.id FROM hitl.reviews r WHERE r.queue = $3 AND r.priority = $4 AND ` + takeable + `
+	    SELECT r.id FROM hitl.reviews r WHERE r.queue = $3 AND r.priority = $4 AND r.panel = 1 AND ` + takeable + `
 	    ORDER BY r.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 	RETURNING id, claimed_until`
 
@@ -52,8 +52,8 @@ func (s *Store) Next(ctx context.Context, who hitl.Reviewer, offers []hitl.Offer
 		}
 		for _, p := range places {
 			offer := offers[p.offer]
-			if offer.For <= 0 {
-				return p.head, nil // nobody can claim it, neither can we
+			if p.panel || offer.For <= 0 {
+				return p.head, nil // nobody can claim it
 			}
 			id, err := s.takeNext(ctx, who, offer, p.priority)
 			if err != nil || id != "" {
@@ -69,6 +69,7 @@ type place struct {
 	offer    int // its index
 	priority hitl.Priority
 	head     string // the review, unless somebody is faster
+	panel    bool   // it is for several: nobody claims it
 }
 
 func (s *Store) places(ctx context.Context, who hitl.Reviewer, queues []string) ([]place, error) {
@@ -77,7 +78,7 @@ func (s *Store) places(ctx context.Context, who hitl.Reviewer, queues []string) 
 		return nil, readError("look for next review", err)
 	}
 	places, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p place, err error) {
-		err = row.Scan(&p.offer, &p.priority, &p.head)
+		err = row.Scan(&p.offer, &p.priority, &p.head, &p.panel)
 		return p, err
 	})
 	if err != nil {

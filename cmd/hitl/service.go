@@ -73,7 +73,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 		return nil, err
 	}
 	s.desk = &hitl.Desk{
-		Decisions: s.store, Reveals: s.store, Claims: s.store, Skips: s.store, Waiting: waiting{s.queue},
+		Decisions: s.store, Reveals: s.store, Claims: s.store, Skips: s.store, Panels: s.store, Waiting: waiting{s.queue},
 		Queues: queueRules(cfg), Callbacks: calledBack(cfg), Observer: s.metrics, Logger: logger, Now: time.Now,
 	}
 	if s.bot, err = bot.New(botConfig(cfg, s)); err != nil {
