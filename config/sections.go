@@ -90,6 +90,8 @@ type Queue struct {
 	Hours *Hours `yaml:"hours"`
 	// Backlog is the most open reviews; more items that need one are refused with 503. 0: no limit.
 	Backlog int `yaml:"backlog" default:"100000" min:"0"`
+	// ClaimFor is how long a reviewer has a claimed review for themselves. 0: nothing can be claimed.
+	ClaimFor time.Duration `yaml:"claim_for" default:"15m" max:"24h"`
 	// UndoFor is how long whoever decided can take it back. 0: never.
 	UndoFor time.Duration `yaml:"undo_for" default:"2m"`
 	// Reasons are what a reviewer can choose to say about a correction.

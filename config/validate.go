@@ -203,9 +203,6 @@ func (s SLA) validate(ps *problems, path string) {
 	if g := s.EscalateTo.Group; g != "" && !groupForm.MatchString(g) {
 		ps.add(path+".escalate_to.group", `must be the id of a user group, "S…", not its handle`)
 	}
-	if s.RemindAfter < 0 || s.EscalateAfter < 0 {
-		ps.add(path, "times must not be negative")
-	}
 	label, named := strings.CutPrefix(s.ExpireAs, "label:")
 	if s.ExpireAs != "undecided" && s.ExpireAs != "ai_label" && (!named || strings.TrimSpace(label) == "") {
 		ps.add(path+".expire_as", "must be undecided, ai_label or label:NAME")
