@@ -31,6 +31,7 @@ const (
 type Desk struct {
 	Decisions Decisions
 	Reveals   Reveals // nil: nothing can be revealed
+	Twins     Twins   // nil: near-identical items are decided one by one
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
 	Observer  Observer        // may be nil
@@ -97,24 +98,21 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 	if standing := rec.Decision; standing != nil && standing.Round == dec.Round {
 		return rec, lost(*standing, dec)
 	}
-	next := rec
-	next.Decision = &dec
-	var callback *Callback
-	if d.Callbacks[rec.Item.Source] {
-		c, err := newCallback(next)
-		if err != nil {
-			return rec, err
-		}
-		callback = &c
+	callback, err := d.callback(rec, dec)
+	if err != nil {
+		return rec, err
 	}
-	standing, won, err := d.Decisions.Decide(ctx, dec, callback)
+	var standing Decision
+	var won bool
+	if d.Twins != nil && spreads(rec, dec) {
+		standing, won, err = d.commitTogether(ctx, rec, dec, callback)
+	} else {
+		standing, won, err = d.Decisions.Decide(ctx, dec, callback)
+	}
 	if err != nil {
 		return rec, fmt.Errorf("record decision: %w", err)
 	}
-	next.Decision = &standing
-	review := *rec.Review
-	review.State = closedState(standing.Status)
-	next.Review = &review
+	next := rec.with(standing)
 	if !won {
 		return next, lost(standing, dec)
 	}
@@ -122,6 +120,27 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 		d.Observer.Decided(next)
 	}
 	return next, nil
+}
+
+// callback makes what the upstream is told of a decision; nil: it is told nothing.
+func (d *Desk) callback(rec Record, dec Decision) (*Callback, error) {
+	if !d.Callbacks[rec.Item.Source] {
+		return nil, nil
+	}
+	rec.Decision = &dec
+	c, err := newCallback(rec)
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// with returns the record of a review that a decision has closed.
+func (r Record) with(dec Decision) Record {
+	review := *r.Review
+	review.State = closedState(dec.Status)
+	r.Review, r.Decision, r.Twins = &review, &dec, 0
+	return r
 }
 
 // closedState is what a review becomes by a decision.

@@ -47,14 +47,18 @@ type Source struct {
 type QueueRules struct {
 	ExpireAfter time.Duration // 0: reviews never expire
 	Backlog     int           // most open reviews; 0: no limit
+	// MergeDuplicates has near-identical items decided together.
+	MergeDuplicates bool
 }
 
 // Intake takes submissions in. It is safe for concurrent use; its fields must not change once it is used.
 type Intake struct {
-	Sources  map[string]Source
-	Queues   map[string]QueueRules
-	Ledger   Ledger
-	Waiting  Waiting
+	Sources map[string]Source
+	Queues  map[string]QueueRules
+	Ledger  Ledger
+	Waiting Waiting
+	// Normal returns the form in which near-identical texts are equal; nil: none are looked for.
+	Normal   func(text string) string
 	Observer Observer // may be nil
 	Logger   *slog.Logger
 	Now      func() time.Time
@@ -133,6 +137,7 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 	if rules.ExpireAfter > 0 {
 		rec.Review.ExpiresAt = rec.Item.ReceivedAt.Add(rules.ExpireAfter)
 	}
+	rec.Review.Twin = in.twin(rules, *rec)
 	return nil
 }
 

@@ -12,7 +12,11 @@ type Record struct {
 	Route      Route
 	Review     *Review   // nil when accepted at once; else the latest round
 	Decision   *Decision // nil while open
+	Twins      int       // how many other open reviews a decision on this one decides too, MaxTwins at most; 0 when it is closed
 }
+
+// MaxTwins is how far twins are counted.
+const MaxTwins = 1000
 
 // Status is where the item stands now.
 func (r Record) Status() Status {

@@ -115,6 +115,7 @@ var (
 	_ hitl.Ledger    = (*Store)(nil)
 	_ hitl.Decisions = (*Store)(nil)
 	_ hitl.Erasures  = (*Store)(nil)
+	_ hitl.Twins     = (*Store)(nil)
 )
 
 // silence is how long Postgres may say nothing to a new connection, or to one that was idle, before that is given up. The DSN's
