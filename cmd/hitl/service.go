@@ -72,7 +72,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if s.queue, err = openQueue(ctx, cfg, logger); err != nil {
 		return nil, err
 	}
-	s.desk = &hitl.Desk{Decisions: s.store, Reveals: s.store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Observer: s.metrics, Logger: logger, Now: time.Now}
+	s.desk = &hitl.Desk{Decisions: s.store, Reveals: s.store, Twins: s.store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Observer: s.metrics, Logger: logger, Now: time.Now}
 	if s.bot, err = bot.New(botConfig(cfg, s)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
 	}
@@ -81,7 +81,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	}
 	intake := &hitl.Intake{
 		Sources: intakeSources(cfg, s.models, policies), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
-		Observer: s.metrics, Logger: logger, Now: time.Now,
+		Normal: normalText, Observer: s.metrics, Logger: logger, Now: time.Now,
 	}
 	s.metrics.registry.MustRegister(newGauges(s, policies))
 	if s.api, err = ingest.New(ingestConfig(cfg, s, intake)); err != nil { //nolint:contextcheck // a handler gets its requests' contexts

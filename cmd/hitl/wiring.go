@@ -225,7 +225,7 @@ func calledBack(cfg *config.Config) map[string]bool {
 func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
 	out := map[string]hitl.QueueRules{}
 	for name, q := range cfg.Queues {
-		out[name] = hitl.QueueRules{ExpireAfter: q.ExpireAfter, Backlog: q.Backlog}
+		out[name] = hitl.QueueRules{ExpireAfter: q.ExpireAfter, Backlog: q.Backlog, MergeDuplicates: q.MergeDuplicates}
 	}
 	return out
 }
