@@ -21,6 +21,8 @@ type Bot struct {
 	drawn  drawn
 	wakes  map[string]chan struct{} // by queue: a slot may have become free
 
+	languages *languages
+
 	redactors map[string]*redactor // by queue
 	strictest *redactor            // of a queue that is not configured
 	replays   *replays
@@ -39,7 +41,12 @@ func New(cfg Config) (*Bot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("slack bot: %w", err)
 	}
+	languages, err := loadLanguages(catalogue, cfg.Language)
+	if err != nil {
+		return nil, fmt.Errorf("slack bot: %w", err)
+	}
 	b := &Bot{
+		languages: languages,
 		redactors: redactors, strictest: strictest, replays: newReplays(cfg.Replays, cfg.Now),
 		cfg: cfg, log: cfg.Logger, api: newAPI(cfg), trouble: map[string]error{}, wakes: map[string]chan struct{}{},
 	}

@@ -44,19 +44,10 @@ func newCache[V any](cfg Config, spawn spawner, fetch func(context.Context, stri
 // get returns the answer for a key, or why there is none.
 func (c *cache[V]) get(ctx context.Context, key string) (V, error) {
 	c.mu.Lock()
-	e, ok := c.entries[key]
-	if !ok {
-		c.evict()
-		e = &entry[V]{}
-		c.entries[key] = e
-	}
-	if !e.at.IsZero() && c.now().Sub(e.at) < c.fresh {
+	e := c.entry(ctx, key)
+	if c.believed(e) {
 		defer c.mu.Unlock()
 		return e.value, nil
-	}
-	if e.loading == nil {
-		e.loading = make(chan struct{})
-		c.spawn(ctx, func(ctx context.Context) { c.load(ctx, key, e) })
 	}
 	loading, known := e.loading, c.usable(e)
 	c.mu.Unlock()
@@ -80,6 +71,34 @@ func (c *cache[V]) get(ctx context.Context, key string) (V, error) {
 		return none, e.err
 	}
 	return none, ctx.Err()
+}
+
+// known returns what may be believed for a key without waiting, and begins to ask where that is nothing fresh.
+func (c *cache[V]) known(ctx context.Context, key string) (value V, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entry(ctx, key)
+	return e.value, c.usable(e)
+}
+
+// entry returns a key's entry; unless that is fresh, it is being loaded. The caller holds the lock.
+func (c *cache[V]) entry(ctx context.Context, key string) *entry[V] {
+	e, ok := c.entries[key]
+	if !ok {
+		c.evict()
+		e = &entry[V]{}
+		c.entries[key] = e
+	}
+	if !c.believed(e) && e.loading == nil {
+		e.loading = make(chan struct{})
+		c.spawn(ctx, func(ctx context.Context) { c.load(ctx, key, e) })
+	}
+	return e
+}
+
+// believed says whether an entry's value is fresh. The caller holds the lock.
+func (c *cache[V]) believed(e *entry[V]) bool {
+	return !e.at.IsZero() && c.now().Sub(e.at) < c.fresh
 }
 
 // usable says whether an entry's value may be believed. The caller holds the lock.

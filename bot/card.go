@@ -40,28 +40,28 @@ type message struct {
 }
 
 // card shows a record in its present state. It is pure.
-func card(s screened) message {
+func card(l *language, s screened) message {
 	rec := s.Record
 	if erased(rec) {
-		return erasedCard(rec)
+		return erasedCard(l, rec)
 	}
-	shown, more := preview(rec.Item.Text)
-	blocks := []slack.Block{contextLine(origin(rec)), quote(shown)}
+	shown, more := preview(l, rec.Item.Text)
+	blocks := []slack.Block{contextLine(origin(l, rec)), quote(shown)}
 	if more != "" {
 		blocks = append(blocks, contextLine(more))
 	}
 	if s.hidden > 0 {
-		blocks = append(blocks, contextLine(hiddenWords(s)))
+		blocks = append(blocks, contextLine(hiddenWords(l, s)))
 	}
-	blocks = append(blocks, section(opinion(rec)+"\n*Needs a person:* "+why(rec)))
+	blocks = append(blocks, section(opinion(l, rec)+"\n"+l.say("card.needs_person", "Why", why(l, rec))))
 	if open(rec) {
-		return message{Text: summary(s), Blocks: append(blocks, buttons(s))}
+		return message{Text: summary(l, s), Blocks: append(blocks, buttons(l, s))}
 	}
-	blocks = append(blocks, outcome(rec)...)
+	blocks = append(blocks, outcome(l, rec)...)
 	if s.hidden > 0 {
-		blocks = append(blocks, slack.NewActionBlock("hitl_reveal", revealButton(s)))
+		blocks = append(blocks, slack.NewActionBlock("hitl_reveal", revealButton(l, s)))
 	}
-	return message{Text: summary(s), Blocks: blocks}
+	return message{Text: summary(l, s), Blocks: blocks}
 }
 
 // open says whether a record waits for a verdict.
@@ -73,151 +73,161 @@ func open(rec hitl.Record) bool {
 func erased(rec hitl.Record) bool { return !rec.Item.ErasedAt.IsZero() }
 
 // erasedWords stand where the text stood, as mrkdwn.
-func erasedWords(rec hitl.Record) string { return "🗑 Text erased " + when(rec.Item.ErasedAt) }
+func erasedWords(l *language, rec hitl.Record) string {
+	return l.say("card.erased", "When", when(l, rec.Item.ErasedAt))
+}
 
 // erasedCard keeps of a card what the model said and who decided what, and when.
-func erasedCard(rec hitl.Record) message {
-	words := ended(rec)
+func erasedCard(l *language, rec hitl.Record) message {
+	words := ended(l, rec)
 	if rec.Decision != nil {
-		words = decided(*rec.Decision, rec.Prediction.Label)
+		words = decided(l, *rec.Decision, rec.Prediction.Label)
 	}
 	return message{
-		Text:   fmt.Sprintf("%s. %s. %s.", strings.TrimSuffix(words, "."), erasedWords(rec), opinion(rec)),
-		Blocks: []slack.Block{contextLine(origin(rec)), section(erasedWords(rec)), section(opinion(rec)), section(words)},
+		Text:   fmt.Sprintf("%s. %s. %s.", strings.TrimSuffix(words, "."), erasedWords(l, rec), opinion(l, rec)),
+		Blocks: []slack.Block{contextLine(origin(l, rec)), section(erasedWords(l, rec)), section(opinion(l, rec)), section(words)},
 	}
 }
 
 // origin is the card's first line: queue, urgency, where the item comes from, how old it is.
-func origin(rec hitl.Record) string {
+func origin(l *language, rec hitl.Record) string {
 	parts := []string{}
 	if r := rec.Review; r != nil {
-		parts = append(parts, "*Review* in "+code(r.Queue, maxNameUnits))
+		parts = append(parts, l.say("card.origin.queue", "Queue", code(l, r.Queue, maxNameUnits)))
 		switch r.Priority {
 		case hitl.PriorityUrgent:
-			parts = append(parts, "*urgent*")
+			parts = append(parts, l.say("card.origin.urgent"))
 		case hitl.PrioritySample:
-			parts = append(parts, "sample")
+			parts = append(parts, l.say("card.origin.sample"))
 		case hitl.PriorityNormal:
 		}
 		if r.Round > 1 {
-			parts = append(parts, fmt.Sprintf("round %d", r.Round))
+			parts = append(parts, l.say("card.origin.round", "Round", r.Round))
 		}
 	}
-	from := "from " + code(rec.Item.Source, maxNameUnits)
+	from := code(l, rec.Item.Source, maxNameUnits)
 	if id := rec.Item.ExternalID; id != "" && id != rec.Item.ID && !erased(rec) {
-		from += " " + code(id, maxNameUnits)
+		from += " " + code(l, id, maxNameUnits)
 	}
-	return strings.Join(append(parts, from, "received "+ago(rec.Item.ReceivedAt)), " · ")
+	return strings.Join(append(parts, l.say("card.origin.from", "Source", from), l.say("card.origin.received", "Ago", ago(rec.Item.ReceivedAt))), " · ")
 }
 
 // preview returns the beginning of a text that a card shows and, when it is not all, a line that says so.
-func preview(text string) (shown, hidden string) {
+func preview(l *language, text string) (shown, hidden string) {
 	start := head(text, previewBytes)
-	seen := squeeze(visible(start))
+	seen := squeeze(visible(l, start))
 	shown = cutLines(cut(seen, cardTextUnits, units), cardTextLines)
 	if shown == seen && start == text {
 		return shown, ""
 	}
-	return shown, fmt.Sprintf("The text goes on: this is the beginning of %s.", count(len([]rune(text)), "character"))
+	return shown, l.say("card.goes_on", "N", len([]rune(text)))
 }
 
 // opinion is what the model said.
-func opinion(rec hitl.Record) string {
+func opinion(l *language, rec hitl.Record) string {
 	p := rec.Prediction
 	if p.Label == "" {
-		return "*AI:* no answer"
+		return l.say("card.opinion.none")
 	}
-	confidence := percent(p.Confidence)
+	confidence := percent(l, p.Confidence)
 	if slices.Contains(rec.Route.Triggers, hitl.TriggerLowConfidence) {
-		confidence, _ = percents(p.Confidence, rec.Route.Threshold) // as in the reason beside it
+		confidence, _ = percents(l, p.Confidence, rec.Route.Threshold) // as in the reason beside it
 	}
-	return fmt.Sprintf("*AI:* %s · confidence %s", code(p.Label, maxLabelUnits), escape(confidence))
+	return l.say("card.opinion", "Label", code(l, p.Label, maxLabelUnits), "Confidence", escape(confidence))
 }
 
 // outcome says how a review ended.
-func outcome(rec hitl.Record) []slack.Block {
+func outcome(l *language, rec hitl.Record) []slack.Block {
 	d := rec.Decision
 	if d == nil {
-		return []slack.Block{section(ended(rec))}
+		return []slack.Block{section(ended(l, rec))}
 	}
-	blocks := []slack.Block{section(decided(*d, rec.Prediction.Label))}
+	blocks := []slack.Block{section(decided(l, *d, rec.Prediction.Label))}
 	if d.Reason != "" {
-		blocks = append(blocks, contextLine("Reason: "+escape(plainName(d.Reason, maxReasonUnits))))
+		blocks = append(blocks, contextLine(l.say("card.reason", "Reason", escape(plainName(l, d.Reason, maxReasonUnits)))))
 	}
 	if d.Comment != "" {
-		blocks = append(blocks, contextLine("Comment by "+who(d.Reviewer)+":"), quote(cut(visible(d.Comment), maxCommentUnits, units)))
+		blocks = append(blocks, contextLine(l.say("card.comment_by", "Who", who(l, d.Reviewer))), quote(cut(visible(l, d.Comment), maxCommentUnits, units)))
 	}
 	return blocks
 }
 
 // ended names the end of a review that has no decision.
-func ended(rec hitl.Record) string {
+func ended(l *language, rec hitl.Record) string {
 	if rec.Review == nil {
-		return "This item needs no review."
+		return l.say("card.ended.no_review")
 	}
 	switch rec.Review.State {
 	case hitl.ReviewExpired:
-		return "⌛ *Expired*: nobody decided in time"
+		return l.say("verdict.expired")
 	case hitl.ReviewCancelled:
-		return "⊘ *Cancelled*"
+		return l.say("verdict.cancelled")
 	case hitl.ReviewOpen, hitl.ReviewDecided:
 	}
-	return "This review is closed."
+	return l.say("card.ended.closed")
 }
 
 // summary is the whole card in one line of mrkdwn.
-func summary(s screened) string {
-	rec, notice := s.Record, ""
-	if s.hidden > 0 {
-		notice = " " + hiddenWords(s)
-	}
-	text := escape(cut(isolate(oneLine(visible(head(rec.Item.Text, previewBytes)))), summaryUnits, escapedUnits))
-	ai := opinion(rec)
-	switch {
+func summary(l *language, s screened) string {
+	rec := s.Record
+	text := escape(cut(isolate(oneLine(visible(l, head(rec.Item.Text, previewBytes)))), summaryUnits, escapedUnits))
+	var parts []string
+	switch d := rec.Decision; {
 	case open(rec):
-		return fmt.Sprintf("Review in %s: “%s” %s. Needs a person: %s.%s", code(rec.Review.Queue, maxNameUnits), text, ai, why(rec), notice)
-	case rec.Decision == nil:
-		return fmt.Sprintf("%s. “%s” %s.%s", ended(rec), text, ai, notice)
+		parts = []string{l.say("card.summary.open", "Queue", code(l, rec.Review.Queue, maxNameUnits), "Text", text, "AI", opinion(l, rec), "Why", why(l, rec))}
+	case d == nil:
+		parts = []string{ended(l, rec) + ".", l.say("card.summary.text", "Text", text, "AI", opinion(l, rec))}
+	default:
+		parts = []string{decided(l, *d, rec.Prediction.Label) + "."}
+		if d.Reason != "" {
+			parts = append(parts, l.say("card.reason", "Reason", escape(plainName(l, d.Reason, maxReasonUnits)))+".")
+		}
+		if d.Comment != "" {
+			comment := escape(cut(oneLine(visible(l, d.Comment)), maxCommentSummary, escapedUnits))
+			parts = append(parts, l.say("card.summary.comment", "Comment", comment))
+		}
+		parts = append(parts, l.say("card.summary.text", "Text", text, "AI", opinion(l, rec)))
 	}
-	words := decided(*rec.Decision, rec.Prediction.Label) + "."
-	if rec.Decision.Reason != "" {
-		words += " Reason: " + escape(plainName(rec.Decision.Reason, maxReasonUnits)) + "."
+	if s.hidden > 0 {
+		parts = append(parts, hiddenWords(l, s))
 	}
-	if rec.Decision.Comment != "" {
-		words += " Comment: “" + escape(cut(oneLine(visible(rec.Decision.Comment)), maxCommentSummary, escapedUnits)) + "”."
-	}
-	return fmt.Sprintf("%s “%s” %s.%s", words, text, ai, notice)
+	return strings.Join(parts, " ")
 }
 
 // buttons are the ways to answer an open review.
-func buttons(s screened) slack.Block {
+func buttons(l *language, s screened) slack.Block {
 	rec := s.Record
 	r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
 	var row []slack.BlockElement
 	if rec.Prediction.Label != "" {
-		row = append(row, button(actionAccept, "✓ Accept ", rec.Prediction.Label, r).WithStyle(slack.StylePrimary))
+		row = append(row, button(l, actionAccept, rec.Prediction.Label, r).WithStyle(slack.StylePrimary))
 	}
 	for i, label := range suggestions(rec) {
-		row = append(row, button(fmt.Sprint(actionLabel, i), "", label, r))
+		row = append(row, button(l, fmt.Sprint(actionLabel, i), label, r))
 	}
 	row = append(row,
-		slack.NewButtonBlockElement(actionOther, r.String(), plain("Other…")),
-		slack.NewButtonBlockElement(actionText, r.String(), plain("Show all")))
+		slack.NewButtonBlockElement(actionOther, r.String(), plain(l.say("card.button.other"))),
+		slack.NewButtonBlockElement(actionText, r.String(), plain(l.say("card.button.text"))))
 	if s.hidden > 0 {
-		row = append(row, revealButton(s))
+		row = append(row, revealButton(l, s))
 	}
 	return slack.NewActionBlock("hitl_verdict", row...)
 }
 
 // button is one label to click on. Its text is cut, its spoken name says what it does.
-func button(action, verb, label string, r ref) *slack.ButtonBlockElement {
+func button(l *language, action, label string, r ref) *slack.ButtonBlockElement {
 	r.Label = labelKey(label)
-	b := slack.NewButtonBlockElement(action, r.String(), plain(verb+plainName(label, maxButtonUnits-units(verb))))
-	spoken := "Correct to "
-	if action == actionAccept {
-		spoken = "Accept "
+	fit := func(say func(label string) string) string {
+		return say(plainName(l, label, maxButtonUnits-units(say(""))))
 	}
-	b.AccessibilityLabel = spoken + plainName(label, maxButtonUnits-units(spoken))
+	text := func(label string) string { return label }
+	spoken := func(label string) string { return l.say("card.button.correct.spoken", "Label", label) }
+	if action == actionAccept {
+		text = func(label string) string { return l.say("card.button.accept", "Label", label) }
+		spoken = func(label string) string { return l.say("card.button.accept.spoken", "Label", label) }
+	}
+	b := slack.NewButtonBlockElement(action, r.String(), plain(fit(text)))
+	b.AccessibilityLabel = fit(spoken)
 	return b
 }
 

@@ -10,16 +10,6 @@ import (
 	"hitl"
 )
 
-// Words for when nothing could be done. They say what happened, and what to do.
-const (
-	wordsUnknown   = "This button belongs to no review that I know. Nothing was recorded."
-	wordsNotSaved  = "*Not recorded.* The decision could not be confirmed as saved. Please try again in a moment: a decision counts only once."
-	wordsNotSure   = "*Not recorded.* Slack did not tell me whether you may decide this. Please try again in a moment."
-	wordsNotOpened = "The form could not be opened: Slack did not take it in time. Nothing was recorded, please click again."
-	wordsNotLoaded = "The review could not be loaded. Nothing was recorded; please close this and try again in a moment."
-	wordsNoLabel   = "Not recorded: that label is not one of this review's labels. Please choose with “Other…”."
-)
-
 // click carries out a click on a card's button. Deciding is done before the answer, everything else beside it.
 func (b *Bot) click(ctx context.Context, in interaction) answer {
 	if len(in.Actions) == 0 {
@@ -35,21 +25,21 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	r, ok := parseRef(a.Value)
 	if !ok {
 		b.cfg.Observer.Clicked("button", "unknown")
-		b.tell(ctx, in, wordsUnknown)
+		b.tell(ctx, in, saying("told.unknown"))
 		return answer{}
 	}
 	switch {
 	case a.ActionID == actionOther:
-		return b.open(ctx, in, r, "Choose a label", b.correctView)
+		return b.open(ctx, in, r, saying("modal.correct.title"), b.correctView)
 	case a.ActionID == actionText:
-		return b.open(ctx, in, r, "Full text", b.textView)
+		return b.open(ctx, in, r, saying("modal.text.title"), b.textView)
 	case a.ActionID == actionReveal:
-		return b.open(ctx, in, r, "Reveal", b.revealView)
+		return b.open(ctx, in, r, saying("modal.reveal.title"), b.revealView)
 	case (a.ActionID == actionAccept || strings.HasPrefix(a.ActionID, actionLabel)) && r.Label != "":
 		return b.decideClick(ctx, in, r)
 	}
 	b.cfg.Observer.Clicked("button", "unknown")
-	b.tell(ctx, in, wordsUnknown)
+	b.tell(ctx, in, saying("told.unknown"))
 	return answer{}
 }
 
@@ -66,15 +56,12 @@ func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 			label, ok = rec.Prediction.Label, true
 		}
 		if !ok {
-			return "", "", &hitl.InvalidError{Field: "label", Reason: wordsNoLabel}
+			return "", "", &notOfferedError{"label", saying("told.no_label")}
 		}
 		return label, "", nil
 	})
 	b.cfg.Observer.Clicked("button", res.outcome)
-	switch {
-	case res.outcome == outcomeInvalid:
-		b.tell(ctx, in, escape(res.words)) // it may quote a label
-	case res.words != "":
+	if res.words != nil {
 		b.tell(ctx, in, res.words)
 	}
 	if res.rec.Decision != nil && in.ResponseURL != "" {
@@ -89,7 +76,7 @@ func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 // redrawClicked shows a decision on the card that was clicked, at once and without a call that Slack counts; the refresh that follows
 // every decision makes up for failures.
 func (b *Bot) redrawClicked(ctx context.Context, in interaction, rec screened) {
-	m := card(rec)
+	m := card(b.language(), rec)
 	err := b.api.respond(ctx, in.ResponseURL, response{ReplaceOriginal: true, Text: m.Text, Blocks: m.Blocks})
 	if err != nil {
 		b.log.WarnContext(ctx, "card not redrawn at once, its refresh will", "review", rec.Review.ID, "error", err)
@@ -100,10 +87,11 @@ func (b *Bot) redrawClicked(ctx context.Context, in interaction, rec screened) {
 }
 
 // tell says something to the person who clicked, where they clicked, and to nobody else.
-func (b *Bot) tell(ctx context.Context, in interaction, words string) {
+func (b *Bot) tell(ctx context.Context, in interaction, what words) {
 	channel, _ := in.place()
 	b.spawn(ctx, func(ctx context.Context) {
-		b.whisper(ctx, in.ResponseURL, channel, in.User.ID, message{Text: words, Blocks: []slack.Block{section(words)}})
+		text := what(b.languageOf(ctx, in.User.ID))
+		b.whisper(ctx, in.ResponseURL, channel, in.User.ID, message{Text: text, Blocks: []slack.Block{section(text)}})
 	})
 }
 
@@ -125,28 +113,29 @@ func (b *Bot) whisper(ctx context.Context, responseURL, channel, user string, m 
 }
 
 // viewBuilder makes the modal that a button opens, for a person who may decide the review.
-type viewBuilder func(ctx context.Context, who hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest
+type viewBuilder func(ctx context.Context, l *language, who hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest
 
-func (b *Bot) correctView(_ context.Context, _ hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
+func (b *Bot) correctView(_ context.Context, l *language, _ hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
 	if !open(rec.Record) {
-		return notice("Already decided", closedWords(rec, hitl.Reviewer{}), data)
+		return notice(l, l.say("modal.decided.title"), closedWords(l, rec, hitl.Reviewer{}), data)
 	}
-	return correctModal(rec, b.cfg.Queues[rec.Review.Queue].Reasons, data)
+	return correctModal(l, rec, b.cfg.Queues[rec.Review.Queue].Reasons, data)
 }
 
-func (b *Bot) textView(_ context.Context, _ hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
-	return textModal(rec, data)
+func (b *Bot) textView(_ context.Context, l *language, _ hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
+	return textModal(l, rec, data)
 }
 
 // open opens a modal. The trigger lives for three seconds, so the modal opens empty before anything is looked up, and fills then.
-func (b *Bot) open(ctx context.Context, in interaction, r ref, title string, build viewBuilder) answer {
+func (b *Bot) open(ctx context.Context, in interaction, r ref, title words, build viewBuilder) answer {
 	channel, ts := in.place()
 	data := viewData{Ref: ref{Review: r.Review, Round: r.Round}.String(), Channel: channel, TS: ts}
-	id, err := b.api.openView(ctx, in.TriggerID, loading(title, data))
+	l, _ := b.knownLanguage(ctx, in.User.ID)
+	id, err := b.api.openView(ctx, in.TriggerID, loading(l, title(l), data))
 	if err != nil {
 		b.log.WarnContext(ctx, "modal not opened", "review", r.Review, "error", err)
 		b.cfg.Observer.Clicked("button", outcomeFailed)
-		b.tell(ctx, in, wordsNotOpened)
+		b.tell(ctx, in, saying("told.not_opened"))
 		return answer{}
 	}
 	b.cfg.Observer.Clicked("button", "opened")
@@ -155,7 +144,7 @@ func (b *Bot) open(ctx context.Context, in interaction, r ref, title string, bui
 }
 
 // fillView replaces what an open modal shows.
-func (b *Bot) fillView(ctx context.Context, in interaction, id string, r ref, title string, data viewData, build viewBuilder) {
+func (b *Bot) fillView(ctx context.Context, in interaction, id string, r ref, title words, data viewData, build viewBuilder) {
 	view := b.view(ctx, in.reviewer(), r, title, data, build)
 	err := b.api.updateView(ctx, id, view)
 	if d := rateLimited(err); d > 0 && sleep(ctx, d) == nil {
@@ -163,15 +152,16 @@ func (b *Bot) fillView(ctx context.Context, in interaction, id string, r ref, ti
 	}
 	if err != nil && refusal(err) != "not_found" { // closed meanwhile
 		b.log.WarnContext(ctx, "modal not filled", "review", r.Review, "error", err)
-		b.tell(ctx, in, wordsNotOpened)
+		b.tell(ctx, in, saying("told.not_opened"))
 	}
 }
 
 // view makes the modal for a person, which may be one that says no.
-func (b *Bot) view(ctx context.Context, who hitl.Reviewer, r ref, title string, data viewData, build viewBuilder) slack.ModalViewRequest {
+func (b *Bot) view(ctx context.Context, who hitl.Reviewer, r ref, title words, data viewData, build viewBuilder) slack.ModalViewRequest {
+	l := b.languageOf(ctx, who.User)
 	rec, err := b.state(ctx, r.Review)
 	if errors.Is(err, hitl.ErrNotFound) || (err == nil && rec.Review == nil) {
-		return notice(title, wordsUnknown, data)
+		return notice(l, title(l), l.say("told.unknown"), data)
 	}
 	if err == nil {
 		err = b.rights.reviewer(ctx, who, rec.Review.Queue)
@@ -179,10 +169,10 @@ func (b *Bot) view(ctx context.Context, who hitl.Reviewer, r ref, title string, 
 	var no *notAllowedError
 	switch {
 	case errors.As(err, &no):
-		return notice(title, no.why, data)
+		return notice(l, title(l), no.why(l), data)
 	case err != nil:
 		b.log.ErrorContext(ctx, "review not loaded for a modal", "review", r.Review, "error", err)
-		return notice(title, wordsNotLoaded, data)
+		return notice(l, title(l), l.say("modal.not_loaded"), data)
 	}
-	return build(ctx, who, rec, data)
+	return build(ctx, l, who, rec, data)
 }

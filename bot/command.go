@@ -16,25 +16,24 @@ import (
 
 // periods are what figures can be asked for.
 var periods = []struct {
-	name, words string
-	span        time.Duration
+	name string
+	span time.Duration
 }{
-	{"24h", "24 hours", 24 * time.Hour},
-	{"7d", "7 days", 7 * 24 * time.Hour},
-	{"30d", "30 days", 30 * 24 * time.Hour},
+	{"24h", 24 * time.Hour},
+	{"7d", 7 * 24 * time.Hour},
+	{"30d", 30 * 24 * time.Hour},
 }
 
 // request is a slash command, understood.
 type request struct {
-	verb   string // "stats", "queue" or "help"
-	queue  string // of stats; empty: all
-	words  string // of stats: the period
-	span   time.Duration
-	unsure string // why it was not understood, as mrkdwn; verb is "help" then
+	verb   string        // "stats", "queue" or "help"
+	queue  string        // of stats; empty: all
+	span   time.Duration // of stats: the period
+	unsure string        // why it was not understood, as mrkdwn; verb is "help" then
 }
 
 // parseCommand reads what stands behind the slash command. Anything it does not know becomes help with a hint.
-func parseCommand(text string, queues []string) request {
+func parseCommand(l *language, text string, queues []string) request {
 	words := strings.Fields(text)
 	if len(words) == 0 {
 		return request{verb: "help"}
@@ -46,21 +45,21 @@ func parseCommand(text string, queues []string) request {
 	case verb == "queue" && len(rest) == 0:
 		return request{verb: "queue"}
 	case verb == "queue":
-		return request{verb: "help", unsure: "`queue` takes nothing behind it, not " + code(strings.Join(rest, " "), maxNameUnits) + "."}
+		return request{verb: "help", unsure: l.say("command.queue_alone", "Rest", code(l, strings.Join(rest, " "), maxNameUnits))}
 	case verb == "stats":
-		return parseStats(rest, queues)
+		return parseStats(l, rest, queues)
 	}
-	return request{verb: "help", unsure: "I do not know " + code(words[0], maxNameUnits) + "."}
+	return request{verb: "help", unsure: l.say("command.unknown", "Verb", code(l, words[0], maxNameUnits))}
 }
 
-func parseStats(words, queues []string) request {
-	r := request{verb: "stats", words: periods[0].words, span: periods[0].span}
+func parseStats(l *language, words, queues []string) request {
+	r := request{verb: "stats", span: periods[0].span}
 	seenPeriod := false
 next:
 	for _, w := range words {
 		for _, p := range periods {
 			if strings.EqualFold(w, p.name) && !seenPeriod {
-				r.words, r.span, seenPeriod = p.words, p.span, true
+				r.span, seenPeriod = p.span, true
 				continue next
 			}
 		}
@@ -68,24 +67,23 @@ next:
 			r.queue = w
 			continue
 		}
-		known := "none"
+		known := l.say("command.no_queues")
 		if len(queues) > 0 {
-			known = code(strings.Join(queues, ", "), 500)
+			known = code(l, strings.Join(queues, ", "), 500)
 		}
-		return request{verb: "help", unsure: fmt.Sprintf("%s is neither a queue (%s) nor a period (`24h`, `7d`, `30d`).", code(w, maxNameUnits), known)}
+		return request{verb: "help", unsure: l.say("command.neither", "Word", code(l, w, maxNameUnits), "Queues", known)}
 	}
 	return r
 }
 
 // helpMessage says what can be asked.
-func helpMessage(command, unsure string) message {
+func helpMessage(l *language, command, unsure string) message {
 	var blocks []slack.Block
 	if unsure != "" {
 		blocks = append(blocks, section(unsure))
 	}
-	c := strings.Trim(code(command, maxNameUnits), "`")
-	help := fmt.Sprintf("• `%[1]s stats [queue] [24h|7d|30d]` throughput, rates and times to decision\n"+
-		"• `%[1]s queue` what waits now\n• `%[1]s help` this text", c)
+	c := strings.Trim(code(l, command, maxNameUnits), "`")
+	help := l.say("command.help", "Command", c)
 	blocks = append(blocks, section(help))
 	return message{Text: strings.TrimSpace(unsure + " " + help), Blocks: blocks}
 }
@@ -96,21 +94,28 @@ func (b *Bot) command(ctx context.Context, c slack.SlashCommand) answer {
 	if !slackUser(c.UserID) {
 		return answer{}
 	}
-	req := parseCommand(c.Text, slices.Sorted(maps.Keys(b.cfg.Queues)))
-	if req.verb == "help" {
+	queues := slices.Sorted(maps.Keys(b.cfg.Queues))
+	l, known := b.knownLanguage(ctx, c.UserID)
+	req := parseCommand(l, c.Text, queues)
+	if req.verb == "help" && known {
 		b.cfg.Observer.Clicked("command", "answered")
-		m := helpMessage(b.cfg.Command, req.unsure)
+		m := helpMessage(l, b.cfg.Command, req.unsure)
 		return answer{body: response{ResponseType: "ephemeral", Text: m.Text, Blocks: m.Blocks}}
 	}
 	b.spawn(ctx, func(ctx context.Context) {
-		outcome := b.report(ctx, c, req)
+		l := b.languageOf(ctx, c.UserID)
+		outcome := b.report(ctx, l, c, parseCommand(l, c.Text, queues))
 		b.cfg.Observer.Clicked("command", outcome)
 	})
 	return answer{}
 }
 
-// report answers with figures.
-func (b *Bot) report(ctx context.Context, c slack.SlashCommand, req request) (outcome string) {
+// report answers a command by the response_url.
+func (b *Bot) report(ctx context.Context, l *language, c slack.SlashCommand, req request) (outcome string) {
+	if req.verb == "help" {
+		b.whisper(ctx, c.ResponseURL, c.ChannelID, c.UserID, helpMessage(l, b.cfg.Command, req.unsure))
+		return "answered"
+	}
 	say := func(words string) {
 		b.whisper(ctx, c.ResponseURL, c.ChannelID, c.UserID, message{Text: words, Blocks: []slack.Block{section(words)}})
 	}
@@ -121,41 +126,41 @@ func (b *Bot) report(ctx context.Context, c slack.SlashCommand, req request) (ou
 	var no *notAllowedError
 	switch err := b.rights.insider(ctx, hitl.Reviewer{Team: team, User: c.UserID}); {
 	case errors.As(err, &no):
-		say(no.why)
+		say(no.why(l))
 		return outcomeRefused
 	case err != nil:
 		b.log.ErrorContext(ctx, "command not carried out", "command", req.verb, "error", err)
-		say("Slack did not tell me who you are. Please try again in a moment.")
+		say(l.say("command.not_sure"))
 		return outcomeFailed
 	}
 	var err error
 	if req.verb == "queue" {
-		err = b.reportQueues(ctx, c)
+		err = b.reportQueues(ctx, l, c)
 	} else {
-		err = b.reportStats(ctx, c, req)
+		err = b.reportStats(ctx, l, c, req)
 	}
 	if err != nil {
 		b.log.ErrorContext(ctx, "command not carried out", "command", req.verb, "error", err)
-		say("The figures could not be read. Please try again in a moment.")
+		say(l.say("command.failed"))
 		return outcomeFailed
 	}
 	return "answered"
 }
 
-func (b *Bot) reportStats(ctx context.Context, c slack.SlashCommand, req request) error {
+func (b *Bot) reportStats(ctx context.Context, l *language, c slack.SlashCommand, req request) error {
 	now := b.cfg.Now()
 	s, err := b.cfg.Stats.Stats(ctx, hitl.StatsQuery{Since: now.Add(-req.span), Until: now, Queue: req.queue})
 	if err != nil {
 		return fmt.Errorf("read statistics: %w", err)
 	}
-	m := statsMessage(s, req.words, true)
+	m := statsMessage(l, s, req.span, true)
 	if c.ResponseURL != "" {
 		if err = b.api.respond(ctx, c.ResponseURL, response{ResponseType: "ephemeral", Text: m.Text, Blocks: m.Blocks}); err == nil {
 			return nil
 		}
 		b.log.InfoContext(ctx, "slack did not take the chart, sending words alone", "error", err)
 	}
-	b.whisper(ctx, c.ResponseURL, c.ChannelID, c.UserID, statsMessage(s, req.words, false))
+	b.whisper(ctx, c.ResponseURL, c.ChannelID, c.UserID, statsMessage(l, s, req.span, false))
 	return nil
 }
 
@@ -168,7 +173,7 @@ type queueLine struct {
 	oldest  time.Duration
 }
 
-func (b *Bot) reportQueues(ctx context.Context, c slack.SlashCommand) error {
+func (b *Bot) reportQueues(ctx context.Context, l *language, c slack.SlashCommand) error {
 	var rows []queueLine
 	now := b.cfg.Now()
 	for _, name := range slices.Sorted(maps.Keys(b.cfg.Queues)) {
@@ -183,24 +188,25 @@ func (b *Bot) reportQueues(ctx context.Context, c slack.SlashCommand) error {
 		}
 		rows = append(rows, queueLine{name, b.cfg.Queues[name].Channel, waiting, s.Open, s.OldestAge})
 	}
-	b.whisper(ctx, c.ResponseURL, c.ChannelID, c.UserID, queuesMessage(rows))
+	b.whisper(ctx, c.ResponseURL, c.ChannelID, c.UserID, queuesMessage(l, rows))
 	return nil
 }
 
 // queuesMessage shows what waits.
-func queuesMessage(rows []queueLine) message {
+func queuesMessage(l *language, rows []queueLine) message {
 	if len(rows) == 0 {
-		return message{Text: "No queue is configured.", Blocks: []slack.Block{section("No queue is configured.")}}
+		text := l.say("queues.none")
+		return message{Text: text, Blocks: []slack.Block{section(text)}}
 	}
-	words := lines(rows, 40, func(q queueLine) string {
-		s := fmt.Sprintf("%s in <#%s>: %s open", code(q.name, maxNameUnits), q.channel, count(q.open, "review"))
+	words := lines(l, rows, 40, func(q queueLine) string {
+		s := l.say("queues.open", "Queue", code(l, q.name, maxNameUnits), "Channel", "<#"+q.channel+">", "N", q.open)
 		if q.open > 0 {
-			s += ", the oldest for " + duration(q.oldest)
+			s += l.say("queues.oldest", "Oldest", duration(l, q.oldest))
 		}
 		if q.waiting < 0 {
-			return s + "; how many wait for a card is not known right now"
+			return s + l.say("queues.waiting_unknown")
 		}
-		return s + fmt.Sprintf("; %s waiting for a card", thousands(int(q.waiting)))
+		return s + l.say("queues.waiting", "Waiting", int(q.waiting))
 	})
-	return message{Text: words, Blocks: []slack.Block{slack.NewHeaderBlock(plain("Queues")), section(words)}}
+	return message{Text: words, Blocks: []slack.Block{slack.NewHeaderBlock(plain(l.say("queues.title"))), section(words)}}
 }

@@ -40,18 +40,18 @@ func TestParseCommand(t *testing.T) {
 		"":                  {verb: "help"},
 		"help":              {verb: "help"},
 		"HELP me":           {verb: "help"},
-		"stats":             {verb: "stats", words: "24 hours", span: 24 * time.Hour},
-		" stats  support ":  {verb: "stats", queue: "support", words: "24 hours", span: 24 * time.Hour},
-		"stats 7d":          {verb: "stats", words: "7 days", span: 7 * 24 * time.Hour},
-		"stats 30D abuse":   {verb: "stats", queue: "abuse", words: "30 days", span: 30 * 24 * time.Hour},
-		"stats abuse 30d":   {verb: "stats", queue: "abuse", words: "30 days", span: 30 * 24 * time.Hour},
+		"stats":             {verb: "stats", span: 24 * time.Hour},
+		" stats  support ":  {verb: "stats", queue: "support", span: 24 * time.Hour},
+		"stats 7d":          {verb: "stats", span: 7 * 24 * time.Hour},
+		"stats 30D abuse":   {verb: "stats", queue: "abuse", span: 30 * 24 * time.Hour},
+		"stats abuse 30d":   {verb: "stats", queue: "abuse", span: 30 * 24 * time.Hour},
 		"queue":             {verb: "queue"},
 		"queue support":     {verb: "help", unsure: "`queue` takes nothing behind it, not `support`."},
 		"stats <!channel>":  {verb: "help", unsure: "`&lt;!channel&gt;` is neither a queue (`abuse, support`) nor a period (`24h`, `7d`, `30d`)."},
 		"stats 7d 24h":      {verb: "help", unsure: "`24h` is neither a queue (`abuse, support`) nor a period (`24h`, `7d`, `30d`)."},
 		"dance `all` night": {verb: "help", unsure: "I do not know `dance`."},
 	} {
-		if got := parseCommand(text, queues); !cmp.Equal(got, want, cmp.AllowUnexported(request{})) {
+		if got := parseCommand(inEnglish, text, queues); !cmp.Equal(got, want, cmp.AllowUnexported(request{})) {
 			t.Errorf("%q: %s", text, cmp.Diff(want, got, cmp.AllowUnexported(request{})))
 		}
 	}
@@ -183,7 +183,7 @@ func TestBucketNamesAreUniqueAndShort(t *testing.T) {
 		for i := range tc.n {
 			buckets = append(buckets, hitl.StatsBucket{Start: testTime.Add(time.Duration(i) * tc.width)})
 		}
-		names := bucketNames(buckets)
+		names := bucketNames(inEnglish, buckets)
 		seen := map[string]bool{}
 		for _, n := range names {
 			if seen[n] || len(n) > 20 {
@@ -195,7 +195,7 @@ func TestBucketNamesAreUniqueAndShort(t *testing.T) {
 			t.Errorf("%s: %q, want %q second", tc.width, names, tc.want)
 		}
 	}
-	if got := bucketNames(nil); len(got) != 0 {
+	if got := bucketNames(inEnglish, nil); len(got) != 0 {
 		t.Errorf("nothing: %q", got)
 	}
 }

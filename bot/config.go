@@ -132,6 +132,9 @@ type Config struct {
 	Queues map[string]Queue
 	// Command is the slash command, as it stands in help texts. Default: /hitl.
 	Command string
+	// Language is what channels are spoken to in, and people whose own language Slack does not tell or the catalogue does not have: one of
+	// Languages. Default: en.
+	Language string
 
 	Desk    *hitl.Desk
 	Cards   Cards
@@ -192,6 +195,7 @@ func (c Config) withDefaults() Config {
 	or(&c.APIURL, slack.APIURL)
 	or(&c.SocketConnections, 2)
 	or(&c.Command, defaultCommand)
+	or(&c.Language, english)
 	or(&c.AnswerWithin, 2500*time.Millisecond)
 	or(&c.MembersFor, 5*time.Minute)
 	or(&c.MembersAtMost, 30*time.Minute)
@@ -273,6 +277,9 @@ func (c Config) validate() error {
 	}
 	if !strings.HasSuffix(c.APIURL, "/") {
 		bad("API URL %q must end with a slash", c.APIURL)
+	}
+	if !slices.Contains(Languages(), c.Language) {
+		errs = append(errs, unknownLanguage(c.Language))
 	}
 	if c.HTTPClient.Timeout <= 0 {
 		bad("HTTP client has no timeout")

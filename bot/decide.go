@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"hitl"
 )
@@ -23,8 +22,9 @@ const (
 type result struct {
 	outcome string
 	rec     screened // with the decision that stands, if there is one
-	words   string   // to tell the reviewer, as mrkdwn; empty when the card itself says it
-	invalid *hitl.InvalidError
+	words   words    // to tell the reviewer, as mrkdwn; nil when the card itself says it
+	again   words    // of the outcome failed: the same in plain text, beside a form's field
+	field   string   // of the outcome invalid: which field
 }
 
 // decide makes a verdict a decision, with the rights of the moment. what reads from the record which label and reason the reviewer
@@ -32,11 +32,11 @@ type result struct {
 func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(screened) (label, reason string, err error)) result {
 	rec, err := b.state(ctx, v.ReviewID)
 	if errors.Is(err, hitl.ErrNotFound) || (err == nil && rec.Review == nil) {
-		return result{outcome: outcomeUnknown, words: wordsUnknown}
+		return result{outcome: outcomeUnknown, words: saying("told.unknown")}
 	}
 	if err != nil {
 		b.log.ErrorContext(ctx, "verdict not recorded: review not loaded", "review", v.ReviewID, "reviewer", v.Reviewer, "error", err)
-		return result{outcome: outcomeFailed, words: wordsNotSaved}
+		return result{outcome: outcomeFailed, words: saying("told.not_saved"), again: saying("modal.field.not_saved")}
 	}
 	var no *notAllowedError
 	switch err := b.rights.reviewer(ctx, v.Reviewer, rec.Review.Queue); {
@@ -44,7 +44,7 @@ func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(screened) (l
 		return result{outcome: outcomeRefused, words: no.why}
 	case err != nil:
 		b.log.ErrorContext(ctx, "verdict not recorded: rights not known", "review", v.ReviewID, "reviewer", v.Reviewer, "error", err)
-		return result{outcome: outcomeFailed, words: wordsNotSure}
+		return result{outcome: outcomeFailed, words: saying("told.not_sure"), again: saying("modal.field.not_sure")}
 	}
 	if v.Label, v.Reason, err = what(rec); err == nil {
 		if v.Label == rec.Prediction.Label {
@@ -69,6 +69,7 @@ func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec screened, err erro
 	var (
 		lost    *hitl.AlreadyDecidedError
 		invalid *hitl.InvalidError
+		offer   *notOfferedError
 	)
 	switch {
 	case err == nil:
@@ -78,37 +79,58 @@ func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec screened, err erro
 		}
 		return result{outcome: outcomeAccepted, rec: rec}
 	case errors.As(err, &lost):
-		return result{outcome: outcomeLost, rec: rec, words: closedWords(rec, v.Reviewer)}
+		return result{outcome: outcomeLost, rec: rec, words: func(l *language) string { return closedWords(l, rec, v.Reviewer) }}
 	case errors.As(err, &invalid):
-		return result{outcome: outcomeInvalid, words: invalid.Reason, invalid: invalid}
+		return result{outcome: outcomeInvalid, words: invalidWords(invalid), field: invalid.Field}
+	case errors.As(err, &offer):
+		return result{outcome: outcomeInvalid, words: offer.words, field: offer.field}
 	case errors.Is(err, hitl.ErrNotFound):
-		return result{outcome: outcomeUnknown, words: wordsUnknown}
+		return result{outcome: outcomeUnknown, words: saying("told.unknown")}
 	}
 	b.log.ErrorContext(ctx, "verdict not recorded", "review", v.ReviewID, "reviewer", v.Reviewer, "error", err)
-	return result{outcome: outcomeFailed, words: wordsNotSaved}
+	return result{outcome: outcomeFailed, words: saying("told.not_saved"), again: saying("modal.field.not_saved")}
+}
+
+// notOfferedError says that what was chosen is not on offer.
+type notOfferedError struct {
+	field string // "label" or "reason"
+	words words
+}
+
+func (e *notOfferedError) Error() string { return e.field + " is not on offer" }
+
+// invalidWords says what the desk does not take of a verdict.
+func invalidWords(err *hitl.InvalidError) words {
+	switch err.Field {
+	case "label":
+		return saying("told.no_label")
+	case "comment":
+		return saying("told.comment_too_long")
+	}
+	return saying("told.not_taken", "Field", escape(err.Field), "Problem", escape(err.Reason))
 }
 
 // closedWords tells somebody that a review was closed before them: by whom, how and when.
-func closedWords(rec screened, me hitl.Reviewer) string {
+func closedWords(l *language, rec screened, me hitl.Reviewer) string {
 	d := rec.Decision
 	if d == nil {
-		return ended(rec.Record) + ". Nothing was recorded."
+		return l.say("told.closed", "Ended", ended(l, rec.Record))
 	}
-	by := who(d.Reviewer)
+	by := who(l, d.Reviewer)
 	if d.Reviewer == me {
-		by = "you"
+		by = l.say("told.you")
 	}
 	switch d.Status {
 	case hitl.HumanAccepted:
-		return fmt.Sprintf("Already accepted as %s by %s, %s. Your click was not recorded.", code(d.Label, maxLabelUnits), by, when(d.At))
+		return l.say("told.accepted", "Label", code(l, d.Label, maxLabelUnits), "Who", by, "When", when(l, d.At))
 	case hitl.HumanCorrected:
-		return fmt.Sprintf("Already corrected to %s by %s, %s. Your click was not recorded.", code(d.Label, maxLabelUnits), by, when(d.At))
+		return l.say("told.corrected", "Label", code(l, d.Label, maxLabelUnits), "Who", by, "When", when(l, d.At))
 	case hitl.Expired:
-		return fmt.Sprintf("This review expired %s, before your click. Your click was not recorded.", when(d.At))
+		return l.say("told.expired", "When", when(l, d.At))
 	case hitl.Cancelled, hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Noted:
 	}
 	if byNobody(*d) {
-		return fmt.Sprintf("This review was cancelled, %s. Your click was not recorded.", when(d.At))
+		return l.say("told.cancelled", "When", when(l, d.At))
 	}
-	return fmt.Sprintf("This review was cancelled by %s, %s. Your click was not recorded.", by, when(d.At))
+	return l.say("told.cancelled_by", "Who", by, "When", when(l, d.At))
 }

@@ -30,5 +30,9 @@
 //     patterns are redact*.go; they see a normal form of the text (normal.go).
 //   - A signed request, or an envelope, is carried out once, by one replica (replay.go).
 //
-// Card, modal and statistics builders (card.go, modal.go, stats.go) and the redactor are pure functions; their golden files are in testdata.
+// Every text stands in catalogue/, one file per language (language.go). What a channel sees is in Config.Language, what one person alone
+// sees is in the language that they have chosen in Slack; names of labels, queues, rules and reasons are data and stay as they are.
+//
+// Card, modal and statistics builders (card.go, modal.go, stats.go) and the redactor are pure functions; their golden files, in every language, are in
+// testdata.
 package bot

@@ -37,7 +37,7 @@ func TestRefreshOfErasedTrustsNoMemory(t *testing.T) {
 		if all := got.AllText() + got.Text; strings.Contains(all, rec.Item.Text) || !strings.Contains(all, "Text erased") || len(got.Elements()) != 0 {
 			t.Errorf("card shows %s", all)
 		}
-		if err := w.bot.api.update(t.Context(), channel, m.TS, card(w.bot.screen(old))); err != nil { // by another process
+		if err := w.bot.api.update(t.Context(), channel, m.TS, card(inEnglish, w.bot.screen(old))); err != nil { // by another process
 			t.Fatal(err)
 		}
 		if !strings.Contains(w.message(m.TS).AllText(), rec.Item.Text) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -59,7 +60,7 @@ func failure0(r *hitl.Record) {
 }
 
 // messages are all messages in all their states.
-func messages() map[string]message {
+func messages(l *language) map[string]message {
 	long := strings.Repeat("a label that goes on and on ", 6)
 	s := sampleStats()
 	one := s
@@ -68,96 +69,120 @@ func messages() map[string]message {
 	many := s
 	many.ByReviewer, many.ByLabel = nil, nil
 	for i := range 40 {
-		many.ByReviewer = append(many.ByReviewer, hitl.ReviewerStats{Reviewer: hitl.Reviewer{User: "import" + thousands(i)}, Accepted: i})
-		many.ByLabel = append(many.ByLabel, hitl.LabelStats{AILabel: strings.Repeat("<&>", 30) + thousands(i), Corrected: i})
+		many.ByReviewer = append(many.ByReviewer, hitl.ReviewerStats{Reviewer: hitl.Reviewer{User: "import" + l.number(i)}, Accepted: i})
+		many.ByLabel = append(many.ByLabel, hitl.LabelStats{AILabel: strings.Repeat("<&>", 30) + l.number(i), Corrected: i})
 	}
 	return map[string]message{
-		"card_open": card(asIs("rev_1")),
-		"card_open_urgent_rules": card(asIs("rev_1", func(r *hitl.Record) {
+		"card_open": card(l, asIs("rev_1")),
+		"card_open_urgent_rules": card(l, asIs("rev_1", func(r *hitl.Record) {
 			r.Review.Priority, r.Review.Round = hitl.PriorityUrgent, 2
 			r.Prediction.Confidence = 0.8499
 			r.Route.Triggers = []hitl.Trigger{
 				hitl.TriggerLowConfidence, hitl.RuleTrigger("refunds"), hitl.RuleTrigger("<!here>`x`"), hitl.TriggerAlwaysReview, hitl.TriggerTruncated, "unheard_of",
 			}
 		})),
-		"card_open_sample": card(asIs("rev_1", func(r *hitl.Record) {
+		"card_open_sample": card(l, asIs("rev_1", func(r *hitl.Record) {
 			r.Review.Priority, r.Prediction.Confidence = hitl.PrioritySample, 0.9999
 			r.Route.Triggers = []hitl.Trigger{hitl.TriggerSample}
 			r.Item.ExternalID = r.Item.ID
 		})),
-		"card_open_model_error": card(asIs("rev_1", failure0)),
-		"card_open_no_labels":   card(asIs("rev_1", failure0, func(r *hitl.Record) { r.Labels = nil })),
-		"card_open_hostile": card(asIs("rev_1", func(r *hitl.Record) {
+		"card_open_model_error": card(l, asIs("rev_1", failure0)),
+		"card_open_no_labels":   card(l, asIs("rev_1", failure0, func(r *hitl.Record) { r.Labels = nil })),
+		"card_open_hostile": card(l, asIs("rev_1", func(r *hitl.Record) {
 			r.Item.Text, r.Item.ExternalID, r.Item.Source = hostile, "<!everyone>`", "a&b"
 		})),
-		"card_open_hostile_labels": card(asIs("rev_1", func(r *hitl.Record) {
+		"card_open_hostile_labels": card(l, asIs("rev_1", func(r *hitl.Record) {
 			r.Labels = []string{"<!channel>", long + "1", long + "2", "שלום (62%)", "a\nb\x00`c`", "POSITIVE"}
 			r.Prediction.Label = "<!channel>"
 			r.Prediction.Scores = []hitl.Score{{Label: "<!channel>"}, {Label: long + "1"}, {Label: long + "2"}, {Label: "שלום (62%)"}, {Label: "a\nb\x00`c`"}, {Label: "POSITIVE"}}
 		})),
-		"card_open_long":      card(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("<&> und so weiter, ", 50000) })),
-		"card_open_lines":     card(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = "first\n" + strings.Repeat("line\n", 50) })),
-		"card_open_invisible": card(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = "\u200b\u200b" })),
-		"card_open_arabic": card(asIs("rev_1", func(r *hitl.Record) {
+		"card_open_long":      card(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("<&> und so weiter, ", 50000) })),
+		"card_open_lines":     card(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = "first\n" + strings.Repeat("line\n", 50) })),
+		"card_open_invisible": card(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = "\u200b\u200b" })),
+		"card_open_arabic": card(l, asIs("rev_1", func(r *hitl.Record) {
 			r.Item.Text = "وصل الطرد متأخراً (3 أيام)، لكن السائق كان لطيفاً."
 		})),
-		"card_open_hidden":      card(hidden(newRecord("rev_1", private))),
-		"card_open_hidden_part": card(hidden(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = "Call +49 30 901820 <!channel>" }))),
-		"card_corrected_hidden": card(hidden(newRecord("rev_1", private, decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
+		"card_open_hidden":      card(l, hidden(newRecord("rev_1", private))),
+		"card_open_hidden_part": card(l, hidden(newRecord("rev_1", func(r *hitl.Record) { r.Item.Text = "Call +49 30 901820 <!channel>" }))),
+		"card_corrected_hidden": card(l, hidden(newRecord("rev_1", private, decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
 			d.Reason, d.Comment = "Sarcasm", "He is ana.ruiz@example.com."
 		})))),
-		"card_closed_hidden":     card(hidden(newRecord("rev_1", private, func(r *hitl.Record) { r.Review.State = hitl.ReviewExpired }))),
-		"card_plain_open_hidden": plainCard(hidden(newRecord("rev_1", private))),
-		"card_open_links": card(asIs("rev_1", func(r *hitl.Record) {
+		"card_closed_hidden":     card(l, hidden(newRecord("rev_1", private, func(r *hitl.Record) { r.Review.State = hitl.ReviewExpired }))),
+		"card_plain_open_hidden": plainCard(l, hidden(newRecord("rev_1", private))),
+		"card_open_links": card(l, asIs("rev_1", func(r *hitl.Record) {
 			r.Item.Text, r.Item.ExternalID = autolinked, "https://evil.example/@here"
 			r.Prediction.Label, r.Labels = "www.evil.example", []string{"www.evil.example", "#review", "@here", "✓ Accept NEGATIVE"}
 			r.Prediction.Scores = []hitl.Score{{Label: "www.evil.example"}, {Label: "#review"}, {Label: "@here"}, {Label: "✓ Accept NEGATIVE"}}
 		})),
-		"card_accepted": card(asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
-		"card_corrected": card(asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
+		"card_accepted": card(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
+		"card_corrected": card(l, asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
 			d.Reason, d.Comment = "Sarcasm", "He <@U0BEN> means *it*.\nReally."
 		}))),
-		"card_corrected_hostile": card(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = hostile },
+		"card_corrected_hostile": card(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = hostile },
 			decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
 				d.Reason, d.Comment = strings.Repeat("<&>", 100), strings.Repeat("<!here>&", 375)
 				d.Reviewer.User = "<!channel>"
 			}))),
-		"card_labelled": card(asIs("rev_1", failure0, decidedBy(hitl.HumanCorrected, "POSITIVE"))),
-		"card_expired": card(asIs("rev_1", decidedBy(hitl.Expired, "", func(d *hitl.Decision) {
+		"card_labelled": card(l, asIs("rev_1", failure0, decidedBy(hitl.HumanCorrected, "POSITIVE"))),
+		"card_expired": card(l, asIs("rev_1", decidedBy(hitl.Expired, "", func(d *hitl.Decision) {
 			d.Reviewer = hitl.Reviewer{User: "system"}
 		}))),
-		"card_cancelled": card(asIs("rev_1", decidedBy(hitl.Cancelled, ""))),
-		"card_erased":    card(asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) { d.Reason = "Sarcasm" }), erase)),
-		"card_erased_cancelled": card(asIs("rev_1", decidedBy(hitl.Cancelled, "", func(d *hitl.Decision) {
+		"card_cancelled": card(l, asIs("rev_1", decidedBy(hitl.Cancelled, ""))),
+		"card_erased":    card(l, asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) { d.Reason = "Sarcasm" }), erase)),
+		"card_erased_cancelled": card(l, asIs("rev_1", decidedBy(hitl.Cancelled, "", func(d *hitl.Decision) {
 			d.Reviewer, d.Reason = hitl.Reviewer{User: "system"}, "erased"
 		}), erase)),
-		"card_erased_undecided":      card(asIs("rev_1", erase)),
-		"card_closed_undecided":      card(asIs("rev_1", func(r *hitl.Record) { r.Review.State = hitl.ReviewCancelled })),
-		"card_plain_open":            plainCard(asIs("rev_1")),
-		"card_plain_decided":         plainCard(asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
-		"stats":                      statsMessage(s, "24 hours", true),
-		"stats_one_queue_no_chart":   statsMessage(one, "7 days", false),
-		"stats_nothing":              statsMessage(empty, "30 days", true),
-		"stats_many_hostile":         statsMessage(many, "30 days", true),
-		"queues":                     queuesMessage([]queueLine{{"support", channel, 1234, 10, 26 * time.Hour}, {"a`b", "C0ESCALATE", 0, 0, 0}}),
-		"queues_none":                queuesMessage(nil),
-		"help":                       helpMessage("/hitl", ""),
-		"help_unsure":                helpMessage("/hitl", parseCommand("dance <!channel>", nil).unsure),
-		"told_accepted_by_other":     told(closedWords(asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{})),
-		"told_corrected_by_yourself": told(closedWords(asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE")), hitl.Reviewer{Team: "T0SLACKSIM", User: ana})),
-		"told_expired":               told(closedWords(asIs("rev_1", decidedBy(hitl.Expired, "")), hitl.Reviewer{})),
-		"told_cancelled":             told(closedWords(asIs("rev_1", decidedBy(hitl.Cancelled, "")), hitl.Reviewer{})),
-		"told_cancelled_by_erasure":  told(closedWords(asIs("rev_1", decidedBy(hitl.Cancelled, "", func(d *hitl.Decision) { d.Reviewer = hitl.Reviewer{User: "system"} })), hitl.Reviewer{})),
-		"told_unknown":               told(wordsUnknown),
-		"told_not_saved":             told(wordsNotSaved),
-		"told_not_sure":              told(wordsNotSure),
-		"told_not_opened":            told(wordsNotOpened),
-		"told_no_label":              told(wordsNoLabel),
+		"card_erased_undecided":      card(l, asIs("rev_1", erase)),
+		"card_closed_undecided":      card(l, asIs("rev_1", func(r *hitl.Record) { r.Review.State = hitl.ReviewCancelled })),
+		"card_plain_open":            plainCard(l, asIs("rev_1")),
+		"card_plain_decided":         plainCard(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
+		"stats":                      statsMessage(l, s, 24*time.Hour, true),
+		"stats_one_queue_no_chart":   statsMessage(l, one, 7*24*time.Hour, false),
+		"stats_nothing":              statsMessage(l, empty, 30*24*time.Hour, true),
+		"stats_many_hostile":         statsMessage(l, many, 30*24*time.Hour, true),
+		"queues":                     queuesMessage(l, []queueLine{{"support", channel, 1234, 10, 26 * time.Hour}, {"a`b", "C0ESCALATE", 0, 0, 0}}),
+		"queues_none":                queuesMessage(l, nil),
+		"help":                       helpMessage(l, "/hitl", ""),
+		"help_unsure":                helpMessage(l, "/hitl", parseCommand(l, "dance <!channel>", nil).unsure),
+		"told_accepted_by_other":     told(closedWords(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{})),
+		"told_corrected_by_yourself": told(closedWords(l, asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE")), hitl.Reviewer{Team: "T0SLACKSIM", User: ana})),
+		"told_expired":               told(closedWords(l, asIs("rev_1", decidedBy(hitl.Expired, "")), hitl.Reviewer{})),
+		"told_cancelled":             told(closedWords(l, asIs("rev_1", decidedBy(hitl.Cancelled, "")), hitl.Reviewer{})),
+		"told_cancelled_by_erasure":  told(closedWords(l, asIs("rev_1", decidedBy(hitl.Cancelled, "", func(d *hitl.Decision) { d.Reviewer = hitl.Reviewer{User: "system"} })), hitl.Reviewer{})),
+		"told_closed":                told(closedWords(l, asIs("rev_1", func(r *hitl.Record) { r.Review.State = hitl.ReviewExpired }), hitl.Reviewer{})),
+		"told_comment_too_long":      told(invalidWords(&hitl.InvalidError{Field: "comment", Reason: "is longer than 3000 bytes"})(l)),
+		"told_not_taken":             told(invalidWords(&hitl.InvalidError{Field: "verdict", Reason: "<!here> is not known"})(l)),
+		"told_no_reviewer":           told(l.say("told.no_reviewer", "Queue", code(l, "a`b", maxNameUnits))),
+		"told_queue_gone":            told(l.say("told.queue_gone", "Queue", code(l, "a`b", maxNameUnits))),
+		"told_members_only":          told(l.say("told.members_only")),
+		"told_active_only":           told(l.say("told.active_only")),
+		"told_no_guests":             told(l.say("told.no_guests")),
+		"told_command_failed":        told(l.say("command.failed")),
+		"told_command_not_sure":      told(l.say("command.not_sure")),
+		"queues_waiting_unknown":     queuesMessage(l, []queueLine{{"support", channel, -1, 1, 30 * time.Second}}),
+		"help_neither":               helpMessage(l, "/hitl", parseCommand(l, "stats <!channel>", []string{"support"}).unsure),
+		"help_queue_alone":           helpMessage(l, "/hitl", parseCommand(l, "queue support", nil).unsure),
+		"told_unknown":               told(l.say("told.unknown")),
+		"told_not_saved":             told(l.say("told.not_saved")),
+		"told_not_sure":              told(l.say("told.not_sure")),
+		"told_not_opened":            told(l.say("told.not_opened")),
+		"told_no_label":              told(l.say("told.no_label")),
 		"notice_checkpoint": Notice{
 			Channel: channel, Kind: "checkpoint", Text: "Keep this.", Code: "log.example.org\n12\nAAAA=\n\n— log.example.org BBBB+/=",
-		}.message(),
-		"notice_hostile": Notice{Channel: channel, Kind: "checkpoint", Text: hostile, Code: autolinked}.message(),
+		}.message(l),
+		"notice_hostile": Notice{Channel: channel, Kind: "checkpoint", Text: hostile, Code: autolinked}.message(l),
 	}
+}
+
+func everyMessage(t *testing.T) map[string]message {
+	t.Helper()
+	out := map[string]message{}
+	for name, s := range surfaces(t) {
+		if m, ok := s.(message); ok {
+			out[name] = m
+		}
+	}
+	return out
 }
 
 // hidden is a record of a queue that hides everything there is to hide.
@@ -178,35 +203,35 @@ func asIs(reviewID string, change ...func(*hitl.Record)) screened {
 func told(words string) message { return message{Text: words, Blocks: []slack.Block{section(words)}} }
 
 // views are all modals in all their states.
-func views() map[string]slack.ModalViewRequest {
+func views(l *language) map[string]slack.ModalViewRequest {
 	data := viewData{Ref: "rev_1.1", Channel: channel, TS: "1.000001"}
 	var labels []string
 	for i := range 101 {
-		labels = append(labels, "topic "+thousands(i))
+		labels = append(labels, "topic "+l.number(i))
 	}
 	return map[string]slack.ModalViewRequest{
-		"modal_loading":    loading("Choose a label", data),
-		"modal_correct":    correctModal(asIs("rev_1"), []string{"Sarcasm", strings.Repeat("a long reason ", 20)}, data),
-		"modal_no_reasons": correctModal(asIs("rev_1", failure0), nil, data),
-		"modal_no_labels":  correctModal(asIs("rev_1", func(r *hitl.Record) { r.Labels = nil }), nil, data),
-		"modal_hostile": correctModal(asIs("rev_1", func(r *hitl.Record) {
+		"modal_loading":    loading(l, l.say("modal.correct.title"), data),
+		"modal_correct":    correctModal(l, asIs("rev_1"), []string{"Sarcasm", strings.Repeat("a long reason ", 20)}, data),
+		"modal_no_reasons": correctModal(l, asIs("rev_1", failure0), nil, data),
+		"modal_no_labels":  correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = nil }), nil, data),
+		"modal_hostile": correctModal(l, asIs("rev_1", func(r *hitl.Record) {
 			r.Item.Text, r.Labels = hostile, []string{"<!channel>", "a\x00b", " "}
 		}), []string{"<!here>"}, data),
-		"modal_100_labels":     correctModal(asIs("rev_1", func(r *hitl.Record) { r.Labels = labels[:100] }), nil, data),
-		"modal_101_labels":     correctModal(asIs("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
-		"modal_text":           textModal(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
-		"modal_text_pages":     textModal(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
-		"modal_text_erased":    textModal(asIs("rev_1", erase), data),
-		"modal_text_links":     textModal(asIs("rev_1", func(r *hitl.Record) { r.Item.Text = autolinked }), data),
-		"modal_text_hidden":    textModal(hidden(newRecord("rev_1", private)), data),
-		"modal_correct_hidden": correctModal(hidden(newRecord("rev_1", private)), nil, data),
-		"modal_revealed": revealModal(newRecord("rev_1", private, decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
+		"modal_100_labels":     correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels[:100] }), nil, data),
+		"modal_101_labels":     correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
+		"modal_text":           textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
+		"modal_text_pages":     textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
+		"modal_text_erased":    textModal(l, asIs("rev_1", erase), data),
+		"modal_text_links":     textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = autolinked }), data),
+		"modal_text_hidden":    textModal(l, hidden(newRecord("rev_1", private)), data),
+		"modal_correct_hidden": correctModal(l, hidden(newRecord("rev_1", private)), nil, data),
+		"modal_revealed": revealModal(l, newRecord("rev_1", private, decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
 			d.Comment = "He <@U0BEN> is ana.ruiz@example.com."
 		})), data),
-		"modal_unknown":      notice("Unknown review", wordsUnknown, viewData{}),
-		"modal_not_loaded":   notice("Correct", wordsNotLoaded, data),
-		"modal_not_revealed": notice("Reveal", wordsNotRevealed, data),
-		"modal_lost":         notice("Not recorded", closedWords(asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
+		"modal_unknown":      notice(l, l.say("modal.unknown.title"), l.say("told.unknown"), viewData{}),
+		"modal_not_loaded":   notice(l, "Correct", l.say("modal.not_loaded"), data),
+		"modal_not_revealed": notice(l, l.say("modal.reveal.title"), l.say("modal.reveal.failed"), data),
+		"modal_lost":         notice(l, l.say("modal.not_recorded.title"), closedWords(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
 	}
 }
 
@@ -215,14 +240,33 @@ var tooLarge = map[string]bool{"modal_100_labels": true}
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for name, m := range messages() {
-		golden(t, name, m)
-	}
-	for name, v := range views() {
-		if !tooLarge[name] {
-			golden(t, name, v)
+	for name, s := range surfaces(t) {
+		if !tooLarge[path.Base(name)] {
+			golden(t, name, s)
 		}
 	}
+}
+
+// surfaces are all messages and modals in all their states and all languages: English ones by their name, others as "de/NAME".
+func surfaces(t *testing.T) map[string]any {
+	t.Helper()
+	out := map[string]any{}
+	for _, l := range every(t).all {
+		for name, m := range messages(l) {
+			out[in(l, name)] = m
+		}
+		for name, v := range views(l) {
+			out[in(l, name)] = v
+		}
+	}
+	return out
+}
+
+func in(l *language, name string) string {
+	if l.name == english {
+		return name
+	}
+	return l.name + "/" + name
 }
 
 func golden(t *testing.T, name string, v any) {
@@ -234,7 +278,7 @@ func golden(t *testing.T, name string, v any) {
 	if err := enc.Encode(v); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	path := filepath.Join("testdata", "golden", name+".json")
+	path := filepath.Join("testdata", "golden", filepath.FromSlash(name)+".json")
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -257,11 +301,11 @@ func TestSlackTakesEverySurface(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	_, first := w.posted()
-	for name, m := range messages() {
+	for name, m := range everyMessage(t) {
 		if n := units(m.Text); n > 4000 || n == 0 {
 			t.Errorf("%s: %d characters of text", name, n)
 		}
-		c := hitl.Card{ID: "crd_" + name, ReviewID: "rev_1", Channel: channel}
+		c := hitl.Card{ID: "crd_" + strings.ReplaceAll(name, "/", "_"), ReviewID: "rev_1", Channel: channel}
 		_, ts, err := w.bot.api.post(t.Context(), c, m)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -276,7 +320,11 @@ func TestSlackTakesEverySurface(t *testing.T) {
 			}
 		}
 	}
-	for name, v := range views() {
+	for name, s := range surfaces(t) {
+		v, ok := s.(slack.ModalViewRequest)
+		if !ok {
+			continue
+		}
 		out, err := w.sim.Command(t.Context(), ana, channel, "/hitl", "help") // for its trigger
 		if err != nil {
 			t.Fatal(err)
@@ -294,8 +342,8 @@ func TestSlackTakesEverySurface(t *testing.T) {
 // An update of every state of a card leaves no button behind that a closed review does not have.
 func TestClosedCardsHaveNoButtons(t *testing.T) {
 	t.Parallel()
-	for name, m := range messages() {
-		if !strings.HasPrefix(name, "card_") || strings.Contains(name, "open") {
+	for name, m := range everyMessage(t) {
+		if !strings.HasPrefix(path.Base(name), "card_") || strings.Contains(name, "open") {
 			continue
 		}
 		for _, b := range m.Blocks {

@@ -144,5 +144,6 @@ func (b *Bot) suggest(ctx context.Context, in interaction) answer {
 		b.log.WarnContext(ctx, "no labels to suggest", "review", r.Review, "error", err)
 		return none
 	}
-	return answer{body: typeahead{labelOptions(rec.Labels, in.Value)}}
+	l, _ := b.knownLanguage(ctx, in.User.ID)
+	return answer{body: typeahead{labelOptions(l, rec.Labels, in.Value)}}
 }

@@ -2,7 +2,6 @@ package bot
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -55,110 +54,110 @@ func parseViewData(s string) (viewData, ref, bool) {
 	return d, r, ok
 }
 
-func modal(callback, title string, data viewData, blocks ...slack.Block) slack.ModalViewRequest {
+func modal(l *language, callback, title string, data viewData, blocks ...slack.Block) slack.ModalViewRequest {
 	return slack.ModalViewRequest{
-		Type: slack.VTModal, CallbackID: callback, Title: plain(title), Close: plain("Close"),
+		Type: slack.VTModal, CallbackID: callback, Title: plain(title), Close: plain(l.say("modal.close")),
 		PrivateMetadata: data.String(), Blocks: slack.Blocks{BlockSet: blocks},
 	}
 }
 
 // notice is a modal that only says something: text is mrkdwn.
-func notice(title, text string, data viewData) slack.ModalViewRequest {
-	return modal(viewNotice, title, data, section(text))
+func notice(l *language, title, text string, data viewData) slack.ModalViewRequest {
+	return modal(l, viewNotice, title, data, section(text))
 }
 
 // loading is what opens at once, before anything is looked up: a trigger lives for three seconds.
-func loading(title string, data viewData) slack.ModalViewRequest {
-	return notice(title, "Loading…", data)
+func loading(l *language, title string, data viewData) slack.ModalViewRequest {
+	return notice(l, title, l.say("modal.loading"), data)
 }
 
 // correctModal is the form with every label, a reason and a comment.
-func correctModal(s screened, reasons []string, data viewData) slack.ModalViewRequest {
+func correctModal(l *language, s screened, reasons []string, data viewData) slack.ModalViewRequest {
 	rec := s.Record
 	if len(rec.Labels) == 0 {
-		return notice("Choose a label", "This model names no labels, so there is nothing to choose from.", data)
+		return notice(l, l.say("modal.correct.title"), l.say("modal.correct.no_labels"), data)
 	}
 	blocks := []slack.Block{
-		quote(cutLines(cut(squeeze(visible(head(rec.Item.Text, previewBytes))), modalQuoteUnits, units), 4)),
-		contextLine(opinion(rec)),
-		slack.NewInputBlock(blockLabel, plain("Label"), nil, labelSelect(rec)),
+		quote(cutLines(cut(squeeze(visible(l, head(rec.Item.Text, previewBytes))), modalQuoteUnits, units), 4)),
+		contextLine(opinion(l, rec)),
+		slack.NewInputBlock(blockLabel, plain(l.say("modal.correct.label")), nil, labelSelect(l, rec)),
 	}
-	if options := reasonOptions(reasons); len(options) > 0 {
-		blocks = append(blocks, slack.NewInputBlock(blockReason, plain("Reason"), nil,
-			slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Why?"), fieldReason, options...)).WithOptional(true))
+	if options := reasonOptions(l, reasons); len(options) > 0 {
+		blocks = append(blocks, slack.NewInputBlock(blockReason, plain(l.say("modal.correct.reason")), nil,
+			slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain(l.say("modal.correct.reason_hint")), fieldReason, options...)).WithOptional(true))
 	}
-	comment := slack.NewPlainTextInputBlockElement(plain("Anything the next reader should know"), fieldComment).
+	comment := slack.NewPlainTextInputBlockElement(plain(l.say("modal.correct.comment_hint")), fieldComment).
 		WithMultiline(true).WithMaxLength(maxCommentInput)
-	blocks = append(blocks, slack.NewInputBlock(blockComment, plain("Comment"), nil, comment).WithOptional(true))
-	view := modal(viewCorrect, "Choose a label", data, blocks...)
-	view.Submit, view.Close = plain("Save"), plain("Cancel")
+	blocks = append(blocks, slack.NewInputBlock(blockComment, plain(l.say("modal.correct.comment")), nil, comment).WithOptional(true))
+	view := modal(l, viewCorrect, l.say("modal.correct.title"), data, blocks...)
+	view.Submit, view.Close = plain(l.say("modal.correct.save")), plain(l.say("modal.correct.cancel"))
 	return view
 }
 
 // labelSelect lists the labels as far as Slack can show them, and asks us for them while the reviewer types beyond that.
-func labelSelect(rec hitl.Record) *slack.SelectBlockElement {
+func labelSelect(l *language, rec hitl.Record) *slack.SelectBlockElement {
 	if len(rec.Labels) <= maxOptions {
-		return slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Choose a label"), fieldLabel, labelOptions(rec.Labels, "")...)
+		return slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain(l.say("modal.correct.label_hint")), fieldLabel, labelOptions(l, rec.Labels, "")...)
 	}
-	s := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, plain("Type to find a label"), fieldLabel)
+	s := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, plain(l.say("modal.correct.label_search")), fieldLabel)
 	least := 0
 	s.MinQueryLength = &least
 	return s
 }
 
 // labelOptions are the labels that contain what was typed, those that begin with it first, as many as Slack takes.
-func labelOptions(labels []string, typed string) []*slack.OptionBlockObject {
+func labelOptions(l *language, labels []string, typed string) []*slack.OptionBlockObject {
 	typed = strings.ToLower(strings.TrimSpace(typed))
 	var first, later []string
-	for _, l := range labels {
-		switch i := strings.Index(strings.ToLower(l), typed); {
+	for _, label := range labels {
+		switch i := strings.Index(strings.ToLower(label), typed); {
 		case i == 0:
-			first = append(first, l)
+			first = append(first, label)
 		case i > 0:
-			later = append(later, l)
+			later = append(later, label)
 		}
 	}
 	options := []*slack.OptionBlockObject{}
-	for _, l := range slices.Concat(first, later) {
+	for _, label := range slices.Concat(first, later) {
 		if len(options) == maxOptions {
 			break
 		}
-		options = append(options, option(l))
+		options = append(options, option(l, label))
 	}
 	return options
 }
 
-func reasonOptions(reasons []string) []*slack.OptionBlockObject {
+func reasonOptions(l *language, reasons []string) []*slack.OptionBlockObject {
 	var options []*slack.OptionBlockObject
 	for _, r := range reasons {
-		options = append(options, option(r))
+		options = append(options, option(l, r))
 	}
 	return options
 }
 
-func option(word string) *slack.OptionBlockObject {
-	return slack.NewOptionBlockObject(labelKey(word), plain(plainName(word, maxOptionUnits)), nil)
+func option(l *language, word string) *slack.OptionBlockObject {
+	return slack.NewOptionBlockObject(labelKey(word), plain(plainName(l, word, maxOptionUnits)), nil)
 }
 
 // textModal shows an item's text as far as a modal can hold it, and says so when that is not all.
-func textModal(s screened, data viewData) slack.ModalViewRequest {
+func textModal(l *language, s screened, data viewData) slack.ModalViewRequest {
 	if erased(s.Record) {
-		return modal(viewText, "Full text", data, contextLine(origin(s.Record)), section(erasedWords(s.Record)+". Nothing of it is left to show."))
+		return modal(l, viewText, l.say("modal.text.title"), data, contextLine(origin(l, s.Record)),
+			section(l.say("modal.text.erased", "Erased", erasedWords(l, s.Record))))
 	}
-	blocks := fullText(s.Record)
+	blocks := fullText(l, s.Record)
 	if s.hidden > 0 {
-		blocks = slices.Insert(blocks, 1, contextLine(hiddenWords(s)), slack.Block(slack.NewActionBlock("hitl_reveal", revealButton(s))))
+		blocks = slices.Insert(blocks, 1, contextLine(hiddenWords(l, s)), slack.Block(slack.NewActionBlock("hitl_reveal", revealButton(l, s))))
 	}
-	return modal(viewText, "Full text", data, blocks...)
+	return modal(l, viewText, l.say("modal.text.title"), data, blocks...)
 }
 
 // fullText shows where a text comes from and as much of it as a modal can hold.
-func fullText(rec hitl.Record) []slack.Block {
-	pages, rest := paginate(visible(rec.Item.Text), pageUnits, maxTextBytes)
-	length := count(len([]rune(rec.Item.Text)), "character")
-	head := fmt.Sprintf("%s · %s", origin(rec), length)
+func fullText(l *language, rec hitl.Record) []slack.Block {
+	pages, rest := paginate(visible(l, rec.Item.Text), pageUnits, maxTextBytes)
+	head := origin(l, rec) + " · " + l.say("modal.text.length", "N", len([]rune(rec.Item.Text)))
 	if rest {
-		head += "\n*Too long for Slack:* this is the beginning, " + kilobytes(pages) + "."
+		head += "\n" + l.say("modal.text.too_long", "KB", kilobytes(pages))
 	}
 	blocks := []slack.Block{contextLine(head)}
 	for _, p := range pages {
@@ -167,12 +166,12 @@ func fullText(rec hitl.Record) []slack.Block {
 	return blocks
 }
 
-func kilobytes(pages []string) string {
+func kilobytes(pages []string) int {
 	n := 0
 	for _, p := range pages {
 		n += len(p)
 	}
-	return fmt.Sprintf("the first %d kB", (n+999)/1000)
+	return (n + 999) / 1000
 }
 
 // paginate cuts a text into pages of at most a number of characters, at a line's end or a space where one is near, until their JSON

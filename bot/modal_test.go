@@ -153,7 +153,7 @@ func TestModalErrors(t *testing.T) {
 			t.Errorf("slow database: %+v", out)
 		}
 		w.store.failing("Decide", nil)
-		if out := w.submit(ben, "POSITIVE", "", strings.Repeat("\U0001F600", maxCommentInput)); !strings.Contains(out.Errors[blockComment], "longer than") {
+		if out := w.submit(ben, "POSITIVE", "", strings.Repeat("\U0001F600", maxCommentInput)); !strings.Contains(out.Errors[blockComment], "too long") {
 			t.Errorf("comment too long: %+v", out)
 		}
 		w.bot.cfg.Queues["support"] = Queue{Channel: channel, OpenLimit: 10, Reviewers: Reviewers{Users: []string{ben}}}

@@ -49,13 +49,13 @@ func (b *Bot) notify(ctx context.Context, n Notice, since time.Time) error {
 		giveBack()
 		return err
 	}
-	_, _, err = b.api.postMarked(ctx, n.Channel, n.message(), slack.SlackMetadata{EventType: kind, EventPayload: map[string]any{"kind": n.Kind}})
+	_, _, err = b.api.postMarked(ctx, n.Channel, n.message(b.language()), slack.SlackMetadata{EventType: kind, EventPayload: map[string]any{"kind": n.Kind}})
 	return err
 }
 
 // message shows a notice. It is pure.
-func (n Notice) message() message {
-	text := visible(n.Text)
+func (n Notice) message(l *language) message {
+	text := visible(l, n.Text)
 	return message{
 		Text: escape(text) + "\n```\n" + escape(n.Code) + "\n```",
 		Blocks: []slack.Block{slack.NewSectionBlock(plain(text), nil, nil), slack.NewRichTextBlock("", &slack.RichTextPreformatted{

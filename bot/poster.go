@@ -215,10 +215,10 @@ func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int, dou
 
 // send posts a card that is known not to be there.
 func (b *Bot) send(ctx context.Context, c hitl.Card, rec screened, configured string) (shown, error) {
-	channel, ts, err := b.api.post(ctx, c, card(rec))
+	channel, ts, err := b.api.post(ctx, c, card(b.language(), rec))
 	if badContent(refusal(err)) {
 		b.log.ErrorContext(ctx, "slack refuses the card's content, posting a plain one", "review", c.ReviewID, "error", err)
-		channel, ts, err = b.api.post(ctx, c, plainCard(rec))
+		channel, ts, err = b.api.post(ctx, c, plainCard(b.language(), rec))
 	}
 	switch {
 	case err == nil:
@@ -279,7 +279,7 @@ func (b *Bot) settle(ctx context.Context, c hitl.Card, channel, ts string) error
 
 // retire takes the buttons off a message whose review has got another card meanwhile.
 func (b *Bot) retire(ctx context.Context, channel, ts string) error {
-	const text = "This review has another card."
+	text := b.language().say("card.retired")
 	err := b.api.update(ctx, channel, ts, message{Text: text, Blocks: []slack.Block{section(text)}})
 	if err != nil {
 		b.log.WarnContext(ctx, "a second card of a review stays", "channel", channel, "ts", ts, "error", err)
@@ -288,17 +288,17 @@ func (b *Bot) retire(ctx context.Context, channel, ts string) error {
 }
 
 // plainCard is a card that Slack cannot find fault with: nothing of the item's stands in it.
-func plainCard(rec screened) message {
+func plainCard(l *language, rec screened) message {
 	if !open(rec.Record) {
-		text := "This review is closed."
+		text := l.say("card.ended.closed")
 		if rec.Decision != nil {
-			text = "This review is closed: " + code(string(rec.Decision.Status), maxNameUnits) + " by " + who(rec.Decision.Reviewer) + "."
+			text = l.say("card.plain.closed_by", "Status", code(l, string(rec.Decision.Status), maxNameUnits), "Who", who(l, rec.Decision.Reviewer))
 		}
 		return message{Text: text, Blocks: []slack.Block{section(text)}}
 	}
-	const text = "A review waits for a person. Slack did not take its text in a card: open it with “Show all”, decide with “Other…”."
+	text := l.say("card.plain.open")
 	r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
 	return message{Text: text, Blocks: []slack.Block{section(text), slack.NewActionBlock("hitl_verdict",
-		slack.NewButtonBlockElement(actionOther, r.String(), plain("Other…")),
-		slack.NewButtonBlockElement(actionText, r.String(), plain("Show all")))}}
+		slack.NewButtonBlockElement(actionOther, r.String(), plain(l.say("card.button.other"))),
+		slack.NewButtonBlockElement(actionText, r.String(), plain(l.say("card.button.text"))))}}
 }

@@ -232,7 +232,7 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 		if rec.Review.ID == after.Review.ID || rec.Review.ID == over.Review.ID {
-			if _, _, err := w.bot.api.post(t.Context(), c, card(screened{Record: rec})); err != nil {
+			if _, _, err := w.bot.api.post(t.Context(), c, card(inEnglish, screened{Record: rec})); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -316,7 +316,7 @@ func TestFindIgnoresForgeriesAndReadsAllPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, ts, err := w.bot.api.post(t.Context(), c, card(screened{Record: rec}))
+	_, ts, err := w.bot.api.post(t.Context(), c, card(inEnglish, screened{Record: rec}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -200,7 +200,7 @@ func TestRedactedPreview(t *testing.T) {
 			for before := limit - len(secret) - 4; before <= limit+1; before++ {
 				text := strings.Repeat("x", before-1) + " " + secret + " and more " + strings.Repeat("y ", 500)
 				hidden, _ := r.redact(text)
-				shown, _ := preview(hidden)
+				shown, _ := preview(inEnglish, hidden)
 				for n := 4; n <= len(secret); n++ {
 					if strings.Contains(shown, secret[:n]) {
 						t.Fatalf("%q at %d: the card shows %q", secret, before, secret[:n])
@@ -226,7 +226,7 @@ func FuzzPlanted(f *testing.F) {
 		s := hidden(newRecord("rev_1", func(r *hitl.Record) {
 			r.Item.Text = strings.ToValidUTF8(before, "") + strings.Repeat("x", int(pad)%(previewBytes+64)) + " " + secret + " " + strings.ToValidUTF8(after, "")
 		}))
-		all := card(s).Text + mustJSON(t, card(s).Blocks) + mustJSON(t, textModal(s, viewData{})) + mustJSON(t, correctModal(s, nil, viewData{}))
+		all := card(inEnglish, s).Text + mustJSON(t, card(inEnglish, s).Blocks) + mustJSON(t, textModal(inEnglish, s, viewData{})) + mustJSON(t, correctModal(inEnglish, s, nil, viewData{}))
 		if s.hidden == 0 || strings.Contains(all, piece) {
 			t.Errorf("%q after %d x, then %q: %q is shown", before, pad, after, piece)
 		}
@@ -265,7 +265,7 @@ func FuzzRedact(f *testing.F) {
 		if found := r.find(out); len(found) > 0 {
 			t.Errorf("%q becomes %q, in which there is still %v", text, out, found)
 		}
-		if shown, _ := preview(out); !utf8.ValidString(shown) {
+		if shown, _ := preview(inEnglish, out); !utf8.ValidString(shown) {
 			t.Errorf("preview of %q is no UTF-8", out)
 		}
 	})

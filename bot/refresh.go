@@ -29,7 +29,7 @@ func (b *Bot) RefreshCard(ctx context.Context, reviewID string) error {
 	if err != nil {
 		return fmt.Errorf("list cards: %w", err)
 	}
-	m := card(rec)
+	m := card(b.language(), rec)
 	var errs []error
 	for _, c := range cards {
 		if c.State == hitl.CardPosted {
@@ -50,7 +50,7 @@ func (b *Bot) redraw(ctx context.Context, c hitl.Card, rec screened, m message) 
 	err := b.api.update(ctx, c.Channel, c.TS, m)
 	if badContent(refusal(err)) {
 		b.log.ErrorContext(ctx, "slack refuses the card's content, drawing a plain one", "review", c.ReviewID, "error", err)
-		err = b.api.update(ctx, c.Channel, c.TS, plainCard(rec))
+		err = b.api.update(ctx, c.Channel, c.TS, plainCard(b.language(), rec))
 	}
 	switch {
 	case err == nil:

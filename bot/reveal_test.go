@@ -168,7 +168,7 @@ func TestRevealThatCannotBeRecorded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v := w.bot.revealView(ctx, hitl.Reviewer{Team: "T0SLACKSIM", User: ana}, s, viewData{}); v.CallbackID != viewNotice {
+			if v := w.bot.revealView(ctx, inEnglish, hitl.Reviewer{Team: "T0SLACKSIM", User: ana}, s, viewData{}); v.CallbackID != viewNotice {
 				t.Errorf("modal: %+v", v)
 			}
 			if name == "fails" {
@@ -225,7 +225,7 @@ func TestNothingToReveal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := w.bot.revealView(t.Context(), hitl.Reviewer{User: ana}, s, viewData{}); v.CallbackID != viewText || len(w.store.revealed()) != 0 {
+	if v := w.bot.revealView(t.Context(), inEnglish, hitl.Reviewer{User: ana}, s, viewData{}); v.CallbackID != viewText || len(w.store.revealed()) != 0 {
 		t.Errorf("modal: %+v", v)
 	}
 	w.clean()

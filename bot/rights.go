@@ -11,10 +11,11 @@ import (
 	"hitl"
 )
 
-// person is what Slack says of a user, as far as rights go.
+// person is what Slack says of a user, as far as rights and language go.
 type person struct {
-	Active bool // of this workspace, not deactivated, no bot
-	Guest  bool // sees some channels only
+	Active bool   // of this workspace, not deactivated, no bot
+	Guest  bool   // sees some channels only
+	Locale string // like "de-DE"; empty when Slack does not say
 }
 
 // rights says who may decide. What Slack answers is believed for Config.MembersFor.
@@ -61,7 +62,7 @@ func newRights(cfg Config, a *api, spawn spawner) *rights {
 			return person{}, fmt.Errorf("learn workspace: %w", err)
 		}
 		return person{
-			Active: !u.Deleted && !u.IsBot && !u.IsStranger && home(u, self), Guest: u.IsRestricted || u.IsUltraRestricted,
+			Active: !u.Deleted && !u.IsBot && !u.IsStranger && home(u, self), Guest: u.IsRestricted || u.IsUltraRestricted, Locale: u.Locale,
 		}, nil
 	})
 	return r
@@ -81,9 +82,9 @@ func home(u *slack.User, self *slack.AuthTestResponse) bool {
 }
 
 // notAllowedError says that a person may not do what they asked for; it is shown to them.
-type notAllowedError struct{ why string }
+type notAllowedError struct{ why words }
 
-func (e *notAllowedError) Error() string { return e.why }
+func (e *notAllowedError) Error() string { return "not allowed" }
 
 // member makes sure that somebody comes from the bot's workspace. Errors: *notAllowedError; others mean that Slack did not say.
 func (r *rights) member(ctx context.Context, who hitl.Reviewer) error {
@@ -92,7 +93,7 @@ func (r *rights) member(ctx context.Context, who hitl.Reviewer) error {
 		return fmt.Errorf("learn workspace: %w", err)
 	}
 	if who.Team == "" || (who.Team != self.TeamID && who.Team != self.EnterpriseID) {
-		return &notAllowedError{"Only members of this workspace can do that."}
+		return &notAllowedError{saying("told.members_only")}
 	}
 	return nil
 }
@@ -101,7 +102,9 @@ func (r *rights) member(ctx context.Context, who hitl.Reviewer) error {
 func (r *rights) reviewer(ctx context.Context, who hitl.Reviewer, queue string) error {
 	q, ok := r.queues[queue]
 	if !ok {
-		return &notAllowedError{"Nobody may decide this: its queue " + code(queue, maxNameUnits) + " is not configured any more."}
+		return &notAllowedError{func(l *language) string {
+			return l.say("told.queue_gone", "Queue", code(l, queue, maxNameUnits))
+		}}
 	}
 	if err := r.member(ctx, who); err != nil {
 		return err
@@ -111,7 +114,9 @@ func (r *rights) reviewer(ctx context.Context, who hitl.Reviewer, queue string) 
 		return err
 	}
 	if !listed {
-		return &notAllowedError{"You are not a reviewer of the queue " + code(queue, maxNameUnits) + ". Ask its owner to add you."}
+		return &notAllowedError{func(l *language) string {
+			return l.say("told.no_reviewer", "Queue", code(l, queue, maxNameUnits))
+		}}
 	}
 	_, err = r.active(ctx, who.User)
 	return err
@@ -121,7 +126,9 @@ func (r *rights) reviewer(ctx context.Context, who hitl.Reviewer, queue string) 
 func (r *rights) owner(ctx context.Context, who hitl.Reviewer, queue string) error {
 	q, ok := r.queues[queue]
 	if !ok {
-		return &notAllowedError{"The queue " + code(queue, maxNameUnits) + " is not configured."}
+		return &notAllowedError{func(l *language) string {
+			return l.say("told.queue_gone", "Queue", code(l, queue, maxNameUnits))
+		}}
 	}
 	if err := r.member(ctx, who); err != nil {
 		return err
@@ -131,7 +138,9 @@ func (r *rights) owner(ctx context.Context, who hitl.Reviewer, queue string) err
 		return err
 	}
 	if !listed {
-		return &notAllowedError{"Only the owners of the queue " + code(queue, maxNameUnits) + " can do that."}
+		return &notAllowedError{func(l *language) string {
+			return l.say("told.no_owner", "Queue", code(l, queue, maxNameUnits))
+		}}
 	}
 	_, err = r.active(ctx, who.User)
 	return err
@@ -144,7 +153,7 @@ func (r *rights) insider(ctx context.Context, who hitl.Reviewer) error {
 	}
 	p, err := r.active(ctx, who.User)
 	if err == nil && p.Guest {
-		return &notAllowedError{"Guests cannot see the figures of this workspace."}
+		return &notAllowedError{saying("told.no_guests")}
 	}
 	return err
 }
@@ -156,7 +165,7 @@ func (r *rights) active(ctx context.Context, user string) (person, error) {
 		return person{}, fmt.Errorf("look up user: %w", err)
 	}
 	if !p.Active {
-		return person{}, &notAllowedError{"Only active members of this workspace can do that."}
+		return person{}, &notAllowedError{saying("told.active_only")}
 	}
 	return p, nil
 }

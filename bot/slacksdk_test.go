@@ -56,14 +56,7 @@ func TestSlackSDKTakesEverySurface(t *testing.T) {
 	unmodelled := map[string]string{
 		"data_visualization": "a block of June 2026, in no slack_sdk up to 3.48.0; slacksim/charts.go checks it",
 	}
-	surfaces := map[string]any{}
-	for name, m := range messages() {
-		surfaces[name] = m
-	}
-	for name, v := range views() {
-		surfaces[name] = v
-	}
-	r := heldAgainstSDK(t, surfaces)
+	r := heldAgainstSDK(t, surfaces(t))
 	for _, p := range r.Problems {
 		t.Error(p)
 	}

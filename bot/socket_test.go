@@ -315,6 +315,7 @@ func TestSocketRepeatedEnvelope(t *testing.T) {
 	for range 2 {
 		s.work(t.Context(), nil, e)
 	}
+	w.bot.Wait()
 	if w.seen.count(&w.seen.clicked, "command answered") != 1 || w.seen.count(&w.seen.clicked, "request replayed") != 1 ||
 		w.seen.count(&w.seen.clicked, "request unacknowledged") != 1 { // of the first, since there is no connection
 		t.Errorf("counted %v", w.seen.clicked)
@@ -330,7 +331,7 @@ func TestAcknowledgementsFit(t *testing.T) {
 		labels = append(labels, fmt.Sprint(i)+strings.Repeat("\U0001F600", 75))
 	}
 	e := envelope{ID: "e1", Accepts: true}
-	all := typeahead{labelOptions(labels, "")}
+	all := typeahead{labelOptions(inEnglish, labels, "")}
 	if whole, err := marshalAck(e.ID, all); err != nil || len(whole) <= maxAck {
 		t.Fatalf("%d bytes, %v; the test tests nothing", len(whole), err)
 	}
@@ -338,11 +339,11 @@ func TestAcknowledgementsFit(t *testing.T) {
 	if err != nil || len(frame) > maxAck || strings.Count(string(frame), `"value"`) < 10 {
 		t.Errorf("labels: %d bytes, %v", len(frame), err)
 	}
-	longest := notice(strings.Repeat("é", 24), strings.Repeat("\U0001F600", 3000), viewData{Ref: strings.Repeat("x", 100), Channel: channel, TS: "1.2"})
+	longest := notice(inEnglish, strings.Repeat("é", 24), strings.Repeat("\U0001F600", 3000), viewData{Ref: strings.Repeat("x", 100), Channel: channel, TS: "1.2"})
 	if frame, err := w.bot.encodeAck(t.Context(), e, replaceView(longest).body); err != nil || len(frame) > maxAck {
 		t.Errorf("the longest notice: %d bytes, %v", len(frame), err)
 	}
-	if _, err := w.bot.encodeAck(t.Context(), e, replaceView(modal(viewNotice, "x", viewData{}, section(strings.Repeat("x", maxAck)))).body); err == nil {
+	if _, err := w.bot.encodeAck(t.Context(), e, replaceView(modal(inEnglish, viewNotice, "x", viewData{}, section(strings.Repeat("x", maxAck)))).body); err == nil {
 		t.Error("a modal that does not fit is acknowledged")
 	}
 	if _, err := w.bot.encodeAck(t.Context(), envelope{ID: "e1"}, replaceView(longest).body); err == nil {

@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -20,91 +19,105 @@ const (
 )
 
 // statsMessage shows the figures of a period in words and, with chart, as a chart too. Everything the chart shows is in the words.
-func statsMessage(s hitl.Stats, period string, chart bool) message {
-	where := "all queues"
+func statsMessage(l *language, s hitl.Stats, span time.Duration, chart bool) message {
+	where, period := l.say("stats.all_queues"), periodWords(l, span)
 	if s.Queue != "" {
-		where = "queue " + code(s.Queue, maxNameUnits)
+		where = l.say("stats.queue", "Queue", code(l, s.Queue, maxNameUnits))
 	}
 	blocks := []slack.Block{
-		slack.NewHeaderBlock(plain("Reviews in the last " + period)),
-		contextLine(fmt.Sprintf("%s · %s to %s", where, when(s.Since), when(s.Until))),
+		slack.NewHeaderBlock(plain(l.say("stats.title", "Period", period))),
+		contextLine(where + " · " + l.say("stats.span", "Since", when(l, s.Since), "Until", when(l, s.Until))),
 	}
 	if s.Items == 0 && s.Decisions == 0 {
-		blocks = append(blocks, section("Nothing happened in this period. "+openNow(s)))
-		return message{Text: fmt.Sprintf("No items and no decisions in %s in the last %s. %s", where, period, openNow(s)), Blocks: blocks}
+		blocks = append(blocks, section(l.say("stats.nothing")+" "+openNow(l, s)))
+		return message{Text: l.say("stats.summary.nothing", "Where", where, "Period", period) + " " + openNow(l, s), Blocks: blocks}
 	}
-	blocks = append(blocks, slack.NewSectionBlock(nil, figures(s), nil))
-	if c := statsChart(s); chart && c != nil {
+	blocks = append(blocks, slack.NewSectionBlock(nil, figures(l, s), nil))
+	if c := statsChart(l, s); chart && c != nil {
 		blocks = append(blocks, c)
 	}
 	for _, part := range []struct{ title, lines string }{
-		{"Why items went to a person", triggerLines(s.Triggers)},
-		{"By reviewer", reviewerLines(s.ByReviewer)},
-		{"By the AI's label", labelLines(s.ByLabel)},
-		{"Over time", bucketLines(s)},
+		{l.say("stats.part.triggers"), triggerLines(l, s.Triggers)},
+		{l.say("stats.part.reviewers"), reviewerLines(l, s.ByReviewer)},
+		{l.say("stats.part.labels"), labelLines(l, s.ByLabel)},
+		{l.say("stats.part.time"), bucketLines(l, s)},
 	} {
 		if part.lines != "" {
 			blocks = append(blocks, section("*"+part.title+"*\n"+part.lines))
 		}
 	}
-	return message{Text: statsSummary(s, where, period), Blocks: blocks}
+	return message{Text: statsSummary(l, s, where, period), Blocks: blocks}
 }
 
 // statsSummary is the answer for screen readers and notifications.
-func statsSummary(s hitl.Stats, where, period string) string {
-	return fmt.Sprintf("Last %s, %s: %s, %s accepted by the AI, review rate %s. %s: acceptance rate %s, correction rate %s, %d expired; "+
-		"median time to decision %s, 95th percentile %s. %s",
-		period, where, count(s.Items, "item"), thousands(s.AIAccepted), rate(s.ReviewRate), count(s.Decisions, "decision"),
-		rate(s.AcceptanceRate), rate(s.CorrectionRate), s.Expired, duration(s.MedianToDecide), duration(s.P95ToDecide), openNow(s))
+func statsSummary(l *language, s hitl.Stats, where, period string) string {
+	return strings.Join([]string{
+		l.say("stats.summary.items", "Period", period, "Where", where, "N", s.Items, "AIAccepted", s.AIAccepted, "ReviewRate", rate(l, s.ReviewRate)),
+		l.say("stats.summary.decisions", "N", s.Decisions, "AcceptanceRate", rate(l, s.AcceptanceRate), "CorrectionRate", rate(l, s.CorrectionRate),
+			"Expired", s.Expired, "Median", duration(l, s.MedianToDecide), "P95", duration(l, s.P95ToDecide)),
+		openNow(l, s),
+	}, " ")
 }
 
-func openNow(s hitl.Stats) string {
-	if s.Open == 0 {
-		return "No review is open now."
+// periodWords names a span of whole hours or days: "24 hours", "7 days".
+func periodWords(l *language, span time.Duration) string {
+	const day = 24 * time.Hour
+	if span > day && span%day == 0 {
+		return l.say("stats.period.days", "N", int(span/day))
 	}
-	return fmt.Sprintf("%s open now, the oldest for %s.", count(s.Open, "review"), duration(s.OldestAge))
+	return l.say("stats.period.hours", "N", int(span/time.Hour))
+}
+
+func openNow(l *language, s hitl.Stats) string {
+	if s.Open == 0 {
+		return l.say("stats.open.none")
+	}
+	return l.say("stats.open", "N", s.Open, "Oldest", duration(l, s.OldestAge))
 }
 
 // rate writes a share with one decimal.
-func rate(p float64) string { return fmt.Sprintf("%.1f%%", p*100) }
+func rate(l *language, p float64) string {
+	return l.say("number.percent", "Value", l.decimals(p*100, 1))
+}
 
 // figures are the ten fields that a section can hold.
-func figures(s hitl.Stats) []*slack.TextBlockObject {
+func figures(l *language, s hitl.Stats) []*slack.TextBlockObject {
 	field := func(name, value string) *slack.TextBlockObject { return mrkdwn("*" + name + "*\n" + value) }
+	share := func(p float64, n int) string { return rate(l, p) + " (" + l.number(n) + ")" }
 	span := s.Until.Sub(s.Since)
 	perHour := 0.0
 	if span > 0 {
 		perHour = float64(s.Items) / span.Hours()
 	}
 	return []*slack.TextBlockObject{
-		field("Items", fmt.Sprintf("%s (%.1f an hour)", thousands(s.Items), perHour)),
-		field("Accepted by the AI", thousands(s.AIAccepted)),
-		field("Review rate", fmt.Sprintf("%s (%s)", rate(s.ReviewRate), thousands(s.Reviewed))),
-		field("Decisions", fmt.Sprintf("%s (%s expired)", thousands(s.Decisions), thousands(s.Expired))),
-		field("Acceptance rate", fmt.Sprintf("%s (%s)", rate(s.AcceptanceRate), thousands(s.Accepted))),
-		field("Correction rate", fmt.Sprintf("%s (%s)", rate(s.CorrectionRate), thousands(s.Corrected))),
-		field("Median time to decision", duration(s.MedianToDecide)),
-		field("95th percentile", duration(s.P95ToDecide)),
-		field("Open now", thousands(s.Open)),
-		field("Oldest open", oldest(s)),
+		field(l.say("stats.items"), l.say("stats.items.value", "Items", s.Items, "PerHour", l.decimals(perHour, 1))),
+		field(l.say("stats.ai_accepted"), l.number(s.AIAccepted)),
+		field(l.say("stats.review_rate"), share(s.ReviewRate, s.Reviewed)),
+		field(l.say("stats.decisions"), l.say("stats.decisions.value", "Decisions", s.Decisions, "Expired", s.Expired)),
+		field(l.say("stats.acceptance_rate"), share(s.AcceptanceRate, s.Accepted)),
+		field(l.say("stats.correction_rate"), share(s.CorrectionRate, s.Corrected)),
+		field(l.say("stats.median"), duration(l, s.MedianToDecide)),
+		field(l.say("stats.p95"), duration(l, s.P95ToDecide)),
+		field(l.say("stats.open_now"), l.number(s.Open)),
+		field(l.say("stats.oldest"), oldest(l, s)),
 	}
 }
 
-func oldest(s hitl.Stats) string {
+func oldest(l *language, s hitl.Stats) string {
 	if s.Open == 0 {
-		return "none"
+		return l.say("stats.oldest.none")
 	}
-	return duration(s.OldestAge)
+	return duration(l, s.OldestAge)
 }
 
 // lines writes at most a number of lines, and no more than a section holds, and counts the others.
-func lines[T any](rows []T, limit int, line func(T) string) string {
+func lines[T any](l *language, rows []T, limit int, line func(T) string) string {
 	var out []string
 	used := 0
 	for i, r := range rows {
 		text := "• " + line(r)
 		if used += units(text) + 1; i == limit || used > maxLinesUnits {
-			out = append(out, fmt.Sprintf("and %s more", thousands(len(rows)-i)))
+			out = append(out, l.say("more", "More", len(rows)-i))
 			break
 		}
 		out = append(out, text)
@@ -112,65 +125,65 @@ func lines[T any](rows []T, limit int, line func(T) string) string {
 	return strings.Join(out, "\n")
 }
 
-func triggerLines(rows []hitl.TriggerCount) string {
-	return lines(rows, maxTriggerLines, func(t hitl.TriggerCount) string {
-		return triggerName(t.Trigger) + ": " + thousands(t.Items)
+func triggerLines(l *language, rows []hitl.TriggerCount) string {
+	return lines(l, rows, maxTriggerLines, func(t hitl.TriggerCount) string {
+		return triggerName(l, t.Trigger) + ": " + l.number(t.Items)
 	})
 }
 
 // triggerName names a trigger apart from any item.
-func triggerName(t hitl.Trigger) string {
+func triggerName(l *language, t hitl.Trigger) string {
 	if name, ok := t.Rule(); ok {
-		return "rule " + code(name, maxNameUnits)
+		return l.say("why.rule", "Rule", code(l, name, maxNameUnits))
 	}
 	switch t {
 	case hitl.TriggerLowConfidence:
-		return "low confidence"
+		return l.say("stats.trigger.low_confidence")
 	case hitl.TriggerSample:
-		return "quality sample"
+		return l.say("why.sample")
 	case hitl.TriggerAlwaysReview:
-		return "label always reviewed"
+		return l.say("stats.trigger.always_review")
 	case hitl.TriggerModelError:
-		return "model failed"
+		return l.say("stats.trigger.model_error")
 	case hitl.TriggerTruncated:
-		return "text cut to the model's limit"
+		return l.say("stats.trigger.truncated")
 	}
-	return code(string(t), maxNameUnits)
+	return code(l, string(t), maxNameUnits)
 }
 
-func reviewerLines(rows []hitl.ReviewerStats) string {
-	return lines(rows, maxReviewerLines, func(r hitl.ReviewerStats) string {
-		return fmt.Sprintf("%s: %s accepted, %s corrected, median %s",
-			who(r.Reviewer), thousands(r.Accepted), thousands(r.Corrected), duration(r.MedianToDecide))
+func reviewerLines(l *language, rows []hitl.ReviewerStats) string {
+	return lines(l, rows, maxReviewerLines, func(r hitl.ReviewerStats) string {
+		return l.say("stats.reviewer", "Who", who(l, r.Reviewer), "Accepted", r.Accepted, "Corrected", r.Corrected,
+			"Median", duration(l, r.MedianToDecide))
 	})
 }
 
-func labelLines(rows []hitl.LabelStats) string {
-	return lines(rows, maxLabelLines, func(l hitl.LabelStats) string {
-		name := "no answer"
-		if l.AILabel != "" {
-			name = code(l.AILabel, maxNameUnits)
+func labelLines(l *language, rows []hitl.LabelStats) string {
+	return lines(l, rows, maxLabelLines, func(row hitl.LabelStats) string {
+		name := l.say("stats.label.none")
+		if row.AILabel != "" {
+			name = code(l, row.AILabel, maxNameUnits)
 		}
-		return fmt.Sprintf("%s: %s accepted, %s corrected", name, thousands(l.Accepted), thousands(l.Corrected))
+		return l.say("stats.label", "Label", name, "Accepted", row.Accepted, "Corrected", row.Corrected)
 	})
 }
 
 // bucketLines says what the chart shows.
-func bucketLines(s hitl.Stats) string {
-	names := bucketNames(s.Buckets)
+func bucketLines(l *language, s hitl.Stats) string {
+	names := bucketNames(l, s.Buckets)
 	var out []string
 	for i, b := range s.Buckets {
 		if b.AIAccepted+b.Accepted+b.Corrected+b.Expired > 0 && i < len(names) {
-			out = append(out, fmt.Sprintf("• %s: %s by the AI, %s accepted, %s corrected, %s expired",
-				names[i], thousands(b.AIAccepted), thousands(b.Accepted), thousands(b.Corrected), thousands(b.Expired)))
+			out = append(out, "• "+l.say("stats.bucket", "Time", names[i], "AIAccepted", b.AIAccepted, "Accepted", b.Accepted,
+				"Corrected", b.Corrected, "Expired", b.Expired))
 		}
 	}
 	return strings.Join(out, "\n")
 }
 
 // bucketNames names the slices of a period in UTC, as shortly as tells them apart: a chart's categories must be unique.
-func bucketNames(buckets []hitl.StatsBucket) []string {
-	layouts := []string{"Jan 2", "Jan 2 15:04", "06-01-02 15:04:05"}
+func bucketNames(l *language, buckets []hitl.StatsBucket) []string {
+	layouts := []string{l.say("stats.layout.day"), l.say("stats.layout.minute"), "06-01-02 15:04:05"}
 	if n := len(buckets); n > 0 && buckets[n-1].Start.Sub(buckets[0].Start) < 24*time.Hour {
 		layouts = append([]string{"15:04"}, layouts...)
 	}
@@ -191,8 +204,8 @@ func bucketNames(buckets []hitl.StatsBucket) []string {
 
 // statsChart draws the decisions over time, or nothing when there were none. What the AI accepted stays in the words: beside it the
 // decisions could not be seen.
-func statsChart(s hitl.Stats) slack.Block {
-	names := bucketNames(s.Buckets)
+func statsChart(l *language, s hitl.Stats) slack.Block {
+	names := bucketNames(l, s.Buckets)
 	if len(names) == 0 || len(names) > maxCategories || s.Accepted+s.Corrected+s.Expired == 0 {
 		return nil
 	}
@@ -203,10 +216,10 @@ func statsChart(s hitl.Stats) slack.Block {
 		}
 		return slack.NewDataVisualizationDataSeries(name, points...)
 	}
-	axis := slack.NewDataVisualizationAxisConfig(names...).WithXLabel("Time (UTC)").WithYLabel("Decisions")
-	return slack.NewDataVisualizationBlock("Decisions over time", slack.NewDataVisualizationBarChart(axis,
-		series("Accepted", func(b hitl.StatsBucket) int { return b.Accepted }),
-		series("Corrected", func(b hitl.StatsBucket) int { return b.Corrected }),
-		series("Expired", func(b hitl.StatsBucket) int { return b.Expired }),
+	axis := slack.NewDataVisualizationAxisConfig(names...).WithXLabel(l.say("stats.chart.time")).WithYLabel(l.say("stats.decisions"))
+	return slack.NewDataVisualizationBlock(l.say("stats.chart.title"), slack.NewDataVisualizationBarChart(axis,
+		series(l.say("stats.chart.accepted"), func(b hitl.StatsBucket) int { return b.Accepted }),
+		series(l.say("stats.chart.corrected"), func(b hitl.StatsBucket) int { return b.Corrected }),
+		series(l.say("stats.chart.expired"), func(b hitl.StatsBucket) int { return b.Expired }),
 	))
 }

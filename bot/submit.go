@@ -9,24 +9,16 @@ import (
 	"hitl"
 )
 
-// Words for a modal's fields, where Slack shows plain text.
-const (
-	fieldNotSaved = "Not recorded: the decision could not be confirmed as saved. Please press Save again; a decision counts only once."
-	fieldNotSure  = "Not recorded: Slack did not tell me whether you may decide this. Please press Save again in a moment."
-	fieldNoLabel  = "This label is not one of the review's labels. Choose another."
-	fieldMissing  = "Choose a label."
-	fieldNoReason = "This reason is not offered any more. Choose another, or none."
-)
-
 // submit carries out a modal that was sent: a closed modal means that the decision is recorded.
 func (b *Bot) submit(ctx context.Context, in interaction) answer {
 	if in.View.CallbackID != viewCorrect {
 		return answer{}
 	}
+	l, _ := b.knownLanguage(ctx, in.User.ID) // since the modal was opened
 	data, r, ok := parseViewData(in.View.PrivateMetadata)
 	if !ok {
 		b.cfg.Observer.Clicked("modal", outcomeUnknown)
-		return replaceView(notice("Unknown review", wordsUnknown, viewData{}))
+		return replaceView(notice(l, l.say("modal.unknown.title"), l.say("told.unknown"), viewData{}))
 	}
 	v := hitl.Verdict{
 		ReviewID: r.Review, Round: r.Round, Kind: hitl.Correct, Reviewer: in.reviewer(),
@@ -40,28 +32,28 @@ func (b *Bot) submit(ctx context.Context, in interaction) answer {
 		b.refreshSoon(ctx, r.Review)
 		return answer{}
 	case outcomeInvalid:
-		return fieldError(blockOf(res.invalid.Field), res.words)
+		return fieldError(blockOf(res.field), res.words(l))
 	case outcomeFailed:
-		return fieldError(blockLabel, fieldWords(res.words))
+		return fieldError(blockLabel, res.again(l))
 	case outcomeLost:
 		b.refreshSoon(ctx, r.Review)
 	}
-	return replaceView(notice("Not recorded", res.words, data))
+	return replaceView(notice(l, l.say("modal.not_recorded.title"), res.words(l), data))
 }
 
 // chosen reads what was chosen in the form, as far as it is on offer.
 func (b *Bot) chosen(in interaction, rec screened) (label, reason string, err error) {
 	key := in.View.input(blockLabel, fieldLabel)
 	if key == "" {
-		return "", "", &hitl.InvalidError{Field: "label", Reason: fieldMissing}
+		return "", "", &notOfferedError{"label", saying("modal.field.missing")}
 	}
 	label, ok := byKey(rec.Labels, key)
 	if !ok {
-		return "", "", &hitl.InvalidError{Field: "label", Reason: fieldNoLabel}
+		return "", "", &notOfferedError{"label", saying("modal.field.no_label")}
 	}
 	if key := in.View.input(blockReason, fieldReason); key != "" {
 		if reason, ok = byKey(b.cfg.Queues[rec.Review.Queue].Reasons, key); !ok {
-			return "", "", &hitl.InvalidError{Field: "reason", Reason: fieldNoReason}
+			return "", "", &notOfferedError{"reason", saying("modal.field.no_reason")}
 		}
 	}
 	return label, reason, nil
@@ -94,11 +86,4 @@ func blockOf(field string) string {
 		return blockComment
 	}
 	return blockLabel
-}
-
-func fieldWords(words string) string {
-	if words == wordsNotSure {
-		return fieldNotSure
-	}
-	return fieldNotSaved
 }

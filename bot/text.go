@@ -2,7 +2,6 @@ package bot
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,8 +26,8 @@ var bidiNames = map[rune]string{
 
 // visible returns a text in the form in which it may be shown to a reviewer: what would act on the display or hide from the eye
 // is replaced by something that can be seen. Ordinary text in any script comes back unchanged, apart from line ends.
-func visible(s string) string {
-	v := viewer{}
+func visible(l *language, s string) string {
+	v := viewer{l: l}
 	v.out.Grow(len(s))
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	for _, r := range s { // invalid bytes arrive as U+FFFD
@@ -41,13 +40,14 @@ func visible(s string) string {
 	}
 	v.flush()
 	if !v.seen {
-		return fmt.Sprintf("[no visible text: %s]", count(utf8.RuneCountInString(s), "character"))
+		return l.say("text.nothing_visible", "N", utf8.RuneCountInString(s))
 	}
 	return v.out.String()
 }
 
 // viewer is the state of visible: a run of invisible characters is held back until its length is known.
 type viewer struct {
+	l     *language
 	out   strings.Builder
 	run   []rune
 	runN  int
@@ -104,7 +104,7 @@ func (v *viewer) flush() {
 	if v.runN <= maxInvisibleRun || (v.last == blackFlag && v.runN <= maxFlagTags && allTags(v.run)) {
 		v.out.WriteString(string(v.run[:v.runN]))
 	} else {
-		fmt.Fprintf(&v.out, "[%d invisible characters]", v.runN)
+		v.out.WriteString(v.l.say("text.invisible", "N", v.runN))
 		v.seen = true
 	}
 	v.run, v.runN = v.run[:0], 0
@@ -268,8 +268,8 @@ func escape(s string) string {
 }
 
 // plainName returns a label, a name or an id as one short visible line for plain text.
-func plainName(s string, limit int) string {
-	s = isolate(oneLine(visible(s)))
+func plainName(l *language, s string, limit int) string {
+	s = isolate(oneLine(visible(l, s)))
 	if units(s) <= limit {
 		return s
 	}
@@ -285,21 +285,4 @@ func plainName(s string, limit int) string {
 }
 
 // code returns a name for mrkdwn, set so that nothing in it is formatted, linked or mentioned.
-func code(s string, limit int) string { return "`" + escape(plainName(s, limit)) + "`" }
-
-// count writes a number with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return thousands(n) + " " + noun + "s"
-}
-
-// thousands writes a number with separators.
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func code(l *language, s string, limit int) string { return "`" + escape(plainName(l, s, limit)) + "`" }

@@ -27,7 +27,7 @@ func TestVisible(t *testing.T) {
 		"\u2066iso\u2069":                    "[LRI]iso[PDI]",
 		"zero\u200bwidth":                    "zero\u200bwidth",
 		"x\u200b\u200b\u200b\u200by":         "x[4 invisible characters]y",
-		"x" + strings.Repeat("\u200d", 1000): "x[1000 invisible characters]",
+		"x" + strings.Repeat("\u200d", 1000): "x[1,000 invisible characters]",
 		"نیم\u200cفاصله":                     "نیم\u200cفاصله",
 		"\U0001F468\u200D\U0001F469\u200D\U0001F467\uFE0F":                       "\U0001F468\u200D\U0001F469\u200D\U0001F467\uFE0F",
 		"\U0001F3F4\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F": "\U0001F3F4\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F",
@@ -41,7 +41,7 @@ func TestVisible(t *testing.T) {
 		"\ufffe":       "\uFFFD",
 		"Привет, 世界, नमस्ते, שלום": "Привет, 世界, नमस्ते, שלום",
 	} {
-		if got := visible(in); got != want {
+		if got := visible(inEnglish, in); got != want {
 			t.Errorf("%+q: %+q, want %+q", in, got, want)
 		}
 	}
@@ -57,7 +57,7 @@ func FuzzVisible(f *testing.F) {
 	f.Add("\u200b\u200b\u200b\u200b")
 	f.Add("\xff\xfe")
 	f.Fuzz(func(t *testing.T, s string) {
-		v := visible(s)
+		v := visible(inEnglish, s)
 		if !utf8.ValidString(v) || v == "" {
 			t.Fatalf("%+q is not text", v)
 		}
@@ -97,7 +97,7 @@ func texts() *rapid.Generator[string] {
 func TestCut(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		s := visible(texts().Draw(t, "text"))
+		s := visible(inEnglish, texts().Draw(t, "text"))
 		limit := rapid.IntRange(2, 60).Draw(t, "limit")
 		for name, c := range map[string]cost{"units": units, "escaped": escapedUnits, "json": jsonBytes} {
 			if limit < 30 && name != "units" {
@@ -139,7 +139,7 @@ func TestCutKeepsGraphemesWhole(t *testing.T) {
 func TestPaginate(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		s := visible(texts().Draw(t, "text"))
+		s := visible(inEnglish, texts().Draw(t, "text"))
 		size := rapid.IntRange(20, 200).Draw(t, "size")
 		room := rapid.IntRange(500, 5000).Draw(t, "room")
 		pages, rest := paginate(s, size, room)
@@ -168,7 +168,11 @@ func FuzzCard(f *testing.F) {
 			r.Route.Triggers = append(r.Route.Triggers, hitl.RuleTrigger(name), hitl.Trigger(label))
 		})
 		closed := newRecord("rev_1", func(r *hitl.Record) { *r = rec }, decidedBy(hitl.HumanCorrected, label, func(d *hitl.Decision) { d.Comment, d.Reason = comment, name }))
-		for _, m := range []message{card(screened{Record: rec}), card(screened{Record: closed})} {
+		var all []message
+		for _, l := range every(t).all {
+			all = append(all, card(l, screened{Record: rec}), card(l, screened{Record: closed}))
+		}
+		for _, m := range all {
 			if n := units(m.Text); n > 4000 {
 				t.Errorf("%d characters of text", n)
 			}

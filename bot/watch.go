@@ -103,7 +103,7 @@ func (b *Bot) stands(ctx context.Context, c hitl.Card, rec screened) (bool, erro
 			return true, nil
 		}
 	}
-	m := card(rec)
+	m := card(b.language(), rec)
 	err = b.api.update(ctx, c.Channel, c.TS, m)
 	switch refusal(err) {
 	case "message_not_found", "cant_update_message":

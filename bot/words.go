@@ -21,25 +21,25 @@ const (
 )
 
 // percent writes a probability so that neither certainty nor impossibility is claimed without being there.
-func percent(p float64) string {
+func percent(l *language, p float64) string {
 	switch {
 	case p > 0 && p < 0.01:
-		return "<1%"
+		return "<" + l.say("number.percent", "Value", "1")
 	case p < 1 && p >= 0.995:
-		return ">99%"
+		return ">" + l.say("number.percent", "Value", "99")
 	}
-	return fmt.Sprintf("%.0f%%", p*100)
+	return l.say("number.percent", "Value", l.decimals(p*100, 0))
 }
 
 // percents writes two different probabilities with as many decimals as it takes to tell them apart.
-func percents(a, b float64) (string, string) {
+func percents(l *language, a, b float64) (string, string) {
 	for digits := range 4 {
 		x, y := fmt.Sprintf("%.*f", digits, a*100), fmt.Sprintf("%.*f", digits, b*100)
 		if x != y || a == b {
-			return trimZeros(x) + "%", trimZeros(y) + "%"
+			return l.say("number.percent", "Value", l.digits(trimZeros(x))), l.say("number.percent", "Value", l.digits(trimZeros(y)))
 		}
 	}
-	return fmt.Sprintf("%v", a), fmt.Sprintf("%v", b)
+	return l.decimals(a, -1), l.decimals(b, -1)
 }
 
 func trimZeros(s string) string {
@@ -50,48 +50,48 @@ func trimZeros(s string) string {
 }
 
 // why says in words why a record needs a person, as mrkdwn. Of very many reasons it names the first and counts the others.
-func why(rec hitl.Record) string {
+func why(l *language, rec hitl.Record) string {
 	var words []string
 	used := 0
 	for i, t := range rec.Route.Triggers {
-		word := trigger(t, rec)
+		word := trigger(l, t, rec)
 		if used += units(word); used > maxWhyUnits && i > 0 {
-			words = append(words, fmt.Sprintf("and %d more", len(rec.Route.Triggers)-i))
+			words = append(words, l.say("more", "More", len(rec.Route.Triggers)-i))
 			break
 		}
 		words = append(words, word)
 	}
 	if len(words) == 0 {
-		return "its policy says so"
+		return l.say("why.policy")
 	}
 	return strings.Join(words, "; ")
 }
 
-func trigger(t hitl.Trigger, rec hitl.Record) string {
+func trigger(l *language, t hitl.Trigger, rec hitl.Record) string {
 	if name, ok := t.Rule(); ok {
-		return "rule " + code(name, maxNameUnits)
+		return l.say("why.rule", "Rule", code(l, name, maxNameUnits))
 	}
 	switch t {
 	case hitl.TriggerLowConfidence:
-		confidence, threshold := percents(rec.Prediction.Confidence, rec.Route.Threshold)
-		return fmt.Sprintf("confidence %s is below %s", confidence, threshold)
+		confidence, threshold := percents(l, rec.Prediction.Confidence, rec.Route.Threshold)
+		return l.say("why.low_confidence", "Confidence", confidence, "Threshold", threshold)
 	case hitl.TriggerSample:
-		return "quality sample"
+		return l.say("why.sample")
 	case hitl.TriggerAlwaysReview:
-		return code(rec.Prediction.Label, maxLabelUnits) + " is always reviewed"
+		return l.say("why.always_review", "Label", code(l, rec.Prediction.Label, maxLabelUnits))
 	case hitl.TriggerModelError:
 		if rec.Failure == "" {
-			return "the model failed"
+			return l.say("why.model_error")
 		}
-		return "the model failed: " + escape(plainName(rec.Failure, maxReasonUnits))
+		return l.say("why.model_error_is", "Failure", escape(plainName(l, rec.Failure, maxReasonUnits)))
 	case hitl.TriggerTruncated:
-		return "the text was cut to the model's limit"
+		return l.say("why.truncated")
 	}
-	return code(string(t), maxNameUnits)
+	return code(l, string(t), maxNameUnits)
 }
 
 // when writes a time in the reader's own time zone, as mrkdwn.
-func when(t time.Time) string { return date(t, "{date_short_pretty} at {time}") }
+func when(l *language, t time.Time) string { return date(t, l.say("date.when")) }
 
 // ago writes how long a time is past, as mrkdwn; Slack keeps it up to date.
 func ago(t time.Time) string { return date(t, "{ago}") }
@@ -101,14 +101,14 @@ func date(t time.Time, format string) string {
 }
 
 // who names a reviewer, as mrkdwn: a mention where it is a person of Slack's.
-func who(r hitl.Reviewer) string {
+func who(l *language, r hitl.Reviewer) string {
 	if slackUser(r.User) {
 		return "<@" + r.User + ">"
 	}
 	if r.User == "system" {
-		return "the clock"
+		return l.say("who.clock")
 	}
-	return code(r.String(), maxNameUnits)
+	return code(l, r.String(), maxNameUnits)
 }
 
 func slackUser(id string) bool {
@@ -124,48 +124,48 @@ func slackUser(id string) bool {
 }
 
 // verdict says what a decision was, as mrkdwn: `*Accepted* NEGATIVE`.
-func verdict(d hitl.Decision, aiLabel string) string {
+func verdict(l *language, d hitl.Decision, aiLabel string) string {
 	switch d.Status {
 	case hitl.HumanAccepted:
-		return "✓ *Accepted* " + code(d.Label, maxLabelUnits)
+		return l.say("verdict.accepted", "Label", code(l, d.Label, maxLabelUnits))
 	case hitl.HumanCorrected:
 		if aiLabel == "" {
-			return "✎ *Labelled* " + code(d.Label, maxLabelUnits)
+			return l.say("verdict.labelled", "Label", code(l, d.Label, maxLabelUnits))
 		}
-		return "✎ *Corrected* " + code(aiLabel, maxLabelUnits) + " → " + code(d.Label, maxLabelUnits)
+		return l.say("verdict.corrected", "From", code(l, aiLabel, maxLabelUnits), "To", code(l, d.Label, maxLabelUnits))
 	case hitl.Expired:
-		return "⌛ *Expired*: nobody decided in time"
+		return l.say("verdict.expired")
 	case hitl.Cancelled:
-		return "⊘ *Cancelled*"
+		return l.say("verdict.cancelled")
 	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Noted:
 	}
-	return code(string(d.Status), maxNameUnits)
+	return code(l, string(d.Status), maxNameUnits)
 }
 
 // decided says what was decided, by whom and when, as mrkdwn.
-func decided(d hitl.Decision, aiLabel string) string {
+func decided(l *language, d hitl.Decision, aiLabel string) string {
 	if d.Status == hitl.Expired || byNobody(d) {
-		return verdict(d, aiLabel) + " (" + when(d.At) + ")"
+		return l.say("verdict.by_nobody", "Verdict", verdict(l, d, aiLabel), "When", when(l, d.At))
 	}
-	return verdict(d, aiLabel) + " by " + who(d.Reviewer) + ", " + when(d.At)
+	return l.say("verdict.by", "Verdict", verdict(l, d, aiLabel), "Who", who(l, d.Reviewer), "When", when(l, d.At))
 }
 
 // byNobody says whether a review was cancelled by the service itself: its item was erased.
 func byNobody(d hitl.Decision) bool { return d.Status == hitl.Cancelled && d.Reviewer.User == "system" }
 
 // duration writes a time span in its two largest units.
-func duration(d time.Duration) string {
+func duration(l *language, d time.Duration) string {
 	switch {
 	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
+		return l.say("duration.ms", "MS", int(d.Milliseconds()))
 	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(math.Round(d.Seconds())))
+		return l.say("duration.s", "S", int(math.Round(d.Seconds())))
 	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+		return l.say("duration.min", "Min", int(d.Minutes()), "S", int(d.Seconds())%60)
 	case d < 24*time.Hour:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+		return l.say("duration.h", "H", int(d.Hours()), "Min", int(d.Minutes())%60)
 	}
-	return fmt.Sprintf("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
+	return l.say("duration.d", "N", int(d.Hours())/24, "H", int(d.Hours())%24)
 }
 
 // plain makes a text object in which nothing is interpreted.

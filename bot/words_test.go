@@ -21,7 +21,7 @@ import (
 func TestPercent(t *testing.T) {
 	t.Parallel()
 	for p, want := range map[float64]string{0: "0%", 0.001: "<1%", 0.01: "1%", 0.615: "62%", 0.994: "99%", 0.9951: ">99%", 1: "100%"} {
-		if got := percent(p); got != want {
+		if got := percent(inEnglish, p); got != want {
 			t.Errorf("%v: %s, want %s", p, got, want)
 		}
 	}
@@ -36,7 +36,7 @@ func TestPercent(t *testing.T) {
 		{0.8499999999, 0.85, "0.8499999999 0.85"},
 		{0, 1, "0% 100%"},
 	} {
-		a, b := percents(tc.a, tc.b)
+		a, b := percents(inEnglish, tc.a, tc.b)
 		if got := a + " " + b; got != tc.want {
 			t.Errorf("%v, %v: %s, want %s", tc.a, tc.b, got, tc.want)
 		}
@@ -49,12 +49,12 @@ func TestDuration(t *testing.T) {
 		0: "0 ms", 20 * time.Millisecond: "20 ms", 1500 * time.Millisecond: "2 s", 59 * time.Second: "59 s", 95 * time.Second: "1 min 35 s",
 		3*time.Hour + 5*time.Minute: "3 h 5 min", 50 * time.Hour: "2 d 2 h",
 	} {
-		if got := duration(d); got != want {
+		if got := duration(inEnglish, d); got != want {
 			t.Errorf("%v: %s, want %s", int64(d), got, want)
 		}
 	}
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234", -123: "-123"} {
-		if got := thousands(n); got != want {
+		if got := inEnglish.number(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}
 	}
@@ -72,7 +72,7 @@ func TestTriggersInWords(t *testing.T) {
 		hitl.TriggerTruncated:       {"the text was cut to the model's limit", "text cut to the model's limit"},
 		"new":                       {"`new`", "`new`"},
 	} {
-		if got := [2]string{trigger(trig, rec), triggerName(trig)}; got != want {
+		if got := [2]string{trigger(inEnglish, trig, rec), triggerName(inEnglish, trig)}; got != want {
 			t.Errorf("%s: %q, want %q", trig, got, want)
 		}
 	}
@@ -80,10 +80,10 @@ func TestTriggersInWords(t *testing.T) {
 	for i := range 100 {
 		many = append(many, hitl.RuleTrigger(fmt.Sprint("rule number ", i)))
 	}
-	if got := why(newRecord("rev_1", func(r *hitl.Record) { r.Route.Triggers = many })); units(got) > 1000 || !strings.HasSuffix(got, "more") {
+	if got := why(inEnglish, newRecord("rev_1", func(r *hitl.Record) { r.Route.Triggers = many })); units(got) > 1000 || !strings.HasSuffix(got, "more") {
 		t.Errorf("%d characters: …%s", units(got), got[len(got)-20:])
 	}
-	if got := why(newRecord("rev_1", func(r *hitl.Record) { r.Route.Triggers = nil })); got == "" {
+	if got := why(inEnglish, newRecord("rev_1", func(r *hitl.Record) { r.Route.Triggers = nil })); got == "" {
 		t.Error("no reason")
 	}
 }
@@ -234,6 +234,7 @@ func TestConfig(t *testing.T) {
 		"0 signing secrets":        func(c *Config) { c.SigningSecrets = nil },
 		"3 signing secrets":        func(c *Config) { c.SigningSecrets = []string{"a", "b", "c"} },
 		"signing secret is empty":  func(c *Config) { c.SigningSecrets = []string{""} },
+		"is not in the catalogue":  func(c *Config) { c.Language = "tlh" },
 		"must end with a slash":    func(c *Config) { c.APIURL = "http://localhost/api" },
 		"are required":             func(c *Config) { c.Cards = nil },
 		"no timeout":               func(c *Config) { c.HTTPClient = &http.Client{} },

@@ -120,6 +120,8 @@ type Slack struct {
 	Team string `yaml:"team"`
 	// APIURL is where Slack's methods are.
 	APIURL string `yaml:"api_url" default:"https://slack.com/api/" required:"true"`
+	// Language is what channels are spoken to in, and people whose own language Slack does not tell or the bot does not know: en or de.
+	Language string `yaml:"language" default:"en" oneof:"en|de"`
 }
 
 // Callbacks is how upstreams are told of decisions. Which are told, and where, stands with each source.

@@ -32,6 +32,9 @@ func readArgs(r *http.Request) (args, string, error) {
 			}
 		}
 	}
+	if id, secret, ok := r.BasicAuth(); ok { // which oauth.v2.access takes in place of the two fields
+		token, a["client_id"], a["client_secret"] = "", id, secret
+	}
 	query := r.URL.Query()
 	query.Del("token")
 	form(query)
@@ -135,10 +138,13 @@ func (a args) value(name string) (any, error) {
 	return v, nil
 }
 
-// recorded renders the arguments for the call record: strings as they are, the rest as JSON.
+// recorded renders the arguments for the call record: strings as they are, the rest as JSON, secrets not at all.
 func (a args) recorded() map[string]string {
 	out := make(map[string]string, len(a))
 	for k, v := range a {
+		if k == "client_secret" || k == "refresh_token" {
+			continue
+		}
 		if s, ok := v.(string); ok {
 			out[k] = s
 			continue

@@ -3,6 +3,7 @@ package slacksim
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -187,6 +188,7 @@ func (s *Sim) addMessage(c *conversation, body content, thread string, broadcast
 		blocks: body.blocks,
 	}
 	c.messages = append(c.messages, m)
+	s.said(c, m)
 	return m
 }
 
@@ -228,6 +230,7 @@ func (s *Sim) update(a args) (map[string]any, error) {
 
 // edit changes a message in place. A text without blocks removes the blocks; metadata stays unless sent.
 func (s *Sim) edit(m *message, body content) {
+	before := s.messageJSON(m, false)
 	if body.hasText || body.hasBlock {
 		m.Text, m.blocks = body.text, body.blocks
 	}
@@ -236,6 +239,14 @@ func (s *Sim) edit(m *message, body content) {
 	}
 	m.EditedTS = s.timestamp()
 	m.trouble = nil
+	s.changedMessage(m, before)
+}
+
+// remove takes a message out of its conversation.
+func (s *Sim) remove(c *conversation, m *message) {
+	before := s.messageJSON(m, false)
+	c.messages = slices.DeleteFunc(c.messages, func(x *message) bool { return x == m })
+	s.deletedMessage(c, m, before)
 }
 
 func (s *Sim) deleteMessage(a args) (map[string]any, error) {
@@ -243,7 +254,7 @@ func (s *Sim) deleteMessage(a args) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.messages = slices.DeleteFunc(c.messages, func(x *message) bool { return x == m })
+	s.remove(c, m)
 	return map[string]any{"channel": c.ID, "ts": m.TS}, nil
 }
 
@@ -293,10 +304,14 @@ func (s *Sim) permalink(a args) (map[string]any, error) {
 		return nil, slackError("channel_not_found")
 	}
 	ts := a.str("message_ts")
-	if !slices.ContainsFunc(c.messages, func(m *message) bool { return m.TS == ts }) {
+	i := slices.IndexFunc(c.messages, func(m *message) bool { return m.TS == ts })
+	if i < 0 {
 		return nil, slackError("message_not_found")
 	}
 	link := fmt.Sprintf("https://%s.slack.com/archives/%s/p%s", s.cfg.Team.Domain, c.ID, strings.ReplaceAll(ts, ".", ""))
+	if thread := c.messages[i].ThreadTS; thread != "" {
+		link += "?thread_ts=" + thread + "&cid=" + c.ID
+	}
 	return map[string]any{"channel": c.ID, "permalink": link}, nil
 }
 
@@ -305,8 +320,13 @@ func (s *Sim) messageJSON(m *message, metadata bool) map[string]any {
 	out := map[string]any{
 		"type": "message", "user": m.User, "text": m.Text, "ts": m.TS, "team": s.cfg.Team.ID,
 	}
+	if u, ok := s.users[m.User]; ok && m.BotID == "" {
+		out["text"], out["team"] = escaped(m.Text), u.TeamID
+	}
 	if m.BotID != "" {
-		out["bot_id"], out["app_id"] = m.BotID, s.cfg.App.ID
+		out["bot_id"], out["app_id"], out["bot_profile"] = m.BotID, s.cfg.App.ID, map[string]any{
+			"id": m.BotID, "app_id": s.cfg.App.ID, "name": s.cfg.App.Name, "team_id": s.cfg.Team.ID, "deleted": false,
+		}
 	}
 	if m.blocks != nil {
 		out["blocks"] = m.blocks
@@ -314,9 +334,7 @@ func (s *Sim) messageJSON(m *message, metadata bool) map[string]any {
 	if m.Metadata != nil && metadata {
 		out["metadata"] = m.Metadata
 	}
-	if m.ThreadTS != "" {
-		out["thread_ts"] = m.ThreadTS
-	}
+	s.threadJSON(m, out)
 	if m.Broadcast {
 		out["subtype"] = "thread_broadcast"
 	}
@@ -324,4 +342,51 @@ func (s *Sim) messageJSON(m *message, metadata bool) map[string]any {
 		out["edited"] = map[string]any{"user": m.User, "ts": m.EditedTS}
 	}
 	return out
+}
+
+// threadJSON adds what Slack says of threads: a reply names its parent and the parent's author, a parent its replies.
+func (s *Sim) threadJSON(m *message, out map[string]any) {
+	if m.ThreadTS != "" {
+		out["thread_ts"] = m.ThreadTS
+		if parent := s.find(m.Channel, m.ThreadTS); parent != nil {
+			out["parent_user_id"] = parent.User
+		}
+		return
+	}
+	c, ok := s.channels[m.Channel]
+	if !ok || m.EphemeralTo != "" {
+		return
+	}
+	var users []string
+	count, latest := 0, ""
+	for _, r := range c.messages {
+		if r.ThreadTS != m.TS {
+			continue
+		}
+		count, latest = count+1, r.TS
+		if !slices.Contains(users, r.User) {
+			users = append(users, r.User)
+		}
+	}
+	if count > 0 {
+		out["thread_ts"], out["reply_count"], out["latest_reply"] = m.TS, count, latest
+		out["reply_users"], out["reply_users_count"] = users, len(users)
+	}
+}
+
+// reference is what a person's text may hold besides characters: somebody who was mentioned, a group, a channel.
+var reference = regexp.MustCompile(`<(?:@[UW]|#C|!subteam\^S)[A-Z0-9]+(?:\|[^<>]*)?>|<!(?:channel|here|everyone)>`)
+
+// escaped is a person's text as Slack hands it on: & < and > are entities, but for those of references.
+func escaped(text string) string {
+	plainly := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+	var out strings.Builder
+	at := 0
+	for _, span := range reference.FindAllStringIndex(text, -1) {
+		out.WriteString(plainly.Replace(text[at:span[0]]))
+		out.WriteString(text[span[0]:span[1]])
+		at = span[1]
+	}
+	out.WriteString(plainly.Replace(text[at:]))
+	return out.String()
 }

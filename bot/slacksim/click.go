@@ -188,16 +188,16 @@ func (s *Sim) act(p place, in Input) (map[string]any, error) {
 
 // actionPayload builds block_actions and issues trigger_id and response_url.
 func (s *Sim) actionPayload(user string, p place, action map[string]any) (map[string]any, Outcome) {
-	payload := s.basePayload("block_actions", user)
-	payload["actions"] = []any{action}
 	var out Outcome
 	if p.view != nil {
+		payload := s.viewPayload("block_actions", user, p.view)
 		out.TriggerID = s.newTrigger(user, p.view.id)
-		payload["trigger_id"] = out.TriggerID
-		payload["view"] = s.viewJSON(p.view)
+		payload["trigger_id"], payload["actions"] = out.TriggerID, []any{action}
 		payload["container"] = map[string]any{"type": "view", "view_id": p.view.id}
 		return payload, out
 	}
+	payload := s.basePayload("block_actions", user)
+	payload["actions"] = []any{action}
 	m := p.message
 	out.TriggerID = s.newTrigger(user, "")
 	out.ResponseURL = s.newHook("actions", hook{channel: m.Channel, user: user, original: m.TS, thread: m.ThreadTS})
@@ -209,34 +209,35 @@ func (s *Sim) actionPayload(user string, p place, action map[string]any) (map[st
 		container["thread_ts"] = m.ThreadTS
 	}
 	payload["container"] = container
-	payload["channel"] = map[string]any{"id": m.Channel, "name": p.channel.Name}
+	payload["channel"] = channelJSON(p.channel)
 	if m.EphemeralTo == "" {
 		payload["message"] = s.messageJSON(m, false) // Slack sends no message for ephemeral ones
 	}
-	values := initialValues(elements(anyBlocks(decodeBlocks(m.blocks))))
 	if p.element.stateful() {
 		state := maps.Clone(action)
 		for _, name := range []string{"action_id", "block_id", "action_ts", "placeholder"} {
 			delete(state, name)
 		}
-		put(values, p.element, state)
+		if m.entered == nil {
+			m.entered = map[string]State{}
+		}
+		if m.entered[user] == nil {
+			m.entered[user] = State{}
+		}
+		put(m.entered[user], p.element, state)
 	}
-	payload["state"] = map[string]any{"values": values}
+	payload["state"] = map[string]any{"values": m.values(user)}
 	return payload, out
 }
 
 // basePayload holds the fields that all interactive payloads share.
 func (s *Sim) basePayload(kind, user string) map[string]any {
 	u := s.users[user]
-	team := map[string]any{"id": u.TeamID, "domain": s.cfg.Team.Domain}
-	if u.TeamID != s.cfg.Team.ID {
-		team["domain"] = strings.ToLower(u.TeamID)
-	}
 	return map[string]any{
-		"type": kind, "token": "verification-token-is-deprecated", "api_app_id": s.cfg.App.ID, "team": team,
+		"type": kind, "token": "verification-token-is-deprecated", "api_app_id": s.cfg.App.ID, "team": s.teamJSON(u),
 		"user":                  map[string]any{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": u.TeamID},
-		"enterprise":            nil,
-		"is_enterprise_install": false,
+		"enterprise":            s.enterpriseJSON(),
+		"is_enterprise_install": s.cfg.Enterprise.OrgWide,
 	}
 }
 
@@ -264,8 +265,7 @@ func (s *Sim) Suggest(ctx context.Context, q Suggest) (Outcome, error) {
 		s.mu.Unlock()
 		return Outcome{}, errors.New("suggest: external selects in messages are not simulated")
 	}
-	payload := s.basePayload("block_suggestion", q.User)
-	payload["view"] = s.viewJSON(p.view)
+	payload := s.viewPayload("block_suggestion", q.User, p.view)
 	payload["container"] = map[string]any{"type": "view", "view_id": p.view.id}
 	payload["block_id"], payload["action_id"], payload["value"] = p.element.BlockID, p.element.ActionID, q.Query
 	s.mu.Unlock()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,13 +35,14 @@ func (s *Sim) Command(ctx context.Context, user, channel, command, text string) 
 	}
 	h := hook{channel: channel, user: user}
 	out := Outcome{TriggerID: s.newTrigger(user, ""), ResponseURL: s.newHook("commands", h)}
-	name := c.Name
+	name := c.shownName()
 	form := url.Values{
 		"token": {"verification-token-is-deprecated"}, "team_id": {s.cfg.Team.ID}, "team_domain": {s.cfg.Team.Domain},
 		"channel_id": {channel}, "channel_name": {name}, "user_id": {user}, "user_name": {u.Name}, "command": {command},
 		"text": {strings.TrimSpace(text)}, "api_app_id": {s.cfg.App.ID}, "is_enterprise_install": {"false"},
 		"response_url": {out.ResponseURL}, "trigger_id": {out.TriggerID},
 	}
+	s.enterpriseForm(form)
 	if u.TeamID != s.cfg.Team.ID {
 		form.Set("team_id", u.TeamID)
 	}
@@ -125,70 +125,59 @@ func (s *Sim) Post(user, channel, text, threadTS string) (string, error) {
 	}
 	m := &message{Message: Message{Channel: channel, TS: s.timestamp(), User: user, Text: text, ThreadTS: thread}}
 	c.messages = append(c.messages, m)
+	s.said(c, m)
 	s.hub.changed()
 	return m.TS, nil
 }
 
-// Retry says that an event is a redelivery. Slack redelivers at once, after a minute and after five; here the test says
-// when.
-type Retry struct {
-	// Num is 1 to 3; zero is the first delivery.
-	Num int
-	// Reason is http_timeout, http_error, connection_failed and the like.
-	Reason string
-}
-
-// Event sends an event_callback with this inner event. id is the event_id, which redeliveries repeat; empty makes a new
-// one.
-func (s *Sim) Event(ctx context.Context, id string, event map[string]any, retry Retry) Outcome {
+// EditMessage changes the text of a user's own message.
+func (s *Sim) EditMessage(user, channel, ts, text string) error {
 	s.mu.Lock()
-	or(&id, s.id("Ev"))
-	payload := map[string]any{
-		"type": "event_callback", "token": "verification-token-is-deprecated", "team_id": s.cfg.Team.ID,
-		"api_app_id": s.cfg.App.ID, "event_id": id, "event_time": s.cfg.Now().Unix(), "event": maps.Clone(event),
-		"authorizations": []any{map[string]any{
-			"team_id": s.cfg.Team.ID, "user_id": s.cfg.App.BotUserID, "is_bot": true, "is_enterprise_install": false,
-		}},
+	defer s.mu.Unlock()
+	_, m, err := s.theirs(user, channel, ts)
+	if err != nil {
+		return fmt.Errorf("edit message: %w", err)
 	}
-	s.mu.Unlock()
-	return outcome(s.send(ctx, delivery{to: toEvents, what: "event", payload: payload, retry: retry}))
-}
-
-// VerifyEvents sends url_verification to the events URL; the error says that the challenge did not come back.
-func (s *Sim) VerifyEvents(ctx context.Context) error {
-	s.mu.Lock()
-	challenge := s.token()
-	s.mu.Unlock()
-	r := s.send(ctx, delivery{to: toEvents, what: "url_verification", payload: map[string]any{
-		"type": "url_verification", "token": "verification-token-is-deprecated", "challenge": challenge,
-	}})
-	if r.shown != "" {
-		return fmt.Errorf("verify events URL: %s (status %d)", r.shown, r.status)
+	if strings.TrimSpace(text) == "" {
+		return errors.New("edit message: no text")
 	}
-	var fields struct {
-		Challenge string `json:"challenge"`
-	}
-	said := strings.TrimSpace(string(r.body))
-	if contentType(r.header) == "application/json" && decodeJSON(r.body, &fields) == nil {
-		said = fields.Challenge
-	}
-	if said != challenge {
-		return errors.New("verify events URL: the answer does not hold the challenge")
-	}
+	before := s.messageJSON(m, false)
+	m.Text, m.EditedTS = text, s.timestamp()
+	s.changedMessage(m, before)
+	s.hub.changed()
 	return nil
 }
 
-// OpenHome shows the app's home tab to a user: the app receives app_home_opened and may publish a view.
-func (s *Sim) OpenHome(ctx context.Context, user string) (Outcome, error) {
+// DeleteMessage deletes a user's own message. Replies to it stay.
+func (s *Sim) DeleteMessage(user, channel, ts string) error {
 	s.mu.Lock()
-	_, err := s.actor(user)
-	event := map[string]any{"type": "app_home_opened", "user": user, "tab": "home", "event_ts": s.timestamp()}
-	if v, ok := s.homes[user]; ok {
-		event["view"] = s.viewJSON(v)
-	}
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	c, m, err := s.theirs(user, channel, ts)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("open home: %w", err)
+		return fmt.Errorf("delete message: %w", err)
 	}
-	return s.Event(ctx, "", event, Retry{}), nil
+	s.remove(c, m)
+	s.hub.changed()
+	return nil
+}
+
+// theirs finds a message that a user wrote.
+func (s *Sim) theirs(user, channel, ts string) (*conversation, *message, error) {
+	if _, err := s.actor(user); err != nil {
+		return nil, nil, err
+	}
+	c := s.channels[channel]
+	if c == nil || !slices.Contains(c.Members, user) {
+		return nil, nil, fmt.Errorf("user %s is not in channel %q", user, channel)
+	}
+	for _, m := range c.messages {
+		switch {
+		case m.TS != ts:
+		case m.User != user:
+			return nil, nil, fmt.Errorf("message %s in channel %s is not by user %s", ts, channel, user)
+		default:
+			return c, m, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("no message %s in channel %q", ts, channel)
 }

@@ -24,10 +24,19 @@ const (
 type Config struct {
 	// Team is the workspace. Default: T0SLACKSIM, "Slack simulator", domain "slacksim".
 	Team Team
+	// Enterprise is the organisation that the workspace belongs to. Default: none; [DemoEnterprise] has one.
+	Enterprise Enterprise
 	// App is the installed app with its bot user. Default: A0HITL, "hitl", bot user U0HITL, bot B0HITL.
 	App App
-	// Token is the only bot token that the Web API accepts. Default: "xoxb-slacksim".
+	// Token is the bot token that the Web API accepts. Default: "xoxb-slacksim", or "xoxe.xoxb-1-slacksim" when tokens expire.
 	Token string
+	// TokenLifetime turns token rotation on: bot tokens live so long by Now, and oauth.v2.access gives out new ones. Slack's is 12 h.
+	// Default: they never expire.
+	TokenLifetime time.Duration
+	// RefreshToken is the refresh token that the app was installed with, when tokens expire. Default: "xoxe-1-slacksim".
+	RefreshToken string
+	// ClientID and ClientSecret are the app's in oauth.v2.access. Default: "0.0" and "slacksim-client-secret".
+	ClientID, ClientSecret string
 	// Scopes are what the token may do; [Sim.SetScopes] changes them. Default: everything that is simulated.
 	Scopes []string
 	// AppToken is the only app-level token that apps.connections.open accepts. Default: "xapp-slacksim".
@@ -48,6 +57,14 @@ type Config struct {
 
 	// Commands lists the slash commands that are registered, with their slash. Default: every command reaches the app.
 	Commands []string
+	// Shortcuts are the app's message shortcuts and global shortcuts. Default: none.
+	Shortcuts []Shortcut
+	// Events lists the bot events that the app is subscribed to: [AllEvents], or some of them. Events for which it lacks the scope do not
+	// come, and over HTTP none does while Endpoints.Events is empty. [Sim.Subscribe] changes them. Default (nil): app_home_opened.
+	Events []string
+	// EventRetries are the waits, in real time, before an event that the app did not take is sent again. Default: none, 1 min and 5 min,
+	// which are Slack's. Empty but not nil: it is never sent again.
+	EventRetries []time.Duration
 	// Endpoints are the app's URLs. They may be set later with [Sim.SetEndpoints].
 	Endpoints Endpoints
 	// BaseURL is where the simulator itself is reached, without a trailing slash; response_urls begin with it. When
@@ -92,6 +109,8 @@ type User struct {
 	Email    string `json:"email,omitempty"`
 	// TimeZone is an IANA name. Default: "Etc/UTC".
 	TimeZone string `json:"tz,omitempty"`
+	// Locale is an IETF language code, which users.info tells with include_locale. Default: "en-US".
+	Locale string `json:"locale,omitempty"`
 	// Deactivated users cannot act and are refused by conversations.open.
 	Deactivated bool `json:"deactivated,omitempty"`
 	// TeamID is set for a stranger: somebody of another workspace in a shared channel.
@@ -178,7 +197,13 @@ func (c Config) withDefaults() Config {
 	or(&c.App.Name, "hitl")
 	or(&c.App.BotID, "B0HITL")
 	or(&c.App.BotUserID, "U0HITL")
+	if c.TokenLifetime > 0 {
+		or(&c.Token, "xoxe.xoxb-1-slacksim")
+	}
 	or(&c.Token, "xoxb-slacksim")
+	or(&c.RefreshToken, "xoxe-1-slacksim")
+	or(&c.ClientID, "0.0")
+	or(&c.ClientSecret, "slacksim-client-secret")
 	or(&c.AppToken, "xapp-slacksim")
 	or(&c.SigningSecret, "slacksim-signing-secret")
 	or(&c.Endpoints.Options, c.Endpoints.Interactivity)
@@ -204,7 +229,14 @@ func (c Config) withDefaults() Config {
 	if c.Scopes == nil {
 		c.Scopes = allScopes()
 	}
+	if c.Events == nil {
+		c.Events = []string{EventHomeOpened}
+	}
+	if c.EventRetries == nil {
+		c.EventRetries = []time.Duration{0, time.Minute, 5 * time.Minute}
+	}
 	c.Users, c.Commands = slices.Clone(c.Users), slices.Clone(c.Commands)
+	c.Shortcuts = slices.Clone(c.Shortcuts)
 	c.Groups, c.Channels = slices.Clone(c.Groups), slices.Clone(c.Channels)
 	return c
 }
@@ -218,8 +250,15 @@ func or(field *string, fallback string) {
 // validate finds mistakes in the workspace that would otherwise show as puzzling API errors.
 func (c Config) validate() error {
 	var errs []error
+	errs = append(errs, knownEvents(c.Events), checkShortcuts(c.Shortcuts))
+	if e := c.Enterprise; e != (Enterprise{}) && !strings.HasPrefix(e.ID, "E") {
+		errs = append(errs, fmt.Errorf("enterprise id %q must begin with E", e.ID))
+	}
 	known := map[string]bool{c.App.BotUserID: true}
 	for _, u := range c.Users {
+		if _, err := time.LoadLocation(u.TimeZone); err != nil {
+			errs = append(errs, fmt.Errorf("user %s: tz: %w", u.ID, err))
+		}
 		if !strings.HasPrefix(u.ID, "U") && !strings.HasPrefix(u.ID, "W") {
 			errs = append(errs, fmt.Errorf("user id %q must begin with U or W", u.ID))
 		}

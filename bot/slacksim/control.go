@@ -1,6 +1,7 @@
 package slacksim
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,16 +27,24 @@ GET  /_sim/deliveries                 requests sent to the app, and what the use
 GET  /_sim/events                     server-sent events: one for each change
 
 POST /_sim/click    {user, channel, ts | view_id, action_id?, block_id?, value?, text?, input?: {text|option|options|user}}
-POST /_sim/value    {user, block_id, action_id, input}          enter something into the top modal
+POST /_sim/value    {user, block_id, action_id, input}          enter something into the top modal, else the home tab
 POST /_sim/submit   {user, values?: {block_id: {action_id: input}}}
 POST /_sim/close    {user, all?}
 POST /_sim/suggest  {user, view_id, block_id?, action_id?, query}
 POST /_sim/command  {user, channel, command, text}
 POST /_sim/post     {user, channel, text, thread_ts?}
-POST /_sim/home     {user}                                      open the home tab
+POST /_sim/shortcut {user, callback_id, channel?, ts?}          channel and ts name the message of a message shortcut
+POST /_sim/edit     {user, channel, ts, text}                   edit one's own message
+POST /_sim/delete   {user, channel, ts}                         delete one's own message
+POST /_sim/home     {user}                                      open the home tab: app_home_opened
+POST /_sim/dm       {user}                                      open the direct messages with the app; answers {channel, ...}
+POST /_sim/subscribe {events: [name]}                           app_home_opened | message.channels | message.groups | message.im
+POST /_sim/eventsurl {url}                                      set the URL for events, after url_verification
+POST /_sim/settle   {}                                          wait until no event is on its way, redeliveries included
 POST /_sim/fail     {method | "*" | "response_url", times?, error? | status? | retry_after_s? | lose_reply?: "cut"|"500", delay_ms?}
 POST /_sim/socket   {fault}                                     cut | freeze | warning | refresh_requested | cut_envelope | drop_ack | garbage | bad_payload | unknown_type
 POST /_sim/socketmode {on}                                      off: link_disabled, and HTTP again
+POST /_sim/expire   {}                                          let every bot token expire now
 POST /_sim/heal     {}                                          remove all faults
 POST /_sim/reset    {}                                          empty the workspace
 
@@ -68,6 +77,7 @@ func (s *Sim) mountControl(mux *http.ServeMux) {
 
 	handle(s, sub, "click", s.Click)
 	handle(s, sub, "suggest", s.Suggest)
+	handle(s, sub, "shortcut", s.Shortcut)
 	handle(s, sub, "submit", s.SubmitView)
 	handle(s, sub, "value", func(_ context.Context, in struct {
 		User     string `json:"user"`
@@ -93,6 +103,34 @@ func (s *Sim) mountControl(mux *http.ServeMux) {
 		m, _ := s.Message(in.Channel, ts)
 		return m, err
 	})
+	handle(s, sub, "edit", func(_ context.Context, in spoken) (Message, error) {
+		err := s.EditMessage(in.User, in.Channel, in.TS, in.Text)
+		m, _ := s.Message(in.Channel, in.TS)
+		return m, err
+	})
+	handle(s, sub, "delete", func(_ context.Context, in spoken) (Outcome, error) {
+		return Outcome{}, s.DeleteMessage(in.User, in.Channel, in.TS)
+	})
+	handle(s, sub, "dm", func(ctx context.Context, in spoken) (any, error) {
+		channel, out, err := s.OpenMessages(ctx, in.User)
+		return struct {
+			Channel string `json:"channel"`
+			Outcome
+		}{channel, out}, err
+	})
+	handle(s, sub, "subscribe", func(_ context.Context, in struct {
+		Events []string `json:"events"`
+	},
+	) (Outcome, error) {
+		return Outcome{}, s.Subscribe(in.Events...)
+	})
+	handle(s, sub, "eventsurl", func(ctx context.Context, in struct {
+		URL string `json:"url"`
+	},
+	) (Outcome, error) {
+		return Outcome{}, s.SetEventsURL(ctx, in.URL)
+	})
+	handle(s, sub, "settle", func(ctx context.Context, _ struct{}) (Outcome, error) { return Outcome{}, s.Settle(ctx) })
 	handle(s, sub, "home", func(ctx context.Context, in spoken) (Outcome, error) { return s.OpenHome(ctx, in.User) })
 	handle(s, sub, "fail", func(_ context.Context, in failRequest) (Outcome, error) {
 		f := in.Fault
@@ -112,6 +150,7 @@ func (s *Sim) mountControl(mux *http.ServeMux) {
 		s.SetSocketMode(in.On)
 		return Outcome{}, nil
 	})
+	handle(s, sub, "expire", func(context.Context, struct{}) (Outcome, error) { s.ExpireTokens(); return Outcome{}, nil })
 	handle(s, sub, "heal", func(context.Context, struct{}) (Outcome, error) { s.Heal(); return Outcome{}, nil })
 	handle(s, sub, "reset", func(context.Context, struct{}) (Outcome, error) { s.Reset(); return Outcome{}, nil })
 	mux.Handle("/_sim/", http.NewCrossOriginProtection().Handler(sub))
@@ -125,6 +164,7 @@ type spoken struct {
 	Channel  string `json:"channel"`
 	Command  string `json:"command"`
 	Text     string `json:"text"`
+	TS       string `json:"ts"`
 	ThreadTS string `json:"thread_ts"`
 }
 
@@ -188,6 +228,25 @@ func (s *Sim) homeOrNull(user string) any {
 // shownMessages is how many of a channel's newest messages, and of a user's ephemeral ones, the page draws.
 const shownMessages = 200
 
+// chosen is what a user sees chosen in a channel's messages and in what only they see, by timestamp; without those where nothing is.
+func (s *Sim) chosen(user, channel string) map[string]State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]State{}
+	note := func(list []*message) {
+		for _, m := range list[max(0, len(list)-shownMessages):] {
+			if m.entered[user] != nil || bytes.Contains(m.blocks, []byte(`"initial_`)) {
+				out[m.TS] = m.values(user)
+			}
+		}
+	}
+	if c, ok := s.channels[channel]; ok {
+		note(c.messages)
+	}
+	note(s.ephemeral)
+	return out
+}
+
 // state is all that the page needs for one draw.
 func (s *Sim) state(user, channel string) map[string]any {
 	s.mu.Lock()
@@ -221,14 +280,15 @@ func (s *Sim) state(user, channel string) map[string]any {
 	s.mu.Unlock()
 
 	out := map[string]any{
-		"team": s.cfg.Team, "app": s.cfg.App, "users": users, "groups": groups, "channels": places,
-		"commands": list(s.cfg.Commands), "faults": faults, "refused": refused, "now": s.cfg.Now(),
+		"team": s.cfg.Team, "enterprise": s.enterpriseJSON(), "app": s.cfg.App, "users": users, "groups": groups, "channels": places,
+		"commands": list(s.cfg.Commands), "shortcuts": list(s.cfg.Shortcuts), "faults": faults, "refused": refused, "now": s.cfg.Now(),
 	}
 	if channel != "" {
 		all := s.Messages(channel)
 		out["messages"] = list(all[max(0, len(all)-shownMessages):])
 	}
 	if user != "" {
+		out["chosen"] = s.chosen(user, channel)
 		only := s.Ephemerals(user)
 		out["ephemerals"] = list(only[max(0, len(only)-shownMessages):])
 		out["views"], out["home"] = list(s.Views(user)), s.homeOrNull(user)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // visible finds a channel that the bot may read.
@@ -125,7 +126,15 @@ func (s *Sim) conversationInfo(a args) (map[string]any, error) {
 	if a.flag("include_num_members") {
 		out["num_members"] = len(c.Members)
 	}
+	if a.flag("include_locale") {
+		out["locale"] = "en-US"
+	}
 	return map[string]any{"channel": out}, nil
+}
+
+// shared says whether people of another workspace are in a channel.
+func (s *Sim) shared(c *conversation) bool {
+	return slices.ContainsFunc(c.Members, func(u string) bool { return s.users[u].TeamID != s.cfg.Team.ID })
 }
 
 func (s *Sim) conversationJSON(c *conversation) map[string]any {
@@ -135,7 +144,7 @@ func (s *Sim) conversationJSON(c *conversation) map[string]any {
 			"context_team_id": s.cfg.Team.ID, "is_user_deleted": s.users[c.with].Deactivated,
 		}
 	}
-	shared := slices.ContainsFunc(c.Members, func(u string) bool { return s.users[u].TeamID != s.cfg.Team.ID })
+	shared := s.shared(c)
 	return map[string]any{
 		"id": c.ID, "name": c.Name, "name_normalized": c.Name, "is_channel": !c.Private, "is_group": c.Private,
 		"is_im": false, "is_mpim": false, "is_private": c.Private, "is_archived": c.Archived, "is_general": false,
@@ -289,8 +298,13 @@ func (s *Sim) userInfo(a args) (map[string]any, error) {
 	if u.TeamID != s.cfg.Team.ID {
 		out["is_stranger"] = true
 	}
+	s.enterpriseUser(u, out)
+	if at, err := time.LoadLocation(u.TimeZone); err == nil { // New has tried it
+		name, offset := s.cfg.Now().In(at).Zone()
+		out["tz_label"], out["tz_offset"] = name, offset
+	}
 	if a.flag("include_locale") {
-		out["locale"] = "en-US"
+		out["locale"] = u.Locale
 	}
 	return map[string]any{"user": out}, nil
 }

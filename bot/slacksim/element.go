@@ -133,7 +133,7 @@ type Input struct {
 	Text string `json:"text,omitempty"`
 	// Option is the value of the option chosen in a select, radio buttons or an overflow menu.
 	Option string `json:"option,omitempty"`
-	// Options are the values of the ticked checkboxes.
+	// Options are the values of the ticked checkboxes, or those chosen in a multi-select.
 	Options []string `json:"options,omitempty"`
 	// User is the user id chosen in a users_select.
 	User string `json:"user,omitempty"`
@@ -170,7 +170,10 @@ func (e Element) state(in Input, suggested []Option, users map[string]*User) (ma
 			}
 			out["selected_option"] = o
 		}
-	case "checkboxes":
+	case "checkboxes", "multi_static_select":
+		if most := limit(e, "max_selected_items", len(e.Options)); len(in.Options) > most {
+			return nil, fmt.Errorf("%s %s takes at most %d options", e.Type, e.ActionID, most)
+		}
 		chosen := []any{}
 		for _, value := range in.Options {
 			o, err := pick(value)
@@ -200,7 +203,7 @@ func (e Element) initialState() map[string]any {
 		out["value"] = e.fields["initial_value"]
 	case "static_select", "external_select", "radio_buttons":
 		out["selected_option"] = e.fields["initial_option"]
-	case "checkboxes":
+	case "checkboxes", "multi_static_select":
 		out["selected_options"] = []any{}
 		if v := e.fields["initial_options"]; v != nil {
 			out["selected_options"] = v

@@ -19,6 +19,8 @@ func allowed(kind, place string) bool {
 	switch kind {
 	case "static_select", "external_select", "users_select", "radio_buttons", "checkboxes":
 		return true
+	case "multi_static_select":
+		return place != actionElements
 	case "button", "overflow":
 		return place != inputElements
 	case "image":
@@ -43,8 +45,8 @@ func (c *checker) element(v any, at, place string) string {
 	known := true
 	switch kind {
 	case "button", "image", "static_select", "external_select", "users_select", "radio_buttons", "checkboxes",
-		"plain_text_input", "overflow":
-	case "multi_static_select", "multi_external_select", "multi_users_select", "multi_conversations_select",
+		"multi_static_select", "plain_text_input", "overflow":
+	case "multi_external_select", "multi_users_select", "multi_conversations_select",
 		"multi_channels_select", "conversations_select", "channels_select", "datepicker", "timepicker", "datetimepicker",
 		"number_input", "email_text_input", "url_text_input", "rich_text_input", "file_input", "workflow_button",
 		"feedback_buttons", "icon_button":
@@ -96,6 +98,11 @@ func (n *node) elementFields(kind string) {
 	case "static_select":
 		n.text("placeholder", false, 150, plain)
 		n.initial(n.selectOptions(), false)
+		n.confirm()
+	case "multi_static_select":
+		n.text("placeholder", false, 150, plain)
+		n.initial(n.selectOptions(), true)
+		n.whole("max_selected_items", 1, 100)
 		n.confirm()
 	case "overflow":
 		for i, o := range n.list("options", true, 1, 5) {
@@ -169,7 +176,7 @@ func (n *node) initial(options []any, several bool) {
 		}
 	}
 	if several {
-		for i, v := range n.list("initial_options", false, 1, 10) {
+		for i, v := range n.list("initial_options", false, 1, len(options)) {
 			among(v, fmt.Sprintf("%s/initial_options/%d", n.at, i))
 		}
 		return

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -110,6 +111,7 @@ func (a *app) answer(contentType, body string) {
 type world struct {
 	sim    *slacksim.Sim
 	url    string
+	appURL string
 	client *slack.Client
 	app    *app
 	clock  *clock
@@ -122,6 +124,7 @@ func start(t *testing.T, change ...func(*slacksim.Config)) *world {
 	cfg := slacksim.Config{Rates: slacksim.RatesOff, Now: w.clock.now}
 	appServer := httptest.NewServer(w.app)
 	t.Cleanup(appServer.Close)
+	w.appURL = appServer.URL
 	cfg.Endpoints = slacksim.Endpoints{
 		Interactivity: appServer.URL + "/interact", Options: appServer.URL + "/options",
 		Commands: appServer.URL + "/command", Events: appServer.URL + "/events",
@@ -182,4 +185,14 @@ func context5(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// payload is the JSON of the last interaction as it was sent.
+func (a *app) payload() string {
+	a.t.Helper()
+	form, err := url.ParseQuery(string(a.last().body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return form.Get("payload")
 }

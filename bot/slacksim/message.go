@@ -45,6 +45,19 @@ type message struct {
 	Message
 	blocks  json.RawMessage
 	trouble map[string]string
+	entered map[string]State // what each user has chosen in it
+}
+
+// values is what a user sees chosen in a message: what they chose, as far as the elements are still there, else what was chosen at first.
+func (m *message) values(user string) State {
+	list := elements(anyBlocks(decodeBlocks(m.blocks)))
+	out := initialValues(list)
+	for _, e := range list {
+		if was, ok := m.entered[user][e.BlockID][e.ActionID]; ok && was["type"] == e.Type {
+			put(out, e, was)
+		}
+	}
+	return out
 }
 
 func (m *message) snapshot() Message {

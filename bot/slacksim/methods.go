@@ -62,6 +62,8 @@ func methods() map[string]method {
 		"conversations.members": m(tier4, "*:read", "channel!"+page, (*Sim).conversationMembers),
 		"conversations.open":    m(tier3, "im:write", "channel users prevent_creation:boolean return_im:boolean", (*Sim).openConversation),
 
+		oauthAccess: m(tier4, "", "client_id! client_secret! grant_type! refresh_token! code:unsimulated redirect_uri:unsimulated", (*Sim).oauthV2Access),
+
 		"users.info":            m(tier4, "users:read", "user! include_locale:boolean", (*Sim).userInfo),
 		"usergroups.list":       m(tier2, "usergroups:read", "include_count:boolean include_disabled:boolean include_users:boolean", (*Sim).listGroups),
 		"usergroups.users.list": m(tier2, "usergroups:read", "usergroup! include_disabled:boolean", (*Sim).groupMembers),
@@ -83,11 +85,11 @@ type answer struct {
 // letterhead sets the headers of Slack's answers: its clock, and what a good token may do.
 func (s *Sim) letterhead(h http.Header, token string) {
 	h.Set("Date", s.cfg.Now().UTC().Format(http.TimeFormat))
-	if token != s.cfg.Token {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, known := s.tokens.access[token]; !known || s.expired(token) {
+		return
+	}
 	h.Set("X-OAuth-Scopes", strings.Join(s.scopes, ","))
 }
 
@@ -137,22 +139,14 @@ func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
 // run does a call's work and returns the fields of its answer.
 func (s *Sim) run(name, token string, a args) (map[string]any, error) {
 	m, known := s.methods[name]
-	want, other := s.cfg.Token, s.cfg.AppToken
-	if name == "apps.connections.open" {
-		want, other = other, want
-	}
-	switch {
-	case !known:
+	if !known {
 		return nil, refuse("unknown_method", problem{text: "method not simulated: " + name, pointer: ""})
-	case token == "":
-		return nil, refuse("not_authed")
-	case token == other:
-		return nil, refuse("not_allowed_token_type")
-	case token != want:
-		return nil, slackError("invalid_auth")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.authorize(name, token); err != nil {
+		return nil, err
+	}
 	if s.cfg.Rates == RatesStrict {
 		if wait := s.rates.take(name, a.str("channel"), m.perMinute, s.cfg.Now()); wait > 0 {
 			return nil, &apiError{code: "ratelimited", retryAfter: wait}
@@ -162,6 +156,9 @@ func (s *Sim) run(name, token string, a args) (map[string]any, error) {
 		return nil, err
 	}
 	if err := a.check(m.args); err != nil {
+		return nil, err
+	}
+	if err := s.ofTeam(name, a); err != nil {
 		return nil, err
 	}
 	return m.do(s, a)
@@ -218,10 +215,14 @@ func (s *Sim) apiTest(a args) (map[string]any, error) {
 }
 
 func (s *Sim) authTest(args) (map[string]any, error) {
-	return map[string]any{
+	out := map[string]any{
 		"url":  "https://" + s.cfg.Team.Domain + ".slack.com/",
 		"team": s.cfg.Team.Name, "team_id": s.cfg.Team.ID,
 		"user": s.cfg.App.Name, "user_id": s.cfg.App.BotUserID, "bot_id": s.cfg.App.BotID,
-		"is_enterprise_install": false,
-	}, nil
+		"is_enterprise_install": s.cfg.Enterprise.OrgWide,
+	}
+	if id := s.orgID(); id != nil {
+		out["enterprise_id"] = id
+	}
+	return out, nil
 }

@@ -37,9 +37,12 @@ type Refusal struct {
 // Delivery is one request that the simulator sent to the app.
 type Delivery struct {
 	At time.Time `json:"at"`
-	// Type is block_actions, view_submission, view_closed, block_suggestion, command, event or url_verification.
+	// Type is block_actions, view_submission, view_closed, block_suggestion, message_action, shortcut, command, event or url_verification.
 	Type string `json:"type"`
-	User string `json:"user,omitempty"`
+	// Event is the kind of an event: app_home_opened, message, message_changed, message_deleted. Retry counts its redeliveries.
+	Event string `json:"event,omitempty"`
+	Retry int    `json:"retry,omitempty"`
+	User  string `json:"user,omitempty"`
 	// Status and Answer are the app's; Status is 0 when none came.
 	Status int    `json:"status"`
 	Answer string `json:"answer,omitempty"`

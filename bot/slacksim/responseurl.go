@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -139,16 +140,11 @@ func (s *Sim) respond(h *hook, a args, body content) (Response, error) {
 		if original == nil {
 			return Response{}, slackError("message_not_found")
 		}
-		keepOther := func(list []*message) []*message {
-			out := make([]*message, 0, len(list))
-			for _, m := range list {
-				if m != original {
-					out = append(out, m)
-				}
-			}
-			return out
+		if original.EphemeralTo == "" {
+			s.remove(c, original)
+		} else {
+			s.ephemeral = slices.DeleteFunc(s.ephemeral, func(m *message) bool { return m == original })
 		}
-		c.messages, s.ephemeral = keepOther(c.messages), keepOther(s.ephemeral)
 		return Response{What: "deleted", TS: original.TS}, nil
 	}
 	if body.text == "" && body.blocks == nil {

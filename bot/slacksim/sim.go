@@ -21,29 +21,33 @@ type Sim struct {
 	methods map[string]method
 	app     *httpTransport
 	sockets *sockets
+	events  *events
 	hub     *hub
 
 	closing   chan struct{}
 	closeOnce sync.Once
 
-	mu        sync.Mutex // guards everything below; never held while the app is called
-	baseURL   string
-	seq       int
-	lastTS    int64    // microseconds of the newest timestamp given out
-	scopes    []string // of the token
-	users     map[string]*User
-	userOrder []string
-	groups    []Group
-	channels  map[string]*conversation
-	chanOrder []string
-	ephemeral []*message
-	views     map[string][]*view // each user's stack of modals, bottom first
-	homes     map[string]*view
-	triggers  map[string]*trigger
-	hooks     map[string]*hook
-	faults    map[string][]Fault
-	rates     rates
-	log       record
+	mu      sync.Mutex // guards everything below; never held while the app is called
+	baseURL string
+	seq     int
+	lastTS  int64 // microseconds of the newest timestamp given out
+	tokens  tokens
+	scopes  []string // of the token
+	// subscriptions are the bot events that the app gets.
+	subscriptions []string
+	users         map[string]*User
+	userOrder     []string
+	groups        []Group
+	channels      map[string]*conversation
+	chanOrder     []string
+	ephemeral     []*message
+	views         map[string][]*view // each user's stack of modals, bottom first
+	homes         map[string]*view
+	triggers      map[string]*trigger
+	hooks         map[string]*hook
+	faults        map[string][]Fault
+	rates         rates
+	log           record
 }
 
 // conversation is a channel or a direct message with its messages, oldest first.
@@ -53,7 +57,7 @@ type conversation struct {
 	messages []*message
 }
 
-// New builds a workspace. It starts no goroutine and opens no socket; serve the result with any HTTP server and call
+// New builds a workspace. It opens no socket and starts no goroutine before there is an event to send; serve the result with any HTTP server and call
 // [Sim.Close] before shutting that server down, so that live pages let go.
 func New(cfg Config) (*Sim, error) {
 	cfg = cfg.withDefaults()
@@ -61,22 +65,26 @@ func New(cfg Config) (*Sim, error) {
 		return nil, fmt.Errorf("slack simulator: %w", err)
 	}
 	s := &Sim{
-		cfg:      cfg,
-		hub:      newHub(),
-		closing:  make(chan struct{}),
-		baseURL:  cfg.BaseURL,
-		scopes:   slices.Clone(cfg.Scopes),
-		users:    map[string]*User{},
-		channels: map[string]*conversation{},
+		cfg:     cfg,
+		hub:     newHub(),
+		closing: make(chan struct{}),
+		baseURL: cfg.BaseURL,
+		tokens:  newTokens(cfg),
+		scopes:  slices.Clone(cfg.Scopes),
+
+		subscriptions: slices.Clone(cfg.Events),
+		users:         map[string]*User{},
+		channels:      map[string]*conversation{},
 	}
 	s.methods = methods()
 	s.app = &httpTransport{
 		client: cfg.Client, secret: cfg.SigningSecret, within: cfg.AnswerWithin, now: cfg.Now, endpoints: cfg.Endpoints,
 	}
-	s.sockets = newSockets(cfg)
+	s.sockets, s.events = newSockets(cfg), newEvents(s.hub.changed)
 	bot := User{ID: cfg.App.BotUserID, Name: cfg.App.Name, RealName: cfg.App.Name, Bot: true}
 	for _, u := range append([]User{bot}, cfg.Users...) {
 		or(&u.TimeZone, "Etc/UTC")
+		or(&u.Locale, "en-US")
 		or(&u.TeamID, cfg.Team.ID)
 		s.users[u.ID] = &u
 		s.userOrder = append(s.userOrder, u.ID)
@@ -115,6 +123,7 @@ func (s *Sim) clear() {
 	s.triggers, s.hooks = map[string]*trigger{}, map[string]*hook{}
 	s.faults = map[string][]Fault{}
 	s.rates = newRates()
+	s.events.forget()
 	s.log = record{}
 }
 
@@ -127,10 +136,11 @@ func (s *Sim) Reset() {
 	s.hub.changed()
 }
 
-// Close ends the live updates of every open page, every [Sim.Wait] and every Socket Mode connection. The Sim goes on answering other
-// requests.
+// Close ends the live updates of every open page, every [Sim.Wait], every Socket Mode connection and every event on its way. The Sim goes
+// on answering other requests.
 func (s *Sim) Close() {
 	s.closeOnce.Do(func() { close(s.closing) })
+	s.events.close()
 	s.sockets.close()
 	s.cfg.Client.CloseIdleConnections()
 }
@@ -150,9 +160,6 @@ func (s *Sim) SetEndpoints(e Endpoints) {
 	or(&e.Options, e.Interactivity)
 	s.app.setEndpoints(e)
 }
-
-// Token returns the bot token that the Web API accepts.
-func (s *Sim) Token() string { return s.cfg.Token }
 
 // AppToken returns the app-level token that Socket Mode takes.
 func (s *Sim) AppToken() string { return s.cfg.AppToken }

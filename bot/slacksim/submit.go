@@ -21,12 +21,14 @@ type Submit struct {
 	Values map[string]map[string]Input `json:"values,omitempty"`
 }
 
-// SetValue enters something into an input of the user's top modal without submitting it.
+// SetValue enters something into an input of the user's top modal without submitting it, or, when no modal is open, of their home tab.
 func (s *Sim) SetValue(user, blockID, actionID string, in Input) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, err := s.screen(user)
-	if err != nil {
+	if home := s.homes[user]; err != nil && home != nil {
+		v = home
+	} else if err != nil {
 		return fmt.Errorf("set value: %w", err)
 	}
 	if err := s.enter(v, blockID, actionID, in); err != nil {
@@ -89,9 +91,9 @@ func (s *Sim) SubmitView(ctx context.Context, sub Submit) (Outcome, error) {
 		s.hub.changed()
 		return out, nil
 	}
-	payload := s.basePayload("view_submission", sub.User)
+	payload := s.viewPayload("view_submission", sub.User, v)
 	trigger := s.newTrigger(sub.User, v.id)
-	payload["trigger_id"], payload["view"], payload["response_urls"] = trigger, s.viewJSON(v), []any{}
+	payload["trigger_id"], payload["response_urls"] = trigger, []any{}
 	s.mu.Unlock()
 
 	r := s.send(ctx, delivery{to: toInteractivity, what: "view_submission", user: sub.User, payload: payload})
@@ -233,8 +235,8 @@ func (s *Sim) CloseView(ctx context.Context, user string, all bool) (Outcome, er
 	for _, c := range closed {
 		s.drop(c)
 		if c.flag("notify_on_close") {
-			payload := s.basePayload("view_closed", user)
-			payload["view"], payload["is_cleared"] = s.viewJSON(c), cleared
+			payload := s.viewPayload("view_closed", user, c)
+			payload["is_cleared"] = cleared
 			reports = append(reports, payload)
 		}
 	}

@@ -78,6 +78,14 @@ func (t *httpTransport) setEndpoints(e Endpoints) {
 	t.mu.Unlock()
 }
 
+// setEvents changes the URL for events and returns the one before.
+func (t *httpTransport) setEvents(url string) (before string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before, t.endpoints.Events = t.endpoints.Events, url
+	return before
+}
+
 func (t *httpTransport) url(to endpoint) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -125,7 +133,7 @@ func (t *httpTransport) deliver(ctx context.Context, d delivery) (r reply) {
 		return reply{status: res.StatusCode, shown: shownFor(err), body: answer}
 	}
 	r = reply{status: res.StatusCode, body: answer, header: res.Header}
-	if res.StatusCode != http.StatusOK {
+	if res.StatusCode != http.StatusOK && (d.what != "event" || res.StatusCode/100 != 2) { // any 2xx takes an event
 		r.shown = BadStatus
 	}
 	return r
@@ -155,6 +163,16 @@ func (d delivery) encode() (body, contentType string, err error) {
 	return url.Values{"payload": {string(raw)}}.Encode(), form, nil
 }
 
+// event is the kind of an event: its subtype if it has one, otherwise its type.
+func (d delivery) event() string {
+	inner, _ := d.payload["event"].(map[string]any)
+	kind, _ := inner["type"].(string)
+	if sub, ok := inner["subtype"].(string); ok {
+		kind = sub
+	}
+	return kind
+}
+
 // Sign returns the X-Slack-Signature of a body sent at timestamp, which is in Unix seconds.
 func Sign(secret, timestamp, body string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -176,7 +194,7 @@ func (s *Sim) send(ctx context.Context, d delivery) (r reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log.deliveries = keep(s.log.deliveries, Delivery{
-		At: at, Type: d.what, User: d.user, Status: r.status, Answer: string(r.body), Error: r.shown, Took: r.took,
+		At: at, Type: d.what, Event: d.event(), Retry: d.retry.Num, User: d.user, Status: r.status, Answer: string(r.body), Error: r.shown, Took: r.took,
 	})
 	if r.shown != "" {
 		s.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "app did not answer the slack simulator well",

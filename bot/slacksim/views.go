@@ -348,7 +348,7 @@ func (s *Sim) viewJSON(v *view) map[string]any {
 	}
 	maps.Copy(out, map[string]any{
 		"id": v.id, "team_id": s.cfg.Team.ID, "blocks": v.blocks, "hash": v.hash, "root_view_id": v.root,
-		"previous_view_id": previous, "app_id": s.cfg.App.ID, "app_installed_team_id": s.cfg.Team.ID,
+		"previous_view_id": previous, "app_id": s.cfg.App.ID, "app_installed_team_id": s.installedIn(),
 		"bot_id": s.cfg.App.BotID, "state": map[string]any{"values": cloneState(v.values)},
 	})
 	return out

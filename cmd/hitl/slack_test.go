@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +33,19 @@ func sameAsFile(t *testing.T, file, got string) {
 	}
 	if d := cmp.Diff(string(want), got); d != "" {
 		t.Errorf("%s differs (write it anew with -update):\n%s", file, d)
+	}
+}
+
+// The configuration takes just the languages that the bot speaks.
+func TestLanguages(t *testing.T) {
+	t.Parallel()
+	field, ok := reflect.TypeFor[config.Slack]().FieldByName("Language")
+	if !ok {
+		t.Fatal("no language in the configuration")
+	}
+	got := slices.Sorted(strings.SplitSeq(field.Tag.Get("oneof"), "|"))
+	if want := bot.Languages(); !slices.Equal(got, want) || field.Tag.Get("default") == "" {
+		t.Errorf("slack.language takes %v, the bot speaks %v", got, want)
 	}
 }
 

@@ -170,7 +170,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 	}
 	return bot.Config{
 		Token: cfg.Slack.BotToken.Reveal(), AppToken: cfg.Slack.AppToken.Reveal(), SocketConnections: cfg.Slack.SocketConnections,
-		SigningSecrets: secrets, Team: cfg.Slack.Team, APIURL: cfg.Slack.APIURL, Queues: queues,
+		SigningSecrets: secrets, Team: cfg.Slack.Team, APIURL: cfg.Slack.APIURL, Language: cfg.Slack.Language, Queues: queues,
 		HTTPClient: &http.Client{Timeout: 10 * time.Second},
 	}
 }

@@ -2,7 +2,9 @@
 // fetched anew whenever the server says that something changed.
 import { el, byId, keyed, avatar, paint } from "./dom.js";
 import { drawMessages, drawHome } from "./messages.js";
-import { drawModal, confirmed } from "./modal.js";
+import { drawModal, confirmed, edited } from "./modal.js";
+import { menu, item } from "./menu.js";
+import { replyBox } from "./reply.js";
 
 const params = new URLSearchParams(location.search);
 const page = {
@@ -30,6 +32,24 @@ page.post = async (what, body) => {
 page.suggest = (viewId, e, b, query) =>
   page.post("suggest", { user: page.user.id, view_id: viewId, block_id: b.block_id, action_id: e.action_id, query });
 
+page.reply = replyBox(page, () => draw());
+
+page.shortcut = async (s, where) => {
+  const out = await page.post("shortcut", { user: page.user.id, callback_id: s.callback_id, ...where });
+  if (out.error && "status" in out) toast(`${page.state.app.name} could not do that: ${out.error}`);
+};
+
+page.edit = async (m) => {
+  const text = await edited(m.text);
+  if (text && text !== m.text) page.post("edit", { user: page.user.id, channel: m.channel, ts: m.ts, text });
+};
+
+page.remove = async (m) => {
+  const words = (text) => ({ type: "plain_text", text });
+  const ask = { title: words("Delete message"), text: words("Are you sure you want to delete this message?"), confirm: words("Delete"), deny: words("Cancel"), style: "danger" };
+  if (await confirmed(ask, page.world)) page.post("delete", { user: page.user.id, channel: m.channel, ts: m.ts });
+};
+
 // act is a click on an element in a message or a view.
 async function act(where, e, b, input, node) {
   if (!(await confirmed(e.confirm, page.world))) return;
@@ -38,7 +58,6 @@ async function act(where, e, b, input, node) {
   await page.post("click", { user: page.user.id, ...where, block_id: b.block_id, action_id: e.action_id, input });
   node.disabled = false;
   node.classList.remove("waiting");
-  if (node.tagName === "SELECT" && !("view_id" in where)) node.value = "";
 }
 
 // world answers questions about names.
@@ -105,12 +124,27 @@ function draw() {
   byId("members").replaceChildren(...(page.onHome || channel.with ? [] : [...channel.members.slice(0, 4).map((id) => avatar(world.user(id), "small")), el("span.count", {}, String(channel.members.length))]));
   byId("messages").hidden = byId("compose").hidden = page.onHome;
   byId("home").hidden = !page.onHome;
+  drawTabs();
   if (page.onHome) drawHome(byId("home"), page, act);
   else drawMessages(byId("messages"), page, act);
   byId("composer").placeholder = channel.with ? `Message ${state.app.name}` : `Message #${channel.name}`;
   drawModal(page, act);
   document.title = (page.onHome ? state.app.name : channel.name) + " · " + state.team.name;
   document.body.dataset.ready = "true";
+}
+
+// drawTabs shows the app's two tabs, and the global shortcuts beside the message box.
+function drawTabs() {
+  const { state, channel, onHome } = page;
+  byId("app-tabs").hidden = !onHome && !channel.with;
+  byId("tab-home").setAttribute("aria-selected", String(onHome));
+  byId("tab-messages").setAttribute("aria-selected", String(!onHome));
+  const offered = state.shortcuts.filter((s) => s.type === "global"), box = byId("shortcuts");
+  const print = JSON.stringify(offered);
+  if (box.print === print) return;
+  box.print = print;
+  box.replaceChildren(...(offered.length ? [menu(el("button.btn.more", { type: "button", id: "shortcuts-button", "aria-label": "Shortcuts" }, "⚡"),
+    offered.map((s) => item(s.name, { "data-callback-id": s.callback_id }, () => page.shortcut(s, {}))), "span.overflow.upward")] : []));
 }
 
 function drawSidebar() {
@@ -190,9 +224,19 @@ composer.addEventListener("keydown", (ev) => {
 });
 byId("compose").addEventListener("submit", (ev) => { ev.preventDefault(); send(); });
 byId("user-switch").addEventListener("change", (ev) => go({ userId: ev.target.value }));
-byId("home-tab").addEventListener("click", async () => {
+const openHome = async () => {
   await go({ onHome: true });
   await page.post("home", { user: page.user.id });
+};
+byId("home-tab").addEventListener("click", openHome);
+byId("tab-home").addEventListener("click", openHome);
+byId("tab-messages").addEventListener("click", async () => {
+  const out = await page.post("dm", { user: page.user.id });
+  if (out.channel) await go({ channelId: out.channel, onHome: false });
+});
+byId("app-tabs").addEventListener("keydown", (ev) => {
+  const other = document.activeElement.id === "tab-home" ? "tab-messages" : "tab-home";
+  if (ev.key === "ArrowLeft" || ev.key === "ArrowRight") { byId(other).focus(); ev.preventDefault(); }
 });
 byId("fail-toggle").addEventListener("click", (ev) => {
   const on = ev.currentTarget.getAttribute("aria-pressed") === "true";

@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { plain, plainNodes } from "./mrkdwn.js";
 import { text } from "./blocks.js";
 import { combobox } from "./combobox.js";
+import { menu, item } from "./menu.js";
 
 let serial = 0;
 
@@ -13,7 +14,8 @@ export function element(e, b, ctx, opts = {}) {
   const ids = { "data-action-id": e.action_id, "data-block-id": b.block_id };
   const state = ctx.values?.[b.block_id]?.[e.action_id] || {};
   const id = "el" + ++serial;
-  const send = (input, node) => acts && ctx.act(e, b, input, node);
+  // What does not act is entered where no submission reads it: in a home tab.
+  const send = (input, node) => (acts ? ctx.act(e, b, input, node) : ctx.live && ctx.enter(e, b, input));
   const control = { id, "aria-describedby": opts.describedby };
   const finish = (node, main, read) => {
     main.read = read;
@@ -34,8 +36,10 @@ export function element(e, b, ctx, opts = {}) {
     case "radio_buttons":
     case "checkboxes":
       return wrap(choices(e, ids, id, state, opts, ctx, send, finish));
+    case "multi_static_select":
+      return wrap(multi(e, ids, control, state, opts, send, finish));
     case "plain_text_input":
-      return wrap(textInput(e, ids, control, state, send, finish));
+      return wrap(textInput(e, ids, control, state, send, finish, ctx.live && !acts));
     default:
       return el("span.muted", {}, `(${e.type})`);
   }
@@ -53,23 +57,47 @@ function button(e, b, ids, ctx) {
 }
 
 function overflow(e, ids, send) {
-  const list = el("div.menu", { role: "menu", hidden: true }, e.options.map((o) =>
-    el("button", { type: "button", role: "menuitem", "data-value": o.value, onclick: () => { show(false); send({ option: o.value }, more); } }, plain(o.text))));
-  const more = el("button.btn.more", { type: "button", ...ids, "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": "More actions", onclick: () => show(list.hidden) }, "⋯");
-  const show = (open) => {
-    list.hidden = !open;
-    more.setAttribute("aria-expanded", String(open));
-    if (open) list.firstChild.focus();
+  const more = el("button.btn.more", { type: "button", ...ids, "aria-label": "More actions" }, "⋯");
+  return menu(more, e.options.map((o) => item(plain(o.text), { "data-value": o.value }, () => send({ option: o.value }, more))));
+}
+
+// multi is a list of checkboxes behind a button that says what is chosen; what was chosen is sent when the list closes.
+function multi(e, ids, control, state, opts, send, finish) {
+  const before = (state.selected_options || []).map((o) => o.value);
+  const groups = e.option_groups || [{ options: e.options }];
+  const most = e.max_selected_items || Infinity;
+  const tick = (o) => el("label.choice", {}, el("input", { type: "checkbox", value: o.value, checked: before.includes(o.value), ...ids }), el("span", {}, plain(o.text)));
+  const list = el("div.menu", { role: "group", "aria-label": plain(e.placeholder) || "Options", hidden: true },
+    groups.map((g) => [g.label && el("p.muted", {}, plain(g.label)), g.options.map(tick)]));
+  const button = el("button.btn.multi-button", { type: "button", ...control, "aria-expanded": "false", "data-multi": ids["data-action-id"], "aria-describedby": opts.describedby });
+  const box = el("div.multi", {}, button, list);
+  const boxes = [...list.querySelectorAll("input")];
+  const chosen = () => boxes.filter((i) => i.checked);
+  let sent = before.join("\n");
+  const label = () => {
+    button.textContent = chosen().map((i) => i.nextSibling.textContent).join(", ") || plain(e.placeholder) || "Select options";
+    for (const i of boxes) i.disabled = !i.checked && chosen().length >= most;
   };
-  const box = el("span.overflow", {}, more, list);
+  const read = () => ({ options: chosen().map((i) => i.value) });
+  const show = (open) => {
+    if (open === !list.hidden) return;
+    list.hidden = !open;
+    button.setAttribute("aria-expanded", String(open));
+    if (open) { list.scrollIntoView({ block: "nearest" }); boxes.find((i) => !i.disabled)?.focus(); return; }
+    const now = read().options.join("\n");
+    if (now !== sent) send(read(), button);
+    sent = now;
+  };
+  button.addEventListener("click", () => show(list.hidden));
+  list.addEventListener("change", label);
   box.addEventListener("keydown", (ev) => {
-    const items = [...list.children], i = items.indexOf(document.activeElement);
-    if (ev.key === "Escape" && !list.hidden) { show(false); more.focus(); ev.stopPropagation(); ev.preventDefault(); }
-    else if (ev.key === "ArrowDown" && i >= 0) { items[(i + 1) % items.length].focus(); ev.preventDefault(); }
-    else if (ev.key === "ArrowUp" && i >= 0) { items.at(i - 1).focus(); ev.preventDefault(); }
+    if (ev.key === "Escape" && !list.hidden) { show(false); button.focus(); ev.stopPropagation(); ev.preventDefault(); }
   });
-  box.addEventListener("focusout", (ev) => { if (!box.contains(ev.relatedTarget)) show(false); });
-  return box;
+  box.addEventListener("focusout", (ev) => { if (ev.relatedTarget && !box.contains(ev.relatedTarget)) show(false); });
+  label();
+  box.dataset.readActionId = ids["data-action-id"];
+  const made = finish(box, box, read);
+  return { node: made.node, control: button };
 }
 
 function select(e, ids, control, state, ctx, send, finish) {
@@ -103,11 +131,12 @@ function choices(e, ids, id, state, opts, ctx, send, finish) {
   return finish(box, box, read);
 }
 
-function textInput(e, ids, control, state, send, finish) {
+function textInput(e, ids, control, state, send, finish, live) {
   const attrs = { ...ids, ...control, placeholder: plain(e.placeholder) || undefined, maxlength: e.max_length, autofocus: e.focus_on_load };
   const node = e.multiline ? el("textarea", { ...attrs, rows: 4 }) : el("input", { ...attrs, type: "text" });
   node.value = state.value || "";
-  if (!e.multiline) {
+  if (live) node.addEventListener("change", () => send({ text: node.value }, node));
+  else if (!e.multiline) {
     node.addEventListener("keydown", (ev) => { if (ev.key === "Enter") send({ text: node.value }, node); });
   }
   return finish(node, node, () => ({ text: node.value }));

@@ -86,6 +86,20 @@ dialog.addEventListener("cancel", (ev) => {
   leave(false);
 });
 
+// edited asks for another text, and resolves to it, or to "" when there is none.
+export function edited(words) {
+  const box = byId("edit"), field = byId("edit-box");
+  field.value = words;
+  return new Promise((resolve) => {
+    const end = (answer) => { box.onclose = null; box.close(); resolve(answer); };
+    byId("edit-form").onsubmit = (ev) => { ev.preventDefault(); end(field.value.trim()); };
+    byId("edit-cancel").onclick = () => end("");
+    box.onclose = () => resolve("");
+    box.showModal();
+    field.focus();
+  });
+}
+
 // confirmed asks when the element wants it, and resolves to the answer.
 export function confirmed(c, world) {
   if (!c) return Promise.resolve(true);
