@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -22,12 +23,13 @@ WITH me AS (
     SELECT d.review_id AS id, d.round FROM hitl.decisions d JOIN me ON d.queue = me.queue AND d.review_id <> me.id AND d.at < me.before
     WHERE d.status IN ('HUMAN_ACCEPTED', 'HUMAN_CORRECTED') ORDER BY d.at DESC LIMIT $3
 )
-SELECT r.id, r.round, left(x.text, ` + fmt.Sprint(hitl.MaxPrecedentChars) + `), length(x.text), d.ai_label, coalesce(r.twin = me.twin, false),
+SELECT r.id, r.round, left(x.text, ` + fmt.Sprint(hitl.MaxPrecedentChars) + `), length(x.text), d.ai_label, i.scores, coalesce(r.twin = me.twin, false),
     d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
 FROM (SELECT id, round FROM near UNION SELECT id, round FROM late) AS p
 JOIN me ON true
 JOIN hitl.reviews r ON r.id = p.id AND r.round = p.round AND r.state = 'decided'
 JOIN hitl.decisions d ON d.review_id = r.id AND d.round = r.round
+JOIN hitl.items i ON i.id = r.item_id
 JOIN hitl.item_texts x ON x.item_id = r.item_id
 ORDER BY d.at DESC, r.id`
 
@@ -42,10 +44,14 @@ func (s *Store) Precedents(ctx context.Context, reviewID string, near, late int)
 		var p hitl.Precedent
 		var round int
 		var d decisionColumns
-		err := row.Scan(&p.ReviewID, &round, &p.Text, &p.Length, &p.AILabel, &p.Twin,
+		var scores []byte
+		err := row.Scan(&p.ReviewID, &round, &p.Text, &p.Length, &p.AILabel, &scores, &p.Twin,
 			&d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
 		if err != nil {
 			return p, err
+		}
+		if err := json.Unmarshal(scores, &p.Scores); err != nil {
+			return p, fmt.Errorf("read scores of %s: %w", p.ReviewID, err)
 		}
 		p.Decision, err = d.decision(p.ReviewID, round)
 		return p, err

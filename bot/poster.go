@@ -300,5 +300,5 @@ func plainCard(l *language, rec screened) message {
 	r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
 	return message{Text: text, Blocks: []slack.Block{section(text), slack.NewActionBlock("hitl_verdict",
 		slack.NewButtonBlockElement(actionOther, r.String(), plain(l.say("card.button.other"))),
-		slack.NewButtonBlockElement(actionText, r.String(), plain(l.say("card.button.text"))))}}
+		detailsButton(l, rec))}}
 }
