@@ -63,6 +63,9 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if err != nil {
 		return nil, err
 	}
+	if err := checkDistressing(cfg, s.labels()); err != nil {
+		return nil, err
+	}
 	if err := s.saveVersions(ctx, policies); err != nil {
 		return nil, err
 	}
@@ -73,7 +76,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 		return nil, err
 	}
 	s.desk = &hitl.Desk{Decisions: s.store, Reveals: s.store, Twins: s.store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Observer: s.metrics, Logger: logger, Now: time.Now}
-	if s.bot, err = bot.New(botConfig(cfg, s)); err != nil {
+	if s.bot, err = bot.New(botConfig(cfg, s, policies)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
 	}
 	if s.sender, err = ingest.NewSender(senderConfig(cfg, logger)); err != nil {
