@@ -98,7 +98,7 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 	if standing := rec.Decision; standing != nil && standing.Round == dec.Round {
 		return rec, lost(*standing, dec)
 	}
-	callback, err := d.callback(rec, dec)
+	callback, err := d.callback(rec.with(dec))
 	if err != nil {
 		return rec, err
 	}
@@ -122,12 +122,11 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 	return next, nil
 }
 
-// callback makes what the upstream is told of a decision; nil: it is told nothing.
-func (d *Desk) callback(rec Record, dec Decision) (*Callback, error) {
+// callback is what tells a record's upstream of its decision; nil: nobody is told.
+func (d *Desk) callback(rec Record) (*Callback, error) {
 	if !d.Callbacks[rec.Item.Source] {
 		return nil, nil
 	}
-	rec.Decision = &dec
 	c, err := newCallback(rec)
 	if err != nil {
 		return nil, err

@@ -131,7 +131,7 @@ func (d *Desk) answers(dec Decision, twins []Record) ([]Answer, error) {
 			a.Context = map[string]string{}
 		}
 		a.Context[DecidedWith] = dec.ReviewID
-		callback, err := d.callback(rec, a)
+		callback, err := d.callback(rec.with(a))
 		if err != nil {
 			return nil, err
 		}

@@ -90,11 +90,13 @@ type wonReview struct {
 func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where string) (*wonReview, error) {
 	w := wonReview{reviewID: d.ReviewID}
 	err := tx.QueryRow(ctx, `
-		WITH r AS (SELECT r.* FROM hitl.reviews r WHERE r.id = $1 AND r.round = $2 AND r.state = 'open' FOR NO KEY UPDATE), won AS (
+		WITH won AS (
 		    INSERT INTO hitl.decisions (review_id, round, item_id, queue, ai_label, opened_at, status, label,
 		        reviewer_team, reviewer_user, reason, comment, at, context)
 		    SELECT r.id, r.round, r.item_id, r.queue, i.ai_label, r.opened_at, $3, $4, $5, $6, $7, $8, $9, $10::json
-		    FROM r JOIN hitl.items i ON i.id = r.item_id
+		    FROM hitl.reviews r JOIN hitl.items i ON i.id = r.item_id
+		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open'
+		    FOR NO KEY UPDATE OF r
 		    ON CONFLICT (review_id, round) DO NOTHING
 		    RETURNING item_id, queue)
 		SELECT w.item_id, i.source, w.queue, x.key

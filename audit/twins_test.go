@@ -358,8 +358,8 @@ func TestPrecedents(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []hitl.Precedent{
-		{ReviewID: late.Review.ID, Text: long[:2*hitl.MaxPrecedentChars], Length: 3000, AILabel: "NEGATIVE", Decision: at(late, 2)},
-		{ReviewID: same.Review.ID, Text: "so so", Length: 5, AILabel: "NEGATIVE", Decision: at(same, 1), Twin: true},
+		{ReviewID: late.Review.ID, Text: long[:2*hitl.MaxPrecedentChars], Length: 3000, Scores: me.Prediction.Scores, AILabel: "NEGATIVE", Decision: at(late, 2)},
+		{ReviewID: same.Review.ID, Text: "so so", Length: 5, Scores: me.Prediction.Scores, AILabel: "NEGATIVE", Decision: at(same, 1), Twin: true},
 	}
 	equal(t, "precedents", got, want)
 	got, err = s.Precedents(t.Context(), me.Review.ID, 5, 1)

@@ -130,8 +130,11 @@ func past() []hitl.Entry {
 		{Status: hitl.Voted, Reviewer: "T0SLACKSIM/U0ANA", Context: map[string]any{"round": 2.0}},
 		{Status: hitl.Noted, Reviewer: "T0SLACKSIM/U0ANA", Context: map[string]any{"round": 2.0}},
 		{Status: hitl.HumanCorrected, Label: "POSITIVE", AILabel: "NEGATIVE", Reviewer: "T0SLACKSIM/U0ANA", Context: map[string]any{"round": 2.0}},
-		{Status: hitl.Expired, Reviewer: "system"}, {Status: hitl.Cancelled, Reviewer: "system"},
-		{Status: hitl.Erased, Reviewer: "cli/<!channel>"}, {Status: hitl.AIAccepted}, {Status: "NEW_`ONE`", Reviewer: "T1/<@U0BEN>"},
+		{Status: hitl.Expired, Reviewer: "system"},
+		{Status: hitl.Cancelled, Reviewer: "system"},
+		{Status: hitl.Erased, Reviewer: "cli/<!channel>"},
+		{Status: hitl.AIAccepted},
+		{Status: "NEW_`ONE`", Reviewer: "T1/<@U0BEN>"},
 	} {
 		e.At = testTime.Add(time.Duration(i) * time.Minute)
 		out = append(out, e)

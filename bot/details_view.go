@@ -102,7 +102,7 @@ func (b *Bot) details(ctx context.Context, l *language, who hitl.Reviewer, s scr
 	if erased(s.Record) {
 		return detailsModal(l, d)
 	}
-	if s.Record.Twins > 0 {
+	if s.Twins > 0 {
 		twins, err := b.cfg.Details.Twins(ctx, s.Review.ID, who, time.Time{}, maxTwinNames)
 		note("twins", err)
 		for _, t := range twins {

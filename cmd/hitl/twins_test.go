@@ -13,7 +13,7 @@ import (
 // Five posts of the same text, as people type it, make one card; one click answers them all, each for itself.
 func TestIdenticalItems(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, func(s *storySettings) { s.Merge = true })
 	w.appendConfig("audit: {key: \"" + strings.Fields(w.mustHitl("log", "key", "log.example.org"))[0] + "\", checkpoint_every: 1s}\n")
 	var items []item
 	for i, text := range []string{unsureText, strings.ToUpper(unsureText), "  " + unsureText + "\n", strings.ReplaceAll(unsureText, " ", "\u00a0 "), unsureText + "\u200b"} {
