@@ -19,12 +19,14 @@ const twins = `o.queue = r.queue AND o.twin = r.twin AND o.state = 'open' AND o.
 const countTwins = `(SELECT count(*) FROM (SELECT FROM hitl.reviews o WHERE r.state = 'open' AND ` + twins + ` LIMIT 1000) AS o)`
 
 // leads says whether the card of hitl.reviews AS r is the one of its set of twins: none of the others has a posted card, or is before it by
-// priority and age. A card that is only intended does not count: it may never come.
-const leads = `NOT EXISTS (
+// priority and age. A card that is only intended does not count: it may never come. The limit keeps Postgres from making a join of it, which of
+// many twins would compare each with each.
+const leads = `NOT EXISTS (SELECT FROM (
     SELECT FROM hitl.reviews o WHERE ` + twins + ` AND (
         (array_position('{urgent,normal,sample}'::text[], o.priority::text), o.id)
             < (array_position('{urgent,normal,sample}'::text[], r.priority::text), r.id)
-        OR EXISTS (SELECT FROM hitl.cards c WHERE c.review_id = o.id AND c.state = 'posted')))`
+        OR EXISTS (SELECT FROM hitl.cards c WHERE c.review_id = o.id AND c.state = 'posted'))
+    LIMIT 1) AS o)`
 
 // decidedWith says whether somebody's decision on hitl.reviews AS r, $2 being their team and $3 their id, decides o too: nobody else has claimed it.
 const decidedWith = twins + ` AND (o.claimed_user = '' OR coalesce(o.claimed_until, '-infinity') <= now() OR (o.claimed_team, o.claimed_user) = ($2, $3))`

@@ -372,3 +372,33 @@ func TestPrecedents(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// Very many identical items cost no more than very many others: no question about one compares each with each, also when Postgres knows how
+// many there are.
+func TestVeryManyTwins(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t, func(c *audit.Config) { c.StatementTimeout = 15 * time.Second })
+	rec := mustAppend(t, s, twinned(0), nil)
+	if _, err := owner.Exec(t.Context(), `
+		INSERT INTO hitl.items SELECT 'itm_z' || n, source, 'z' || n, body_hash, received_at, subject, text_ref, model_id, ai_label, confidence, scores,
+		    latency_ns, tokens, truncated, failure, status, triggers, queue, priority, policy, threshold, inclusion FROM hitl.items, generate_series(1, 20000) n;
+		INSERT INTO hitl.reviews (id, item_id, round, state, queue, priority, opened_at, source, twin)
+		    SELECT 'rev_z' || lpad(n::text, 6, '0'), 'itm_z' || n, 1, 'open', queue, priority, opened_at, source, twin FROM hitl.reviews, generate_series(1, 20000) n`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := owner.Exec(t.Context(), `ANALYZE`); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "leading", leading(t, s), []string{rec.Review.ID})
+	got, err := s.Review(t.Context(), rec.Review.ID)
+	if err != nil || got.Twins != hitl.MaxTwins {
+		t.Errorf("%d twins, %v", got.Twins, err)
+	}
+	if _, err := s.BeginCard(t.Context(), "rev_z019999", "T1", "C1", 0); !errors.Is(err, hitl.ErrPosted) {
+		t.Errorf("a younger twin's card: %v", err)
+	}
+	if _, err := deskOf(s).Decide(t.Context(), accept(rec, "U1")); err != nil {
+		t.Error(err)
+	}
+	equal(t, "decided with the click", scalar[int](t, owner, `SELECT count(*) FROM hitl.decisions`), 51)
+}

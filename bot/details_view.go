@@ -17,7 +17,10 @@ const (
 	actionPage = "hitl_page_" // plus where to; the value is the page, from 0
 )
 
-const maxTwinNames = 10
+const (
+	maxTwinNames = 10
+	maxHalf      = 300 // characters; mail addresses have 254 at most
+)
 
 // detailsView shows the details of a review. What is sensitive is shown at once, to the one who asked, after an entry in the log; of what is
 // distressing they are warned first.
@@ -112,13 +115,23 @@ func (b *Bot) details(ctx context.Context, l *language, who hitl.Reviewer, s scr
 	precedents, err := b.cfg.Details.Precedents(ctx, s.Review.ID, maxSimilar, latePrecedents)
 	note("precedents", err)
 	for _, p := range similar(s.Item.Text, precedents) {
-		p.Text, _ = b.redactorOf(s.Record).redact(p.Text)
-		if b.veilOf(s.Review.Queue, p.AILabel, p.Scores).on() {
-			p.Text = ""
-		}
+		p.Text = b.screenPrecedent(s.Record, p.Precedent)
 		d.precedents = append(d.precedents, p)
 	}
 	return detailsModal(l, d)
+}
+
+// screenPrecedent returns what may be shown of a precedent's text beside a record of the same queue. At its end may stand half of what must be
+// hidden, and cannot be told without the other half.
+func (b *Bot) screenPrecedent(rec hitl.Record, p hitl.Precedent) string {
+	if b.veilOf(rec.Review.Queue, p.AILabel, p.Scores).on() {
+		return ""
+	}
+	text, _ := b.redactorOf(rec).redact(p.Text)
+	if rs := []rune(text); p.Length > hitl.MaxPrecedentChars {
+		text = string(rs[:max(0, len(rs)-maxHalf)])
+	}
+	return text
 }
 
 // inModal fills the modal that a person has open. No trigger is needed for that, so there is nothing to hurry for.
