@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 )
@@ -32,6 +33,7 @@ type Desk struct {
 	Decisions Decisions
 	Reveals   Reveals // nil: nothing can be revealed
 	Twins     Twins   // nil: near-identical items are decided one by one
+	Panels    Panels  // nil: there are no panels
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
 	Observer  Observer        // may be nil
@@ -47,7 +49,10 @@ func (d *Desk) Review(ctx context.Context, reviewID string) (Record, error) {
 // Decide makes a verdict the decision of its round and returns the record with it after the commit. Saying the same again is no
 // error. Correcting to the model's own label is accepting.
 //
-// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words;
+// A review before a panel is decided by nobody alone, unless the panel is complete and came to no majority; then the caller makes sure that the
+// person is one of its adjudicators.
+//
+// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words; ErrPanel;
 // *AlreadyDecidedError when another decision stands. After any other error the outcome is unknown and the same verdict may be given again.
 func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 	rec, err := d.Decisions.Review(ctx, v.ReviewID)
@@ -57,6 +62,16 @@ func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 	decision, err := d.decision(rec, v)
 	if err != nil {
 		return rec, err
+	}
+	if rec.Gathering() && decision.Round == rec.Review.Round {
+		return rec, ErrPanel
+	}
+	if rec.Adjudicated() {
+		decision.Context = maps.Clone(decision.Context)
+		if decision.Context == nil {
+			decision.Context = map[string]string{}
+		}
+		decision.Context["adjudicated"] = "true"
 	}
 	return d.commit(ctx, rec, decision)
 }

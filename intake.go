@@ -49,6 +49,7 @@ type QueueRules struct {
 	Backlog     int           // most open reviews; 0: no limit
 	// MergeDuplicates has near-identical items decided together.
 	MergeDuplicates bool
+	Panel           PanelRules // which reviews are put before several people
 }
 
 // Intake takes submissions in. It is safe for concurrent use; its fields must not change once it is used.
@@ -132,8 +133,9 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 	}
 	rec.Review = &Review{
 		ID: NewID("rev", rec.Item.ReceivedAt), ItemID: rec.Item.ID, Round: 1, State: ReviewOpen,
-		Queue: rec.Route.Queue, Priority: rec.Route.Priority, OpenedAt: rec.Item.ReceivedAt, Panel: 1,
+		Queue: rec.Route.Queue, Priority: rec.Route.Priority, OpenedAt: rec.Item.ReceivedAt,
 	}
+	rec.Review.Panel = rules.Panel.size(rec.Review.ID)
 	if rules.ExpireAfter > 0 {
 		rec.Review.ExpiresAt = rec.Item.ReceivedAt.Add(rules.ExpireAfter)
 	}

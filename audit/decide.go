@@ -16,8 +16,8 @@ import (
 // unless its round has a decision or is not the open one: then it changes nothing. It returns the decision that stands and whether it
 // is this one. Errors: hitl.ErrNotFound, *hitl.InvalidError for a round that never was; after any other the outcome is unknown.
 //
-// The primary key decides who wins: of concurrent inserts, one succeeds. The review is locked before all the same, so that whoever closes
-// several at once never waits for one that waits for them.
+// The primary key decides who wins: of concurrent inserts under it, one succeeds. The review is locked before, as everywhere, so that whoever
+// holds it and decides, as the last voice of a panel does, waits for nobody. Before a panel is complete only its end in time or by erasure counts.
 func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hitl.Callback) (hitl.Decision, bool, error) {
 	return s.commitDecision(ctx, decision, func(tx pgx.Tx) ([]wonReview, error) {
 		won, err := s.decide(ctx, tx, hitl.Answer{Decision: decision, Callback: callback})
@@ -90,13 +90,15 @@ type wonReview struct {
 func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where string) (*wonReview, error) {
 	w := wonReview{reviewID: d.ReviewID}
 	err := tx.QueryRow(ctx, `
-		WITH won AS (
+		WITH r AS (
+		    SELECT r.* FROM hitl.reviews r
+		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open'
+		        AND (r.panel = 1 OR $3 IN ('EXPIRED', 'CANCELLED') OR r.panel <= (`+countVoices+`))
+		    FOR NO KEY UPDATE), won AS (
 		    INSERT INTO hitl.decisions (review_id, round, item_id, queue, ai_label, opened_at, status, label,
 		        reviewer_team, reviewer_user, reason, comment, at, context)
 		    SELECT r.id, r.round, r.item_id, r.queue, i.ai_label, r.opened_at, $3, $4, $5, $6, $7, $8, $9, $10::json
-		    FROM hitl.reviews r JOIN hitl.items i ON i.id = r.item_id
-		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open'
-		    FOR NO KEY UPDATE OF r
+		    FROM r JOIN hitl.items i ON i.id = r.item_id
 		    ON CONFLICT (review_id, round) DO NOTHING
 		    RETURNING item_id, queue)
 		SELECT w.item_id, i.source, w.queue, x.key

@@ -88,8 +88,8 @@ func helpMessage(l *language, command, unsure string) message {
 	return message{Text: strings.TrimSpace(unsure + " " + help), Blocks: blocks}
 }
 
-// command carries out a slash command. What needs no look-up is answered at once, the rest by the response_url: only there does
-// Slack say when it does not take a chart.
+// command carries out a slash command. What needs no look-up, not even of the language, is answered at once, the rest by the response_url:
+// only there does Slack say when it does not take a chart.
 func (b *Bot) command(ctx context.Context, c slack.SlashCommand) answer {
 	if !slackUser(c.UserID) {
 		return answer{}

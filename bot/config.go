@@ -79,9 +79,10 @@ type Observer interface {
 	// a timeout, a cut connection, a server error), or Slack's error code.
 	Called(method, outcome string, took time.Duration)
 	// Clicked is called once for each answer given to a person. surface is "button", "modal" or "command"; outcome is "accepted", "corrected",
-	// "opened", "turned" (a page of a modal), "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became
-	// of wishes to see hidden parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed" (it had come before), and
-	// over Socket Mode "unreadable", "unknown" (of a type without use) and "unacknowledged" (Slack was not told that it was carried out, or it was not).
+	// "voted" (one of a panel), "opened", "turned" (a page of a modal), "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface
+	// "reveal" counts what became of wishes to see hidden parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed"
+	// (it had come before), and over Socket Mode "unreadable", "unknown" (of a type without use) and "unacknowledged" (Slack was not told that it
+	// was carried out, or it was not).
 	Clicked(surface, outcome string)
 	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
 	// "full", "busy" (another process is at it) or "failed".
@@ -106,8 +107,10 @@ type Queue struct {
 	Channel   string // Slack channel id, C… or G…
 	Reviewers Reviewers
 	Owners    Owners
-	OpenLimit int      // most open cards in the channel; default 10
-	Reasons   []string // canned reasons offered in the modal, up to 100; may be empty
+	// Adjudicators decide where a panel has no majority. Default: the owners.
+	Adjudicators Reviewers
+	OpenLimit    int      // most open cards in the channel; default 10
+	Reasons      []string // canned reasons offered in the modal, up to 100; may be empty
 	// Redact are the kinds of personal data that are hidden from Slack: "email", "phone", "card", "iban". Default: none.
 	Redact []string
 	// RedactPatterns are more to hide: RE2 expressions by name, matched against the text in plain characters: no full-width or invisible
@@ -317,12 +320,12 @@ func (c Config) validate() error {
 		if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 {
 			bad("queue %q has no reviewers", name)
 		}
-		for _, u := range slices.Concat(q.Reviewers.Users, q.Owners.Users) {
+		for _, u := range slices.Concat(q.Reviewers.Users, q.Owners.Users, q.Adjudicators.Users) {
 			if !userID.MatchString(u) {
 				bad("queue %q: %q is no user id", name, u)
 			}
 		}
-		for _, g := range slices.Concat(q.Reviewers.Groups, q.Owners.Groups) {
+		for _, g := range slices.Concat(q.Reviewers.Groups, q.Owners.Groups, q.Adjudicators.Groups) {
 			if !groupID.MatchString(g) {
 				bad("queue %q: %q is no user group id", name, g)
 			}

@@ -13,10 +13,11 @@ import (
 // an entry in the log.
 type screened struct {
 	hitl.Record
-	hidden     int     // how many parts are gone
-	veil       veil    // why the text is not there; after mask and bare, why it would not be
-	metadata   []datum // of the item
-	hiddenData int     // how many parts are gone from that
+	hidden     int          // how many parts are gone
+	spoken     []hitl.Voice // who has given a verdict in an open panel: shown to nobody but themselves
+	veil       veil         // why the text is not there; after mask and bare, why it would not be
+	metadata   []datum      // of the item
+	hiddenData int          // how many parts are gone from that
 }
 
 // state loads a review's record.
@@ -51,6 +52,7 @@ func (b *Bot) redactorOf(rec hitl.Record) *redactor {
 func (b *Bot) bare(rec hitl.Record) screened {
 	s := screened{Record: rec, veil: b.veilOfRecord(rec)}
 	s.metadata, _ = flatten(rec.Item.Metadata, nil)
+	s.Voices, s.spoken = sealedVoices(rec), spoken(rec)
 	s.Item.Metadata, s.Item.Subject = nil, ""
 	return s
 }
@@ -78,6 +80,7 @@ func (b *Bot) mask(rec hitl.Record) screened {
 		s.Item.ExternalID = text(rec.Item.ExternalID)
 	}
 	s.Failure = text(rec.Failure)
+	s.Voices, s.spoken = sealedVoices(rec), spoken(rec)
 	if rec.Decision != nil {
 		d := *rec.Decision
 		d.Comment = text(d.Comment)

@@ -141,6 +141,7 @@ func FuzzCard(f *testing.F) {
 	f.Add(hostile, "<!channel>", "`x`", "comment")
 	f.Add("x", "", "\x00", "<@U0BEN>")
 	f.Add("` `` ```", "`", "שלום", "``")
+	languages := every(f).all
 	f.Fuzz(func(t *testing.T, text, label, name, comment string) {
 		rec := newRecord("rev_1", func(r *hitl.Record) {
 			r.Item.Text, r.Item.ExternalID, r.Labels = text, name, []string{label, "POSITIVE", name}
@@ -149,7 +150,7 @@ func FuzzCard(f *testing.F) {
 		})
 		closed := newRecord("rev_1", func(r *hitl.Record) { *r = rec }, decidedBy(hitl.HumanCorrected, label, func(d *hitl.Decision) { d.Comment, d.Reason = comment, name }))
 		var all []message
-		for _, l := range every(t).all {
+		for _, l := range languages {
 			all = append(all, card(l, screened{Record: rec}), card(l, screened{Record: closed}))
 		}
 		for _, m := range all {

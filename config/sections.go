@@ -78,6 +78,8 @@ type Queue struct {
 	Reviewers Reviewers `yaml:"reviewers"`
 	// Owners run the queue.
 	Owners Owners `yaml:"owners"`
+	// Panel puts reviews before several people. Absent: one verdict decides each.
+	Panel *Panel `yaml:"panel"`
 	// OpenLimit is the most cards that are open in the channel at a time; the others wait their turn.
 	OpenLimit int `yaml:"open_limit" default:"10" min:"1" max:"1000"`
 	// ExpireAfter is how long a review waits for a decision. 0: for ever.
@@ -110,6 +112,16 @@ type Owners struct {
 	Groups []string `yaml:"groups"` // "S…"
 	// Channel is where they are told. Empty: the queue's.
 	Channel string `yaml:"channel"`
+}
+
+// Panel is how many people judge a review independently, and which reviews.
+type Panel struct {
+	// Reviewers is how many verdicts it takes. More than half of them decide.
+	Reviewers int `yaml:"reviewers" default:"3" min:"2" max:"15"`
+	// Share is the part of the queue's reviews that get a panel, drawn at random.
+	Share float64 `yaml:"share" default:"1" min:"0" max:"1"`
+	// Adjudicators decide where a panel has no majority. Absent: the queue's owners.
+	Adjudicators Reviewers `yaml:"adjudicators"`
 }
 
 // Source is one sender of items.

@@ -21,6 +21,7 @@ type cli struct {
 	Classify  classifyCmd  `cmd:"" help:"Print what a model says of texts."`
 	Policy    policyCmd    `cmd:"" help:"Show the workflow that is configured, and its past versions."`
 	Stats     statsCmd     `cmd:"" help:"Print throughput, review rate, decisions and times to decision."`
+	Quality   qualityCmd   `cmd:"" help:"Print how well people review: how far panels agree."`
 	Export    exportCmd    `cmd:"" help:"Write corrections, decisions or items as CSV or JSON lines."`
 	Erase     eraseCmd     `cmd:"" help:"Erase the text of items: in Postgres, on cards, in exports. The log stays whole."`
 	Verify    verifyCmd    `cmd:"" help:"Check that nothing in the log was altered, removed or added."`

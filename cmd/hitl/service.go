@@ -75,7 +75,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if s.queue, err = openQueue(ctx, cfg, logger); err != nil {
 		return nil, err
 	}
-	s.desk = &hitl.Desk{Decisions: s.store, Reveals: s.store, Twins: s.store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Observer: s.metrics, Logger: logger, Now: time.Now}
+	s.desk = &hitl.Desk{Decisions: s.store, Reveals: s.store, Panels: s.store, Twins: s.store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Observer: s.metrics, Logger: logger, Now: time.Now}
 	if s.bot, err = bot.New(botConfig(cfg, s, policies)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
 	}

@@ -157,7 +157,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 	queues := map[string]bot.Queue{}
 	for name, q := range cfg.Queues {
 		queues[name] = bot.Queue{
-			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}, Owners: bot.Owners(q.Owners),
+			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}, Owners: bot.Owners(q.Owners), Adjudicators: adjudicators(q),
 			OpenLimit: q.OpenLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
 			Sensitive: q.Sensitive, Distressing: q.Distressing,
 		}
@@ -178,7 +178,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 
 func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Policy) bot.Config {
 	out := slackConfig(cfg)
-	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, s.store, s.queue
+	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
 	out.Details, out.Rules = s.store, ruleDescriptions(cfg, policies)
 	out.Observer, out.Logger = s.metrics, s.logger
 	return out
@@ -253,14 +253,28 @@ func calledBack(cfg *config.Config) map[string]bool {
 func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
 	out := map[string]hitl.QueueRules{}
 	for name, q := range cfg.Queues {
-		out[name] = hitl.QueueRules{ExpireAfter: q.ExpireAfter, Backlog: q.Backlog, MergeDuplicates: q.MergeDuplicates}
+		out[name] = hitl.QueueRules{ExpireAfter: q.ExpireAfter, Backlog: q.Backlog, MergeDuplicates: q.MergeDuplicates, Panel: panelRules(q)}
 	}
 	return out
 }
 
+func panelRules(q config.Queue) hitl.PanelRules {
+	if q.Panel == nil {
+		return hitl.PanelRules{}
+	}
+	return hitl.PanelRules{Reviewers: q.Panel.Reviewers, Share: q.Panel.Share}
+}
+
+func adjudicators(q config.Queue) bot.Reviewers {
+	if q.Panel == nil {
+		return bot.Reviewers{}
+	}
+	return bot.Reviewers{Users: q.Panel.Adjudicators.Users, Groups: q.Panel.Adjudicators.Groups}
+}
+
 func ingestConfig(cfg *config.Config, s *service, intake *hitl.Intake) ingest.Config {
 	return ingest.Config{
-		Intake: intake, Records: s.store, Sources: ingestSources(cfg), Keys: s.keys, Observe: s.metrics.request, RateLimited: s.metrics.rateLimited,
+		Intake: intake, Records: statistics{s.store}, Sources: ingestSources(cfg), Keys: s.keys, Observe: s.metrics.request, RateLimited: s.metrics.rateLimited,
 		Logger: s.logger, Version: buildVersion(), MaxBody: int64(cfg.Server.MaxBody),
 		// What intake cannot do without. Redis and Slack may be away: reviews wait in Postgres meanwhile; see metric hitl_up.
 		Checks: map[string]func(context.Context) error{"postgres": s.store.Ready, "classifiers": s.modelsReady},
