@@ -31,11 +31,15 @@ const (
 // person may decide is the caller's to check, at the time of the click.
 type Desk struct {
 	Decisions Decisions
-	Reveals   Reveals // nil: nothing can be revealed
-	Twins     Twins   // nil: near-identical items are decided one by one
-	Panels    Panels  // nil: there are no panels
+	Reveals   Reveals    // nil: nothing can be revealed
+	Panels    Panels     // nil: there are no panels
+	Twins     Twins      // nil: near-identical items are decided one by one
+	Reopens   Reopens    // nil: nothing can be undone
+	Followers Followers  // nil: what was decided together is reopened one by one
+	Notes     NoteKeeper // nil: no notes are kept
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
+	Amends    map[string]bool // of those, the ones that are told at once, and told again when a decision is undone; others are told when it cannot be undone any more
 	Observer  Observer        // may be nil
 	Logger    *slog.Logger
 	Now       func() time.Time
@@ -52,8 +56,9 @@ func (d *Desk) Review(ctx context.Context, reviewID string) (Record, error) {
 // A review before a panel is decided by nobody alone, unless the panel is complete and came to no majority; then the caller makes sure that the
 // person is one of its adjudicators.
 //
-// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words; ErrPanel;
-// *AlreadyDecidedError when another decision stands. After any other error the outcome is unknown and the same verdict may be given again.
+// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words, a reason or a comment that
+// the queue wants and that is missing; ErrPanel; *AlreadyDecidedError when another decision stands; ErrRoundOver when the round's was undone. After
+// any other error the outcome is unknown and the same verdict may be given again.
 func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 	rec, err := d.Decisions.Review(ctx, v.ReviewID)
 	if err != nil {
@@ -72,6 +77,9 @@ func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 			decision.Context = map[string]string{}
 		}
 		decision.Context["adjudicated"] = "true"
+	}
+	if d.Reopens != nil && rec.Review.Panel <= 1 { // what a panel came to is nobody's own to take back
+		decision.UndoFor = d.Queues[rec.Review.Queue].UndoFor
 	}
 	return d.commit(ctx, rec, decision)
 }
@@ -106,10 +114,13 @@ func (d *Desk) decision(rec Record, v Verdict) (Decision, error) {
 	default:
 		return Decision{}, &InvalidError{"verdict", fmt.Sprintf("%q is not known", v.Kind)}
 	}
-	return dec, nil
+	return dec, d.Queues[rec.Review.Queue].complete(dec)
 }
 
 func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, error) {
+	if dec.Round < rec.Review.Round {
+		return rec, ErrRoundOver
+	}
 	if standing := rec.Decision; standing != nil && standing.Round == dec.Round {
 		return rec, lost(*standing, dec)
 	}
@@ -146,13 +157,14 @@ func (d *Desk) callback(rec Record) (*Callback, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Hold = rec.Decision.UndoFor > 0 && !d.Amends[rec.Item.Source]
 	return &c, nil
 }
 
 // with returns the record of a review that a decision has closed.
 func (r Record) with(dec Decision) Record {
 	review := *r.Review
-	review.State = closedState(dec.Status)
+	review.State, review.UndoUntil = closedState(dec.Status), dec.UndoUntil
 	r.Review, r.Decision, r.Twins = &review, &dec, 0
 	return r
 }

@@ -27,6 +27,61 @@ type Twins interface {
 	DecideLater(ctx context.Context, decision Decision, twins []Answer) (decided []string, more bool, err error)
 }
 
+// Followers is the part of the system of record that Desk needs to take back what was decided together.
+type Followers interface {
+	// Followers returns the records of the reviews that the decision of a review decided, too, and that have that decision still, the oldest
+	// first, limit at most.
+	Followers(ctx context.Context, reviewID string, limit int) ([]Record, error)
+	// ReopenTogether is Reopens.Reopen for a review and, in the same transaction, for those that were decided with it. Of these it leaves out
+	// what may not be taken back any more: it has moved on, or was erased. When others than these were decided with it meanwhile, and they are
+	// fewer than MaxFollowers, it changes nothing and returns false.
+	ReopenTogether(ctx context.Context, r Reopening, followers []Reopening) (bool, error)
+}
+
+// MaxFollowers is how many reviews are reopened with one. Who reopens waits for all.
+const MaxFollowers = 200
+
+// reopenTogether takes back a decision, for all that were decided with it. While these become more, it begins anew.
+func (d *Desk) reopenTogether(ctx context.Context, r Reopening) error {
+	for {
+		done, err := d.reopenListed(ctx, r)
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+func (d *Desk) reopenListed(ctx context.Context, r Reopening) (bool, error) {
+	followers, err := d.Followers.Followers(ctx, r.ReviewID, MaxFollowers)
+	if err != nil {
+		return false, fmt.Errorf("list what was decided together: %w", err)
+	}
+	if len(followers) == MaxFollowers {
+		d.Logger.WarnContext(ctx, "more reviews may have been decided together than are reopened together; the others keep the decision",
+			"review", r.ReviewID, "reopened", MaxFollowers)
+	}
+	with := make([]Reopening, len(followers))
+	for i, rec := range followers {
+		f := r
+		f.ReviewID, f.Round = rec.Review.ID, rec.Review.Round
+		f.Context = withReview(r.Context, r.ReviewID)
+		if with[i], err = d.reopening(rec, f); err != nil {
+			return false, err
+		}
+	}
+	return d.Followers.ReopenTogether(ctx, r, with)
+}
+
+// withReview adds to a context that something was done together with a review.
+func withReview(context map[string]string, reviewID string) map[string]string {
+	out := maps.Clone(context)
+	if out == nil {
+		out = map[string]string{}
+	}
+	out[DecidedWith] = reviewID
+	return out
+}
+
 // Answer is a decision with what the upstream is told of it.
 type Answer struct {
 	Decision Decision
@@ -90,6 +145,7 @@ func (d *Desk) DecideTwins(ctx context.Context, reviewID string) error {
 	}
 	for {
 		dec := *rec.Decision
+		dec.UndoFor = max(rec.Review.UndoUntil.Sub(d.now()), 0) // they can be undone with it
 		twins, err := d.Twins.Twins(ctx, reviewID, dec.Reviewer, dec.At, twinBatch)
 		if err != nil {
 			return fmt.Errorf("list twins of %s: %w", reviewID, err)
@@ -126,11 +182,7 @@ func (d *Desk) answers(dec Decision, twins []Record) ([]Answer, error) {
 		if a.Label == rec.Prediction.Label {
 			a.Status = HumanAccepted
 		}
-		a.Context = maps.Clone(dec.Context)
-		if a.Context == nil {
-			a.Context = map[string]string{}
-		}
-		a.Context[DecidedWith] = dec.ReviewID
+		a.Context = withReview(dec.Context, dec.ReviewID)
 		callback, err := d.callback(rec.with(a))
 		if err != nil {
 			return nil, err

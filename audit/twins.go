@@ -31,9 +31,10 @@ const leads = `NOT EXISTS (SELECT FROM (
 // decidedWith says whether somebody's decision on hitl.reviews AS r, $2 being their team and $3 their id, decides o too: nobody else has claimed it.
 const decidedWith = twins + ` AND (o.claimed_user = '' OR coalesce(o.claimed_until, '-infinity') <= now() OR (o.claimed_team, o.claimed_user) = ($2, $3))`
 
-// notBefore says whether hitl.reviews AS o was open by a time $4, and has not been decided with r in an earlier round, which was taken back.
+// notBefore says whether hitl.reviews AS o was open at a time $4, that of the decision on r, and has not been decided with it already, which was
+// taken back for o alone.
 const notBefore = `o.opened_at <= $4 AND NOT EXISTS (
-    SELECT FROM hitl.decisions d WHERE d.review_id = o.id AND d.context->>'` + hitl.DecidedWith + `' = r.id)`
+    SELECT FROM hitl.decisions d WHERE d.review_id = o.id AND d.at = $4 AND d.context->>'` + hitl.DecidedWith + `' = r.id)`
 
 // Twins returns the records of the open reviews that somebody's decision on a review decides too, limit at most: those of its twin and queue
 // that nobody else has claimed, the oldest first. With a time, only those that were opened by then and have not been decided with the review

@@ -86,8 +86,14 @@ type Queue struct {
 	ExpireAfter time.Duration `yaml:"expire_after" default:"0"`
 	// Backlog is the most open reviews; more items that need one are refused with 503. 0: no limit.
 	Backlog int `yaml:"backlog" default:"100000" min:"0"`
+	// UndoFor is how long whoever decided can take it back. 0: never.
+	UndoFor time.Duration `yaml:"undo_for" default:"2m"`
 	// Reasons are what a reviewer can choose to say about a correction.
 	Reasons []string `yaml:"reasons" min:"1" max:"75"`
+	// ReasonRequired says which verdicts need one of them: none, corrections, or all.
+	ReasonRequired string `yaml:"reason_required" default:"never" oneof:"never|corrections|always"`
+	// CommentRequired says which verdicts need a comment.
+	CommentRequired string `yaml:"comment_required" default:"never" oneof:"never|corrections|always"`
 	// Redact are the kinds of personal data that are hidden from Slack: email, phone, card, iban.
 	Redact []string `yaml:"redact" oneof:"email|phone|card|iban"`
 	// RedactPatterns are more to hide: RE2 expressions by name.
@@ -204,6 +210,9 @@ type Callback struct {
 	OldSecret Secret `yaml:"old_secret"`
 	// AIAccepted sends callbacks for items that the model decided too.
 	AIAccepted bool `yaml:"ai_accepted" default:"true"`
+	// Undo says what the source hears of decisions that can be undone: wait sends only what stands, once it cannot be undone any more;
+	// amend sends each at once, and item.reopened after one that is undone.
+	Undo string `yaml:"undo" default:"wait" oneof:"wait|amend"`
 }
 
 // Bytes is a size.

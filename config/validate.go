@@ -172,6 +172,9 @@ func (q Queue) validate(ps *problems, path string) {
 		}
 		checkPeople(ps, path+".panel.adjudicators", who.Users, who.Groups)
 	}
+	if q.ReasonRequired != "never" && len(q.Reasons) == 0 {
+		ps.add(path+".reason_required", "has a meaning with reasons to choose from only: name some under reasons")
+	}
 	for _, name := range slices.Sorted(maps.Keys(q.RedactPatterns)) {
 		checkPattern(ps, join(path+".redact_patterns", name), q.RedactPatterns[name])
 	}

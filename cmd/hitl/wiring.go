@@ -250,10 +250,22 @@ func calledBack(cfg *config.Config) map[string]bool {
 	return out
 }
 
+// amended returns the sources that are told of a decision at once, and again when it is undone.
+func amended(cfg *config.Config) map[string]bool {
+	out := map[string]bool{}
+	for name, s := range cfg.Sources {
+		out[name] = s.Callback != nil && s.Callback.Undo == "amend"
+	}
+	return out
+}
+
 func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
 	out := map[string]hitl.QueueRules{}
 	for name, q := range cfg.Queues {
-		out[name] = hitl.QueueRules{ExpireAfter: q.ExpireAfter, Backlog: q.Backlog, MergeDuplicates: q.MergeDuplicates, Panel: panelRules(q)}
+		out[name] = hitl.QueueRules{
+			ExpireAfter: q.ExpireAfter, Backlog: q.Backlog, MergeDuplicates: q.MergeDuplicates, UndoFor: q.UndoFor, Panel: panelRules(q),
+			ReasonRequired: hitl.Requirement(q.ReasonRequired), CommentRequired: hitl.Requirement(q.CommentRequired),
+		}
 	}
 	return out
 }
