@@ -211,7 +211,7 @@ func summary(l *language, s screened) string {
 		parts = append(parts, line+".")
 	}
 	if rec.Twins > 0 {
-		parts = append(parts, twinWords(l, rec))
+		parts = append(parts, twinWords(l, rec)+".")
 	}
 	if s.hidden > 0 && !s.veil.on() {
 		parts = append(parts, hiddenWords(l, s))

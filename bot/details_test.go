@@ -381,6 +381,31 @@ func TestSensitiveQueue(t *testing.T) {
 	}, sensitive)
 }
 
+// What is hidden in a sensitive text stays hidden until it is revealed, and both are recorded.
+func TestRevealInASensitiveQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, hiding, sensitive)
+	_, m := w.posted(func(r *hitl.Record) {
+		r.Item.Text, r.Item.Metadata = secretText, map[string]any{"mail": planted[0]}
+	})
+	if _, ok := m.Element(actionReveal); ok {
+		t.Error("the card has two ways to show what is hidden")
+	}
+	v := w.opened(ben, m, actionText)
+	if !strings.Contains(v.AllText(), secretText[:20]) || !strings.Contains(v.AllText(), "mail: "+mask) {
+		t.Errorf("modal: %s", v.AllText())
+	}
+	w.seesNothing()
+	w.clickView(ben, v, actionReveal)
+	if text := w.top(ben).AllText(); !strings.Contains(text, secretText[:20]) || !strings.Contains(text, "mail: "+planted[0]) {
+		t.Errorf("modal: %s", text)
+	}
+	if n := len(w.store.revealed()); n != 2 {
+		t.Errorf("%d entries", n)
+	}
+	w.clean()
+}
+
 // A distressing text is shown to who was warned, and wants to see it all the same.
 func TestDistressingText(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,7 @@ func (b *Bot) state(ctx context.Context, reviewID string) (screened, error) {
 func (b *Bot) screen(rec hitl.Record) screened {
 	s := b.mask(rec)
 	if s.veil.on() {
-		s.Item.Text, s.metadata, s.hiddenData = "", nil, 0
+		s.Item.Text, s.metadata = "", nil
 	}
 	return s
 }
