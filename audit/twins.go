@@ -15,8 +15,12 @@ import (
 // twins are the conditions under which hitl.reviews AS o is another open review of the same twin and queue as hitl.reviews AS r.
 const twins = `o.queue = r.queue AND o.twin = r.twin AND o.state = 'open' AND o.id <> r.id`
 
-// countTwins counts them for an open review, hitl.MaxTwins at most.
-const countTwins = `(SELECT count(*) FROM (SELECT FROM hitl.reviews o WHERE r.state = 'open' AND ` + twins + ` LIMIT 1000) AS o)`
+// unclaimed says whether nobody has hitl.reviews AS o for themselves.
+const unclaimed = `(o.claimed_user = '' OR coalesce(o.claimed_until, '-infinity') <= now())`
+
+// countTwins counts the unclaimed twins of an open review, hitl.MaxTwins at most.
+const countTwins = `(SELECT count(*) FROM (
+    SELECT FROM hitl.reviews o WHERE r.state = 'open' AND ` + twins + ` AND ` + unclaimed + ` LIMIT 1000) AS o)`
 
 // leads says whether the card of hitl.reviews AS r is the one of its set of twins: none of the others has a posted card, or is before it by
 // priority and age. A card that is only intended does not count: it may never come. The limit keeps Postgres from making a join of it, which of
@@ -29,7 +33,7 @@ const leads = `NOT EXISTS (SELECT FROM (
     LIMIT 1) AS o)`
 
 // decidedWith says whether somebody's decision on hitl.reviews AS r, $2 being their team and $3 their id, decides o too: nobody else has claimed it.
-const decidedWith = twins + ` AND (o.claimed_user = '' OR coalesce(o.claimed_until, '-infinity') <= now() OR (o.claimed_team, o.claimed_user) = ($2, $3))`
+const decidedWith = twins + ` AND (` + unclaimed + ` OR (o.claimed_team, o.claimed_user) = ($2, $3))`
 
 // notBefore says whether hitl.reviews AS o was open at a time $4, that of the decision on r, and has not been decided with it already, which was
 // taken back for o alone.

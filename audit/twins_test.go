@@ -106,7 +106,7 @@ func TestDecideTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.Review(t.Context(), recs[2].Review.ID)
-	if err != nil || got.Twins != 7 {
+	if err != nil || got.Twins != 5 {
 		t.Fatalf("%d twins, %v", got.Twins, err)
 	}
 	desk := deskOf(s)
