@@ -37,7 +37,9 @@ type Desk struct {
 	Skips     Skips      // nil: nothing can be skipped
 	Panels    Panels     // nil: there are no panels
 	Waiting   Promotions // nil: no index is told of what became urgent
+	Twins     Twins      // nil: near-identical items are decided one by one
 	Reopens   Reopens    // nil: nothing can be undone
+	Followers Followers  // nil: what was decided together is reopened one by one
 	Notes     NoteKeeper // nil: no notes are kept
 	Timers    Timers     // what is due
 	Pauses    Pauses     // which queues are paused
@@ -125,20 +127,21 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 	if standing := rec.Decision; standing != nil && standing.Round == dec.Round {
 		return rec, lost(*standing, dec)
 	}
-	next := rec
-	next.Decision = &dec
-	callback, err := d.callback(next)
+	callback, err := d.callback(rec.with(dec))
 	if err != nil {
 		return rec, err
 	}
-	standing, won, err := d.Decisions.Decide(ctx, dec, callback)
+	var standing Decision
+	var won bool
+	if d.Twins != nil && spreads(rec, dec) {
+		standing, won, err = d.commitTogether(ctx, rec, dec, callback)
+	} else {
+		standing, won, err = d.Decisions.Decide(ctx, dec, callback)
+	}
 	if err != nil {
 		return rec, fmt.Errorf("record decision: %w", err)
 	}
-	next.Decision = &standing
-	review := *rec.Review
-	review.State, review.UndoUntil = closedState(standing.Status), standing.UndoUntil
-	next.Review = &review
+	next := rec.with(standing)
 	if !won {
 		return next, lost(standing, dec)
 	}
@@ -159,6 +162,14 @@ func (d *Desk) callback(rec Record) (*Callback, error) {
 	}
 	c.Hold = rec.Decision.UndoFor > 0 && !d.Amends[rec.Item.Source]
 	return &c, nil
+}
+
+// with returns the record of a review that a decision has closed.
+func (r Record) with(dec Decision) Record {
+	review := *r.Review
+	review.State, review.UndoUntil = closedState(dec.Status), dec.UndoUntil
+	r.Review, r.Decision, r.Twins = &review, &dec, 0
+	return r
 }
 
 // closedState is what a review becomes by a decision.

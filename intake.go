@@ -52,10 +52,11 @@ type QueueRules struct {
 	ExpireAs      Outcome
 	Hours         Hours // in which those times run
 
-	Backlog  int           // most open reviews; 0: no limit
-	ClaimFor time.Duration // how long a claim lasts; 0: nothing can be claimed
-	UndoFor  time.Duration // how long whoever decided can take it back; 0: never
-	Panel    PanelRules    // which reviews are put before several people
+	Backlog         int           // most open reviews; 0: no limit
+	ClaimFor        time.Duration // how long a claim lasts; 0: nothing can be claimed
+	UndoFor         time.Duration // how long whoever decided can take it back; 0: never
+	MergeDuplicates bool          // near-identical items are decided together
+	Panel           PanelRules    // which reviews are put before several people
 
 	ReasonRequired  Requirement // which verdicts need a reason
 	CommentRequired Requirement // which verdicts need a comment
@@ -63,10 +64,12 @@ type QueueRules struct {
 
 // Intake takes submissions in. It is safe for concurrent use; its fields must not change once it is used.
 type Intake struct {
-	Sources  map[string]Source
-	Queues   map[string]QueueRules
-	Ledger   Ledger
-	Waiting  Waiting
+	Sources map[string]Source
+	Queues  map[string]QueueRules
+	Ledger  Ledger
+	Waiting Waiting
+	// Normal returns the form in which near-identical texts are equal; nil: none are looked for.
+	Normal   func(text string) string
 	Observer Observer // may be nil
 	Logger   *slog.Logger
 	Now      func() time.Time
@@ -144,6 +147,7 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 	}
 	rec.Review.Panel = rules.Panel.size(rec.Review.ID)
 	rules.begin(rec.Review, rec.Item.ReceivedAt)
+	rec.Review.Twin = in.twin(rules, *rec)
 	return nil
 }
 

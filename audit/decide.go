@@ -20,20 +20,26 @@ import (
 // The primary key decides who wins: of concurrent inserts under it, one succeeds. The review is locked before, as everywhere, so that whoever
 // holds it and decides, as the last voice of a panel does, waits for nobody. Before a panel is complete only its end in time or by erasure counts.
 func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hitl.Callback) (hitl.Decision, bool, error) {
-	where, err := toJSON("decision context", decision.Context)
-	if err != nil {
-		return hitl.Decision{}, false, err
-	}
-	var won *wonReview
+	return s.commitDecision(ctx, decision, func(tx pgx.Tx) ([]wonReview, error) {
+		won, err := s.decide(ctx, tx, hitl.Answer{Decision: decision, Callback: callback})
+		if err != nil || won == nil {
+			return nil, err
+		}
+		return []wonReview{*won}, nil
+	})
+}
+
+// commitDecision runs the transaction of a decision, which returns the reviews that it has closed, the decision's own first; none: another one
+// stands.
+func (s *Store) commitDecision(ctx context.Context, decision hitl.Decision, closing func(pgx.Tx) ([]wonReview, error)) (hitl.Decision, bool, error) {
+	var won []wonReview
 	try := func() error {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-			if won, err = insertDecision(ctx, tx, decision, where); err != nil || won == nil {
-				return err
-			}
-			return s.closeReview(ctx, tx, *won, decision, callback)
+			won, err = closing(tx)
+			return err
 		})
 	}
-	err = try()
+	err := try()
 	switch {
 	case isRollback(err):
 		err = try()
@@ -46,26 +52,46 @@ func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hi
 	if err != nil {
 		return hitl.Decision{}, false, fmt.Errorf("commit decision: %w", err)
 	}
-	if won == nil {
+	if len(won) == 0 {
 		standing, err := s.standing(ctx, decision)
 		return standing, false, err
 	}
-	s.backlog.add(won.queue, won.source, -1)
-	s.waits.wake(won.itemID)
-	decision.UndoUntil = orNever(won.undoUntil)
+	s.tellClosed(won)
+	decision.UndoUntil = orNever(won[0].undoUntil)
 	return decision, true, nil
+}
+
+// tellClosed tells those in this process whom it concerns that reviews are closed.
+func (s *Store) tellClosed(won []wonReview) {
+	for _, w := range won {
+		s.backlog.add(w.queue, w.source, -1)
+		s.waits.wake(w.itemID)
+	}
+}
+
+// decide makes an answer the decision of its review, within a transaction; nil: another decision stands, or the round is not open.
+func (s *Store) decide(ctx context.Context, tx pgx.Tx, a hitl.Answer) (*wonReview, error) {
+	where, err := toJSON("decision context", a.Decision.Context)
+	if err != nil {
+		return nil, err
+	}
+	won, err := insertDecision(ctx, tx, a.Decision, where)
+	if err != nil || won == nil {
+		return nil, err
+	}
+	return won, s.closeReview(ctx, tx, *won, a.Decision, a.Callback)
 }
 
 // wonReview is what the winner needs to know of its review.
 type wonReview struct {
-	itemID, source, queue string
-	secret                []byte     // the item's erasable key
-	undoUntil             *time.Time // nil: it cannot be undone
+	reviewID, itemID, source, queue string
+	secret                          []byte     // the item's erasable key
+	undoUntil                       *time.Time // nil: it cannot be undone
 }
 
 // insertDecision returns nil when another decision stands, the round is not open, or somebody else has claimed the review.
 func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where string) (*wonReview, error) {
-	var w wonReview
+	w := wonReview{reviewID: d.ReviewID}
 	err := tx.QueryRow(ctx, `
 		WITH r AS (
 		    SELECT r.* FROM hitl.reviews r
@@ -207,13 +233,14 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 }
 
 // OpenReviews returns a queue's open reviews that have no posted card, by id, beginning after one ("" for the first), limit at most:
-// what belongs in the queue's index. A card that is only intended does not count as posted.
+// what belongs in the queue's index. A card that is only intended does not count as posted. Of twins only the leading one is among them.
 func (s *Store) OpenReviews(ctx context.Context, queue, after string, limit int) ([]hitl.Review, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT r.item_id, `+reviewSelect+`
 		FROM hitl.reviews r
 		WHERE r.state = 'open' AND r.queue = $1 AND r.id > $2
 		    AND NOT EXISTS (SELECT FROM hitl.cards c WHERE c.review_id = r.id AND c.state = 'posted')
+		    AND `+leads+`
 		ORDER BY r.id LIMIT $3`, queue, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("query open reviews: %w", err)

@@ -297,19 +297,11 @@ func views(l *language) map[string]slack.ModalViewRequest {
 		"modal_101_labels":     correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
 		"modal_vote":           voteModal(l, panelOf(3), []string{"Sarcasm"}, data),
 		"modal_vote_no_labels": voteModal(l, panelOf(3, func(r *hitl.Record) { r.Labels = nil }), nil, data),
-		"modal_text":           textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
-		"modal_text_pages":     textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
-		"modal_text_erased":    textModal(l, asIs("rev_1", erase), data),
-		"modal_text_links":     textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = autolinked }), data),
-		"modal_text_hidden":    textModal(l, hidden(newRecord("rev_1", private)), data),
 		"modal_correct_hidden": correctModal(l, hidden(newRecord("rev_1", private)), nil, data),
-		"modal_revealed": revealModal(l, newRecord("rev_1", private, decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
-			d.Comment = "He <@U0BEN> is ana.ruiz@example.com."
-		})), data),
-		"modal_unknown":      notice(l, l.say("modal.unknown.title"), l.say("told.unknown"), viewData{}),
-		"modal_not_loaded":   notice(l, "Correct", l.say("modal.not_loaded"), data),
-		"modal_not_revealed": notice(l, l.say("modal.reveal.title"), l.say("modal.reveal.failed"), data),
-		"modal_lost":         notice(l, l.say("modal.not_recorded.title"), closedWords(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
+		"modal_unknown":        notice(l, l.say("modal.unknown.title"), l.say("told.unknown"), viewData{}),
+		"modal_not_loaded":     notice(l, "Correct", l.say("modal.not_loaded"), data),
+		"modal_not_revealed":   notice(l, l.say("modal.reveal.title"), l.say("modal.reveal.failed"), data),
+		"modal_lost":           notice(l, l.say("modal.not_recorded.title"), closedWords(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
 	}
 }
 
@@ -336,6 +328,7 @@ func surfaces(t *testing.T) map[string]any {
 		for name, v := range views(l) {
 			out[in(l, name)] = v
 		}
+		detailSurfaces(l, out)
 	}
 	return out
 }

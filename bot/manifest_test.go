@@ -172,7 +172,7 @@ func everyCall(t *testing.T, w *world) (refusals []string) {
 	view := slack.ModalViewRequest{Type: slack.VTModal, Title: plain("title"), Blocks: slack.Blocks{BlockSet: []slack.Block{section("text")}}}
 	id, err := a.openView(ctx, out.TriggerID, view)
 	note(err)
-	note(a.updateView(ctx, id, view))
+	note(a.updateView(ctx, id, "", view))
 	direct, err := a.conversationWith(ctx, ana)
 	note(err)
 	_, err = w.bot.mine(ctx, direct, noticeType, time.Now(), func(slack.Message) bool { return true })

@@ -104,6 +104,12 @@ type Queue struct {
 	Redact []string `yaml:"redact" oneof:"email|phone|card|iban"`
 	// RedactPatterns are more to hide: RE2 expressions by name.
 	RedactPatterns map[string]string `yaml:"redact_patterns" max:"1000"`
+	// Sensitive keeps the texts out of the channel: a reviewer sees one when they ask for it, which the log keeps.
+	Sensitive bool `yaml:"sensitive" default:"false"`
+	// Distressing are labels whose items are not shown without a warning: those of which the model says one, or gives it 20% or more.
+	Distressing []string `yaml:"distressing" min:"1"`
+	// MergeDuplicates has near-identical open items decided together.
+	MergeDuplicates bool `yaml:"merge_duplicates" default:"true"`
 }
 
 // Reviewers are people by id: users and the members of user groups.

@@ -39,7 +39,9 @@ func (s *service) runEffects(ctx context.Context) error {
 			return s.eraseOld(ctx, retained)
 		}})
 	}
-	return s.store.RunEffects(ctx, audit.Handlers{Callback: s.sender.Send, RefreshCard: s.bot.RefreshCard, PostNotice: s.bot.PostNotice, Periodic: periodic})
+	return s.store.RunEffects(ctx, audit.Handlers{
+		Callback: s.sender.Send, RefreshCard: s.bot.RefreshCard, PostNotice: s.bot.PostNotice, DecideTwins: s.desk.DecideTwins, Periodic: periodic,
+	})
 }
 
 // retained returns how long the items of each source are kept; sources that keep them for ever are left out.
