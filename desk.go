@@ -41,8 +41,8 @@ type Desk struct {
 	Reopens   Reopens    // nil: nothing can be undone
 	Followers Followers  // nil: what was decided together is reopened one by one
 	Notes     NoteKeeper // nil: no notes are kept
-	Timers    Timers     // what is due
-	Pauses    Pauses     // which queues are paused
+	Timers    Timers     // nil: nobody is reminded, and nothing escalated
+	Pauses    Pauses     // nil: no queue can be paused
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
 	Amends    map[string]bool // of those, the ones that are told at once, and told again when a decision is undone; others are told when it cannot be undone any more

@@ -150,6 +150,14 @@ func (h Hours) at(year int, month time.Month, day, minutes int) time.Time {
 // Always says whether nothing is ever closed.
 func (h Hours) Always() bool { return h.zone == nil }
 
+// Zone is the name of the time zone; empty when nothing is ever closed.
+func (h Hours) Zone() string {
+	if h.Always() {
+		return ""
+	}
+	return h.zone.String()
+}
+
 // Add returns the moment when d of open time will have passed since t: t itself for no time at all, and never a moment after which more closed time
 // would have to pass.
 func (h Hours) Add(t time.Time, d time.Duration) time.Time {

@@ -18,11 +18,21 @@ type Pause struct {
 
 // Pauses is the part of the system of record that knows which queues are paused.
 type Pauses interface {
+	// Paused returns the queues that are paused, by name.
+	Paused(ctx context.Context) (map[string]Pause, error)
 	// Pause commits a pause with its notice and returns the one that stands, and whether it is this one.
 	Pause(ctx context.Context, p Pause) (standing Pause, fresh bool, err error)
 	// Resume ends a pause, with its notice, and returns it, or ErrNotFound. The due times of the queue's open reviews move by the time that was lost, as
 	// hours counts it; until they have, nothing is due.
 	Resume(ctx context.Context, queue, by string, hours Hours) (Pause, error)
+}
+
+// Paused returns the queues that are paused, by name.
+func (d *Desk) Paused(ctx context.Context) (map[string]Pause, error) {
+	if d.Pauses == nil {
+		return nil, nil
+	}
+	return d.Pauses.Paused(ctx)
 }
 
 // Pause stops a queue, and says whether it was running. Whether somebody may is the caller's to check. Errors: *InvalidError, ErrNotFound for an

@@ -30,6 +30,9 @@ func commands() []command {
 			may: (*rights).insider, run: (*Bot).stats,
 		},
 		{name: "queue", summary: saying("command.queue"), may: (*rights).insider, run: (*Bot).waitingNow},
+		{name: "policy", args: "[source|queue]", summary: saying("command.policy"), may: (*rights).insider, run: (*Bot).policy},
+		{name: "pause", args: "QUEUE [reason]", summary: saying("command.pause"), more: saying("command.pause.more"), may: (*rights).member, run: (*Bot).pause},
+		{name: "resume", args: "QUEUE", summary: saying("command.resume"), may: (*rights).member, run: (*Bot).resume},
 		{name: "help", args: "[command]", summary: saying("command.help")},
 	}
 }

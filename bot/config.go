@@ -123,6 +123,24 @@ type Queue struct {
 	Distressing []string
 }
 
+// Policy is what decides which items of a source a person sees, for people to read.
+type Policy struct {
+	Name            string
+	Version         string // as in the log
+	Classifier      string
+	Threshold       float64
+	LabelThresholds map[string]float64
+	AlwaysReview    []string
+	Rules           []PolicyRule
+	SampleRate      float64
+	Queue           string
+}
+
+// PolicyRule is one rule of a policy.
+type PolicyRule struct {
+	Name, When, Queue, Priority, Description string
+}
+
 // Rate is how often something may be done: Burst times at once and once every Every from then on. Zero values take the
 // default; a negative Every means no limit.
 type Rate struct {
@@ -161,6 +179,8 @@ type Config struct {
 	Stats   Statistics
 	// Details has what the details show beside a review's record. Default: nothing.
 	Details Details
+	// Policies are what decides on the items of each source, by the source's name. Default: none, and `/hitl policy` says so.
+	Policies map[string]Policy
 	// Rules are the descriptions of the rules of policies: by the policy's version, then by the rule's name. Default: none.
 	Rules map[string]map[string]string
 

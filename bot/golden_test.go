@@ -180,7 +180,7 @@ func messages(l *language) map[string]message {
 		"stats_panels":               statsMessage(l, panels, 7*24*time.Hour, true),
 		"stats_nothing":              statsMessage(l, empty, 30*24*time.Hour, true),
 		"stats_many_hostile":         statsMessage(l, many, 30*24*time.Hour, true),
-		"queues":                     queuesMessage(l, []queueLine{{"support", channel, 1234, 10, 26 * time.Hour}, {"a`b", "C0ESCALATE", 0, 0, 0}}),
+		"queues":                     queuesMessage(l, []queueLine{{"support", channel, 1234, 10, 26 * time.Hour, false}, {"a`b", "C0ESCALATE", 0, 0, 0, false}, {"held", channel, 3, 3, time.Hour, true}}),
 		"queues_none":                queuesMessage(l, nil),
 		"help":                       helpMessage(l, "/hitl", ""),
 		"help_unsure":                helpMessage(l, "/hitl", unknownCommand(l, "/hitl", "<!channel>")),
@@ -199,7 +199,7 @@ func messages(l *language) map[string]message {
 		"told_no_guests":             told(l.say("told.no_guests")),
 		"told_command_failed":        told(l.say("command.failed")),
 		"told_command_not_sure":      told(l.say("command.not_sure")),
-		"queues_waiting_unknown":     queuesMessage(l, []queueLine{{"support", channel, -1, 1, 30 * time.Second}}),
+		"queues_waiting_unknown":     queuesMessage(l, []queueLine{{"support", channel, -1, 1, 30 * time.Second, false}}),
 		"help_nearest":               helpMessage(l, "/hitl", unknownCommand(l, "/hitl", "stat")),
 		"help_on":                    helpOnNamed(l, "stats", l.say("command.neither", "Word", "`x`", "Queues", queueNames(l, nil))),
 		"told_unknown":               told(l.say("told.unknown")),
@@ -210,7 +210,24 @@ func messages(l *language) map[string]message {
 		"notice_checkpoint": Notice{
 			Channel: channel, Kind: "checkpoint", Text: "Keep this.", Code: "log.example.org\n12\nAAAA=\n\n— log.example.org BBBB+/=",
 		}.message(l),
-		"notice_hostile": Notice{Channel: channel, Kind: "checkpoint", Text: hostile, Code: autolinked}.message(l),
+		"card_moved":                 movedCard(l, asIs("rev_1", func(r *hitl.Record) { r.Review.Queue = "seniors" }), "C0ESCALATE"),
+		"card_expired_as":            card(l, asIs("rev_1", decidedBy(hitl.Expired, "POSITIVE"))),
+		"notice_reminder":            reminder(l, due(1), asIs("rev_1"), "https://slack.example/p1"),
+		"notice_reminder_many":       reminder(l, due(1234), asIs("rev_1"), ""),
+		"notice_reminder_over":       reminder(l, due(1), asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), ""),
+		"notice_escalation":          escalation(l, due(1, "group", "S0CHIEFS", "to", "seniors"), asIs("rev_1"), "https://slack.example/p1"),
+		"notice_escalation_many":     escalation(l, due(12), asIs("rev_1"), ""),
+		"notice_paused":              pausedMessage(l, hitl.Notice{Kind: hitl.NoticePaused, Queue: "support", Data: map[string]string{"by": "T0SLACKSIM/" + ana, "reason": "holiday <!channel>"}}),
+		"notice_resumed":             pausedMessage(l, hitl.Notice{Kind: hitl.NoticeResumed, Queue: "support", Data: map[string]string{"by": "cli/<ana>"}}),
+		"policy_list":                policies(l, []string{"mail", "shop"}, []string{"support"}),
+		"policy_source":              policyMessage(l, "mail", samplePolicy()),
+		"policy_source_plain":        policyMessage(l, "mail", Policy{Name: "default", Version: "sha256:2", Classifier: "default", Threshold: 0.85, Queue: "default"}),
+		"policy_source_many_hostile": policyMessage(l, hostile, manyRules()),
+		"policy_queue":               termsMessage(l, "support", channel, sampleTerms()),
+		"policy_queue_plain":         termsMessage(l, "support", channel, hitl.QueueRules{}),
+		"policy_queue_label":         termsMessage(l, "support", channel, hitl.QueueRules{ExpireAfter: time.Hour, ExpireAs: "label:<SPAM>"}),
+		"policy_queue_ai_label":      termsMessage(l, "support", channel, hitl.QueueRules{ExpireAfter: time.Hour, ExpireAs: hitl.ExpireAILabel}),
+		"notice_hostile":             Notice{Channel: channel, Kind: "checkpoint", Text: hostile, Code: autolinked}.message(l),
 	}
 }
 
@@ -386,7 +403,7 @@ func TestSlackTakesEverySurface(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		for _, who := range w.message(ts).Mentions {
-			if who != "@"+ana {
+			if called := strings.HasSuffix(name, "notice_escalation") && who == "!subteam^S0CHIEFS"; who != "@"+ana && !called {
 				t.Errorf("%s mentions %s", name, who)
 			}
 		}

@@ -50,8 +50,16 @@ func (b *Bot) PostNotice(ctx context.Context, n hitl.Notice) (channel, ts string
 
 // noticeMessage is what a notice says, as things stand now; false: its kind is not known.
 func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened) (message, bool) {
-	if n.Kind == hitl.NoticeAdjudicate {
-		return adjudicateMessage(b.language(), rec, b.cfg.Queues[n.Queue].adjudicators(), b.cardLink(ctx, n.ReviewID)), true
+	l := b.language()
+	switch n.Kind {
+	case hitl.NoticeAdjudicate:
+		return adjudicateMessage(l, rec, b.cfg.Queues[n.Queue].adjudicators(), b.cardLink(ctx, n.ReviewID)), true
+	case hitl.NoticeReminder:
+		return reminder(l, n, rec, b.cardLink(ctx, n.ReviewID)), true
+	case hitl.NoticeEscalation:
+		return escalation(l, n, rec, b.cardLink(ctx, n.ReviewID)), true
+	case hitl.NoticePaused, hitl.NoticeResumed:
+		return pausedMessage(l, n), true
 	}
 	return message{}, false
 }

@@ -29,6 +29,10 @@ const (
 func (b *Bot) fill(ctx context.Context, queue string) {
 	pause := b.backoff()
 	for ctx.Err() == nil {
+		if b.paused(ctx, queue) {
+			b.park(ctx, queue)
+			continue
+		}
 		deliveries, err := b.cfg.Waiting.Next(ctx, queue, b.cfg.Consumer, 1, b.cfg.Poll)
 		if err != nil && ctx.Err() == nil {
 			b.hinder("queue "+queue+": take reviews", err)
@@ -39,6 +43,10 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 		b.unhinder("queue " + queue + ": take reviews")
 		pause = b.backoff()
 		for _, d := range deliveries {
+			if b.paused(ctx, queue) { // since it was asked for
+				b.release(ctx, queue, d.ReviewID)
+				continue
+			}
 			letGo := b.hold(ctx, queue, d.ReviewID)
 			b.deliver(ctx, queue, d.ReviewID)
 			letGo()
@@ -156,8 +164,8 @@ func (b *Bot) release(ctx context.Context, queue, reviewID string) {
 func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int, doubt bool) (what shown, last int, err error) {
 	q := b.cfg.Queues[queue]
 	rec, err := b.state(ctx, reviewID)
-	if errors.Is(err, hitl.ErrNotFound) || (err == nil && !open(rec.Record)) {
-		return needless, 0, nil
+	if errors.Is(err, hitl.ErrNotFound) || (err == nil && (!open(rec.Record) || rec.Review.Queue != queue)) {
+		return needless, 0, nil // closed, or moved to another queue
 	}
 	if err != nil {
 		return failed, 0, fmt.Errorf("load review: %w", err)

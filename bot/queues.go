@@ -20,6 +20,7 @@ type queueLine struct {
 	waiting int64 // for a card; -1 when the queue does not answer
 	open    int
 	oldest  time.Duration
+	paused  bool
 }
 
 // waitingNow answers `queue`.
@@ -41,7 +42,7 @@ func (b *Bot) waitingNow(ctx context.Context, q asked) (message, error) {
 		if err != nil {
 			return message{}, fmt.Errorf("read statistics: %w", err)
 		}
-		rows = append(rows, queueLine{name, b.cfg.Queues[name].Channel, waiting, s.Open, s.OldestAge})
+		rows = append(rows, queueLine{name, b.cfg.Queues[name].Channel, waiting, s.Open, s.OldestAge, b.paused(ctx, name)})
 	}
 	return queuesMessage(q.l, rows), nil
 }
@@ -56,6 +57,9 @@ func queuesMessage(l *language, rows []queueLine) message {
 		s := l.say("queues.open", "Queue", code(l, q.name, maxNameUnits), "Channel", "<#"+q.channel+">", "N", q.open)
 		if q.open > 0 {
 			s += l.say("queues.oldest", "Oldest", duration(l, q.oldest))
+		}
+		if q.paused {
+			s += l.say("queues.paused")
 		}
 		if q.waiting < 0 {
 			return s + l.say("queues.waiting_unknown")

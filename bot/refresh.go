@@ -32,7 +32,11 @@ func (b *Bot) RefreshCard(ctx context.Context, reviewID string) error {
 	m := card(b.language(), rec)
 	var errs []error
 	for _, c := range cards {
-		if c.State == hitl.CardPosted {
+		switch {
+		case c.State != hitl.CardPosted:
+		case open(rec.Record) && b.moved(c, rec):
+			errs = append(errs, b.leave(ctx, c, rec))
+		default:
 			errs = append(errs, b.redraw(ctx, c, rec, m))
 		}
 	}

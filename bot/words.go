@@ -137,10 +137,13 @@ func verdict(l *language, d hitl.Decision, aiLabel string) string {
 		}
 		return l.say("verdict.corrected", "From", code(l, aiLabel, maxLabelUnits), "To", code(l, d.Label, maxLabelUnits))
 	case hitl.Expired:
+		if d.Label != "" {
+			return l.say("verdict.expired_as", "Label", code(l, d.Label, maxLabelUnits))
+		}
 		return l.say("verdict.expired")
 	case hitl.Cancelled:
 		return l.say("verdict.cancelled")
-	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Noted:
+	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Escalated, hitl.Noted:
 	}
 	return code(l, string(d.Status), maxNameUnits)
 }

@@ -128,7 +128,7 @@ func (w *world) checkItem(f *finalItem, r *Report) {
 		switch e.Status {
 		case hitl.AIAccepted, hitl.HumanReview:
 			begun++
-		case hitl.Erased, hitl.Revealed, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Noted: // nobody does that here
+		case hitl.Erased, hitl.Revealed, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Escalated, hitl.Noted: // nobody does that here
 			r.lose("item %s has an entry %s", f.id, e.Status)
 		case hitl.HumanAccepted, hitl.HumanCorrected, hitl.Expired, hitl.Cancelled:
 			ended++

@@ -18,6 +18,7 @@ import (
 
 const (
 	expireEvery = 5 * time.Second
+	dueEvery    = 5 * time.Second
 	expireBatch = 200 // reviews per run; the next run goes on
 	sweepEvery  = 10 * time.Minute
 
@@ -31,6 +32,17 @@ func (s *service) runEffects(ctx context.Context) error {
 		{Name: "expire_reviews", Every: expireEvery, Run: func(ctx context.Context) error {
 			_, err := s.desk.ExpireDue(ctx, expireBatch)
 			return err
+		}},
+		{Name: "remind", Every: dueEvery, Run: func(ctx context.Context) error {
+			_, err := s.desk.RemindDue(ctx, expireBatch)
+			return err
+		}},
+		{Name: "escalate", Every: dueEvery, Run: func(ctx context.Context) error {
+			_, err := s.desk.EscalateDue(ctx, expireBatch)
+			return err
+		}},
+		{Name: "move_due_times", Every: dueEvery, Run: func(ctx context.Context) error {
+			return s.store.MoveTimes(ctx, allHours(s.cfg))
 		}},
 		{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},
 	}, s.noticeTasks()...)

@@ -14,8 +14,8 @@ type gauges struct {
 	service  *service
 	policies map[string]*policy.Policy
 
-	up, open, oldest, callbacks, conns, queued, ruleFailures *prometheus.Desc
-	entries, pending, checkpoint, checkpointAge              *prometheus.Desc
+	up, open, oldest, paused, callbacks, conns, queued, ruleFailures *prometheus.Desc
+	entries, pending, checkpoint, checkpointAge                      *prometheus.Desc
 }
 
 func newGauges(s *service, policies map[string]*policy.Policy) *gauges {
@@ -27,6 +27,7 @@ func newGauges(s *service, policies map[string]*policy.Policy) *gauges {
 		up:        desc("hitl_up", "Whether a part that the service needs answers: 1 or 0.", "part"),
 		open:      desc("hitl_reviews_open", "Reviews that wait for a decision.", "queue"),
 		oldest:    desc("hitl_review_oldest_age_seconds", "Age of the oldest open review; 0 when none is open.", "queue"),
+		paused:    desc("hitl_queue_paused", "Whether somebody has paused a queue: 1 or 0.", "queue"),
 		callbacks: desc("hitl_callbacks", "Callbacks that are not delivered, by state: pending or dead.", "state"),
 		conns:     desc("hitl_postgres_connections", "Connections to Postgres, by state.", "state"),
 		queued:    desc("hitl_classifier_queued_texts", "Texts that wait for the model.", "classifier"),
@@ -44,7 +45,7 @@ func newGauges(s *service, policies map[string]*policy.Policy) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.callbacks, g.conns, g.queued, g.ruleFailures, g.entries, g.pending, g.checkpoint, g.checkpointAge} {
+	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.paused, g.callbacks, g.conns, g.queued, g.ruleFailures, g.entries, g.pending, g.checkpoint, g.checkpointAge} {
 		ch <- d
 	}
 }
@@ -87,6 +88,17 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(g.checkpoint, float64(t.Checkpoint))
 		if t.Checkpoint > 0 {
 			gauge(g.checkpointAge, t.Age.Seconds())
+		}
+	}
+	if paused, err := s.store.Paused(ctx); err != nil {
+		s.logger.WarnContext(ctx, "pauses left out of the metrics", "error", err)
+	} else {
+		for queue := range s.cfg.Queues {
+			v := 0.0
+			if _, ok := paused[queue]; ok {
+				v = 1
+			}
+			gauge(g.paused, v, queue)
 		}
 	}
 	b, err := s.store.Backlogs(ctx)

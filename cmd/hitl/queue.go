@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"hitl"
 	"hitl/audit"
 	"hitl/config"
 	"hitl/queue"
@@ -17,6 +18,8 @@ import (
 
 type queueCmd struct {
 	List    queueListCmd    `cmd:"" help:"Print what waits in the queues, and what is on cards."`
+	Pause   queuePauseCmd   `cmd:"" help:"Stop a queue: nothing of it is posted, offered, reminded of or expires."`
+	Resume  queueResumeCmd  `cmd:"" help:"Let a paused queue go on; its deadlines have moved by what was lost."`
 	Rebuild queueRebuildCmd `cmd:"" help:"Throw Redis' queues away and build them from Postgres."`
 }
 
@@ -57,6 +60,20 @@ func (p program) openQueues(ctx context.Context, global *cli, only string) (_ *o
 	return o, err
 }
 
+// openDesk makes the desk for a command about one queue. done closes what it needs.
+func (p program) openDesk(ctx context.Context, global *cli, queue string) (desk *hitl.Desk, done func(), err error) {
+	cfg, store, err := p.openStore(ctx, global)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, ok := cfg.Queues[queue]; !ok {
+		store.Close()
+		return nil, nil, usageError{fmt.Errorf("queue %q is not configured; there are %v", queue, slices.Sorted(maps.Keys(cfg.Queues)))}
+	}
+	logger := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return newDesk(cfg, store, logger), store.Close, nil
+}
+
 type queueListCmd struct {
 	Queue string `arg:"" optional:"" help:"Only this queue."`
 	Limit int    `default:"20" help:"Reviews per queue (default ${default})."`
@@ -70,6 +87,7 @@ type queueListing struct {
 	OnCards  int             `json:"on_cards"` // of these, shown in Slack
 	Waiting  int64           `json:"waiting"`  // for a card, by Redis
 	OldestNS time.Duration   `json:"oldest_ns"`
+	Paused   *hitl.Pause     `json:"paused,omitempty"`
 	Next     []queue.Waiting `json:"next"`
 }
 
@@ -83,10 +101,17 @@ func (c *queueListCmd) Run(ctx context.Context, p program, global *cli) error {
 	if err != nil {
 		return err
 	}
+	paused, err := o.store.Paused(ctx)
+	if err != nil {
+		return err
+	}
 	listings := make([]queueListing, len(o.names))
 	for i, name := range o.names {
 		b := backlogs.Queues[name]
 		l := queueListing{Queue: name, Channel: o.cfg.Queues[name].Channel, Open: b.Open, OnCards: b.OnCards, OldestNS: b.OldestAge}
+		if p, ok := paused[name]; ok {
+			l.Paused = &p
+		}
 		if l.Waiting, err = o.client.Len(ctx, name); err != nil {
 			return err
 		}
@@ -104,12 +129,12 @@ func (c *queueListCmd) Run(ctx context.Context, p program, global *cli) error {
 func printQueues(w io.Writer, listings []queueListing) error {
 	var rows, next [][]string
 	for _, l := range listings {
-		rows = append(rows, []string{l.Queue, l.Channel, strconv.Itoa(l.Open), strconv.Itoa(l.OnCards), strconv.FormatInt(l.Waiting, 10), span(l.OldestNS)})
+		rows = append(rows, []string{l.Queue, l.Channel, strconv.Itoa(l.Open), strconv.Itoa(l.OnCards), strconv.FormatInt(l.Waiting, 10), span(l.OldestNS), pausedCell(l.Paused)})
 		for _, e := range l.Next {
 			next = append(next, []string{l.Queue, string(e.Priority), e.ReviewID, e.Added.UTC().Format(time.RFC3339)})
 		}
 	}
-	if err := table(w, []string{"QUEUE", "CHANNEL", "OPEN", "ON CARDS", "WAITING", "OLDEST"}, rows); err != nil || len(next) == 0 {
+	if err := table(w, []string{"QUEUE", "CHANNEL", "OPEN", "ON CARDS", "WAITING", "OLDEST", "PAUSED"}, rows); err != nil || len(next) == 0 {
 		return err
 	}
 	fmt.Fprintln(w)

@@ -179,7 +179,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Policy) bot.Config {
 	out := slackConfig(cfg)
 	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
-	out.Details, out.Rules = s.store, ruleDescriptions(cfg, policies)
+	out.Details, out.Rules, out.Policies = s.store, ruleDescriptions(cfg, policies), policiesInWords(cfg, policies)
 	out.Observer, out.Logger = s.metrics, s.logger
 	return out
 }
@@ -271,6 +271,32 @@ func hours(h *config.Hours) hitl.Hours {
 	out, err := hitl.NewHours(zone, h.Week, h.Holidays)
 	if err != nil {
 		panic(err)
+	}
+	return out
+}
+
+// policiesInWords are what decides on the items of each source, for people to read.
+func policiesInWords(cfg *config.Config, policies map[string]*policy.Policy) map[string]bot.Policy {
+	out := map[string]bot.Policy{}
+	for name, s := range cfg.Sources {
+		p := cfg.Policies[s.Policy]
+		words := bot.Policy{
+			Name: s.Policy, Version: policies[s.Policy].Version(), Classifier: s.Classifier, Threshold: p.Threshold, LabelThresholds: p.LabelThresholds,
+			AlwaysReview: p.AlwaysReview, SampleRate: p.Sample.Rate, Queue: p.Queue,
+		}
+		for _, r := range p.Rules {
+			words.Rules = append(words.Rules, bot.PolicyRule(r))
+		}
+		out[name] = words
+	}
+	return out
+}
+
+// allHours are those of every queue.
+func allHours(cfg *config.Config) map[string]hitl.Hours {
+	out := map[string]hitl.Hours{}
+	for name, q := range cfg.Queues {
+		out[name] = hours(q.Hours)
 	}
 	return out
 }
