@@ -45,23 +45,22 @@ type Source struct {
 
 // QueueRules are what a review takes from its queue.
 type QueueRules struct {
-	ExpireAfter time.Duration // 0: reviews never expire
-	Backlog     int           // most open reviews; 0: no limit
-	Panel       PanelRules    // which reviews are put before several people
-	UndoFor     time.Duration // how long whoever decided can take it back; 0: never
+	RemindAfter   time.Duration // 0: nobody is reminded
+	EscalateAfter time.Duration // 0: reviews are not escalated
+	EscalateTo    Escalation
+	ExpireAfter   time.Duration // 0: reviews never expire
+	ExpireAs      Outcome
+	Hours         Hours // in which those times run
+
+	Backlog  int           // most open reviews; 0: no limit
+	ClaimFor time.Duration // how long a claim lasts; 0: nothing can be claimed
+	UndoFor  time.Duration // how long whoever decided can take it back; 0: never
+	Panel    PanelRules    // which reviews are put before several people
 	// MergeDuplicates has near-identical items decided together.
 	MergeDuplicates bool
 
 	ReasonRequired  Requirement // which verdicts need a reason
 	CommentRequired Requirement // which verdicts need a comment
-}
-
-// begin makes a review wait for a verdict from a time on: what is due, and when.
-func (q QueueRules) begin(r *Review, at time.Time) {
-	r.State, r.OpenedAt, r.ExpiresAt = ReviewOpen, at, time.Time{}
-	if q.ExpireAfter > 0 {
-		r.ExpiresAt = at.Add(q.ExpireAfter)
-	}
 }
 
 // Intake takes submissions in. It is safe for concurrent use; its fields must not change once it is used.

@@ -137,21 +137,6 @@ func TestManifestNamesTheRoutes(t *testing.T) {
 	}
 }
 
-// The hint shows nothing that the command does not understand.
-func TestManifestUsageHint(t *testing.T) {
-	t.Parallel()
-	for alternative := range strings.SplitSeq(usageHint(), " | ") {
-		words := strings.Fields(alternative)
-		text := words[0]
-		for _, w := range words[1:] {
-			text += " " + strings.ReplaceAll(strings.Split(strings.Trim(w, "[]"), "|")[0], "queue", "support")
-		}
-		if r := parseCommand(inEnglish, text, []string{"support"}); r.unsure != "" || r.verb != words[0] {
-			t.Errorf("%q: %+v", text, r)
-		}
-	}
-}
-
 // everyCall makes each call of the Web API that the bot can make, with arguments that Slack takes, and returns Slack's refusals.
 func everyCall(t *testing.T, w *world) (refusals []string) {
 	t.Helper()

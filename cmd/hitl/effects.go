@@ -93,3 +93,11 @@ func (w waiting) Add(ctx context.Context, name string, priority hitl.Priority, r
 	}
 	return nil
 }
+
+// Promote implements hitl.Promotions.
+func (w waiting) Promote(ctx context.Context, name string, priority hitl.Priority, reviewID string) error {
+	if _, err := w.Client.Promote(ctx, name, queue.Entry{ReviewID: reviewID, Priority: priority}); err != nil {
+		return fmt.Errorf("promote review: %w", err)
+	}
+	return nil
+}

@@ -76,7 +76,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 		return nil, err
 	}
 	s.desk = newDesk(cfg, s.store, logger)
-	s.desk.Observer = s.metrics
+	s.desk.Observer, s.desk.Waiting = s.metrics, waiting{s.queue}
 	if s.bot, err = bot.New(botConfig(cfg, s, policies)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
 	}
@@ -100,8 +100,10 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 // newDesk makes the desk of a configuration, for the service and for commands that decide beside it.
 func newDesk(cfg *config.Config, store *audit.Store, logger *slog.Logger) *hitl.Desk {
 	return &hitl.Desk{
-		Decisions: store, Reveals: store, Panels: store, Twins: store, Reopens: store, Followers: store, Notes: store,
-		Queues: queueRules(cfg), Callbacks: calledBack(cfg), Amends: amended(cfg), Logger: logger, Now: time.Now,
+		Decisions: store, Reveals: store, Claims: store, Skips: store, Panels: store, Twins: store, Reopens: store, Followers: store, Notes: store,
+		Timers: store, Pauses: store,
+		Queues: queueRules(cfg), Callbacks: calledBack(cfg), Amends: amended(cfg),
+		Logger: logger, Now: time.Now,
 	}
 }
 
