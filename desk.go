@@ -36,8 +36,8 @@ type Desk struct {
 	Claims    Claims     // nil: nothing can be claimed
 	Skips     Skips      // nil: nothing can be skipped
 	Panels    Panels     // nil: there are no panels
-	Twins     Twins      // nil: near-identical items are decided one by one
 	Waiting   Promotions // nil: no index is told of what became urgent
+	Twins     Twins      // nil: near-identical items are decided one by one
 	Reopens   Reopens    // nil: nothing can be undone
 	Followers Followers  // nil: what was decided together is reopened one by one
 	Notes     NoteKeeper // nil: no notes are kept

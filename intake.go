@@ -52,12 +52,11 @@ type QueueRules struct {
 	ExpireAs      Outcome
 	Hours         Hours // in which those times run
 
-	Backlog  int           // most open reviews; 0: no limit
-	ClaimFor time.Duration // how long a claim lasts; 0: nothing can be claimed
-	UndoFor  time.Duration // how long whoever decided can take it back; 0: never
-	Panel    PanelRules    // which reviews are put before several people
-	// MergeDuplicates has near-identical items decided together.
-	MergeDuplicates bool
+	Backlog         int           // most open reviews; 0: no limit
+	ClaimFor        time.Duration // how long a claim lasts; 0: nothing can be claimed
+	UndoFor         time.Duration // how long whoever decided can take it back; 0: never
+	MergeDuplicates bool          // near-identical items are decided together
+	Panel           PanelRules    // which reviews are put before several people
 
 	ReasonRequired  Requirement // which verdicts need a reason
 	CommentRequired Requirement // which verdicts need a comment

@@ -134,6 +134,7 @@ func past() []hitl.Entry {
 		{Status: hitl.Cancelled, Reviewer: "system"},
 		{Status: hitl.Erased, Reviewer: "cli/<!channel>"},
 		{Status: hitl.AIAccepted},
+		{Status: hitl.Escalated, Reviewer: "system"},
 		{Status: "NEW_`ONE`", Reviewer: "T1/<@U0BEN>"},
 	} {
 		e.At = testTime.Add(time.Duration(i) * time.Minute)

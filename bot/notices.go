@@ -50,8 +50,7 @@ func (b *Bot) PostNotice(ctx context.Context, n hitl.Notice) (channel, ts string
 
 // noticeMessage is what a notice says, as things stand now; false: its kind is not known.
 func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened) (message, bool) {
-	switch n.Kind {
-	case hitl.NoticeAdjudicate:
+	if n.Kind == hitl.NoticeAdjudicate {
 		return adjudicateMessage(b.language(), rec, b.cfg.Queues[n.Queue].adjudicators(), b.cardLink(ctx, n.ReviewID)), true
 	}
 	return message{}, false
