@@ -15,7 +15,7 @@ import (
 var takeable = `r.state = 'open' AND NOT ` + claimedByOther("$1", "$2") + ` AND (r.panel = 1 OR r.panel > (` + countVoices + `))
     AND NOT EXISTS (SELECT FROM hitl.pauses p WHERE p.queue = r.queue)
     AND NOT EXISTS (SELECT FROM hitl.verdicts v WHERE v.review_id = r.id AND v.round = r.round AND v.reviewer_team = $1 AND v.reviewer_user = $2)
-    AND NOT EXISTS (SELECT FROM hitl.reviews o WHERE o.queue = r.queue AND o.twin = r.twin AND o.state = 'open' AND o.id < r.id)
+    AND ` + leads + `
     AND NOT EXISTS (SELECT FROM hitl.items i WHERE i.id = r.item_id AND i.erased_at IS NOT NULL)`
 
 // nextPlaces finds the first review that may be taken of each queue and priority, by the index on both, and puts these in order: the most

@@ -134,6 +134,7 @@ func past() []hitl.Entry {
 		{Status: hitl.Cancelled, Reviewer: "system"},
 		{Status: hitl.Erased, Reviewer: "cli/<!channel>"},
 		{Status: hitl.AIAccepted},
+		{Status: hitl.Escalated, Reviewer: "system"},
 		{Status: "NEW_`ONE`", Reviewer: "T1/<@U0BEN>"},
 	} {
 		e.At = testTime.Add(time.Duration(i) * time.Minute)
@@ -273,7 +274,7 @@ func TestDetailsAreLoaded(t *testing.T) {
 		r.Twins, r.Route.Triggers = 2, []hitl.Trigger{hitl.RuleTrigger("refunds")}
 		r.Item.Metadata = map[string]any{"mail": planted[0], "n": 7.0, "card": 4111111111111111.0}
 	})
-	w.store.know(past()[3:], []hitl.Record{newRecord("rev_twin", private)}, []hitl.Precedent{
+	w.store.know(past(), []hitl.Record{newRecord("rev_twin", private)}, []hitl.Precedent{
 		{ReviewID: "rev_p", Text: "The parcel came late, but write to " + planted[0], Length: 40, AILabel: "NEGATIVE", Decision: hitl.Decision{Status: hitl.HumanAccepted, Label: "NEGATIVE", Reviewer: hitl.Reviewer{User: ana}, At: testTime}},
 		{ReviewID: "rev_q", Text: "Nothing alike", Length: 13, Decision: hitl.Decision{Status: hitl.HumanAccepted, Label: "UNSEEN"}},
 	})

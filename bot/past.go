@@ -57,6 +57,8 @@ func pastLine(l *language, e hitl.Entry, blind bool) string {
 		line = l.say("past.reopened", "Who", by, "When", at)
 	case hitl.Noted:
 		line = l.say("past.noted", "Who", by, "When", at)
+	case hitl.Escalated:
+		line = l.say("past.escalated", "When", at)
 	case hitl.Erased:
 		line = l.say("past.erased", "Who", by, "When", at)
 	default:

@@ -145,6 +145,7 @@ queues:
     expire_after: %s
     backlog: %d
     merge_duplicates: %t
+    undo_for: 0
     reasons: [Irony, Mixed feelings]
 %s
 sources:
