@@ -57,8 +57,11 @@ func card(l *language, s screened) message {
 	if line := panelLine(l, rec); line != "" {
 		blocks = append(blocks, contextLine(line))
 	}
+	if line := claimLine(l, s); line != "" {
+		blocks = append(blocks, contextLine(line))
+	}
 	if open(rec) {
-		return message{Text: summary(l, s), Blocks: append(blocks, buttons(l, s))}
+		return message{Text: summary(l, s), Blocks: append(blocks, buttons(l, s), tools(l, s))}
 	}
 	blocks = append(blocks, outcome(l, rec)...)
 	if s.hidden > 0 {
@@ -194,6 +197,9 @@ func summary(l *language, s screened) string {
 	if line := panelLine(l, rec); line != "" {
 		parts = append(parts, line+".")
 	}
+	if line := claimLine(l, s); line != "" {
+		parts = append(parts, line+".")
+	}
 	if s.hidden > 0 {
 		parts = append(parts, hiddenWords(l, s))
 	}
@@ -209,10 +215,6 @@ func buttons(l *language, s screened) slack.Block {
 		row = append(row, voteButton(l, r))
 	} else {
 		row = verdictButtons(l, rec, r)
-	}
-	row = append(row, slack.NewButtonBlockElement(actionText, r.String(), plain(l.say("card.button.text"))))
-	if s.hidden > 0 {
-		row = append(row, revealButton(l, s))
 	}
 	return slack.NewActionBlock("hitl_verdict", row...)
 }

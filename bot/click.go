@@ -22,6 +22,9 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	case in.View.ID != "":
 		return answer{} // selects in a modal count when it is submitted
 	}
+	if a.ActionID == actionNext {
+		return b.nextClick(ctx, in, a.Value)
+	}
 	r, ok := parseRef(a.Value)
 	if !ok {
 		b.cfg.Observer.Clicked("button", "unknown")
@@ -35,6 +38,16 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 		return b.open(ctx, in, r, saying("modal.vote.title"), b.voteView)
 	case a.ActionID == actionText:
 		return b.open(ctx, in, r, saying("modal.text.title"), b.textView)
+	case a.ActionID == actionClaim:
+		return b.claimClick(ctx, in, r, scopeOf(a.BlockID))
+	case a.ActionID == actionRelease:
+		return b.releaseClick(ctx, in, r, scopeOf(a.BlockID))
+	case a.ActionID == actionSkip:
+		return b.open(ctx, in, r, saying("modal.skip.title"), b.skipView)
+	case a.ActionID == actionOpen:
+		return b.openClick(ctx, in, r)
+	case a.ActionID == actionGiveBack:
+		return b.giveBackClick(ctx, in, r)
 	case a.ActionID == actionReveal:
 		return b.open(ctx, in, r, saying("modal.reveal.title"), b.revealView)
 	case (a.ActionID == actionAccept || strings.HasPrefix(a.ActionID, actionLabel)) && r.Label != "":
@@ -63,6 +76,10 @@ func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 		return label, "", nil
 	})
 	b.cfg.Observer.Clicked("button", res.outcome)
+	if in.Container.IsEphemeral && in.ResponseURL != "" && res.outcome != outcomeFailed {
+		b.decidedAlone(ctx, in, r, res)
+		return answer{}
+	}
 	if res.words != nil {
 		b.tell(ctx, in, res.words)
 	}
@@ -139,6 +156,9 @@ func (b *Bot) textView(_ context.Context, l *language, _ hitl.Reviewer, rec scre
 func (b *Bot) open(ctx context.Context, in interaction, r ref, title words, build viewBuilder) answer {
 	channel, ts := in.place()
 	data := viewData{Ref: ref{Review: r.Review, Round: r.Round}.String(), Channel: channel, TS: ts}
+	if in.Container.IsEphemeral {
+		data.Reply, data.Scope = in.ResponseURL, scopeOf(in.Actions[0].BlockID)
+	}
 	l, _ := b.knownLanguage(ctx, in.User.ID)
 	id, err := b.api.openView(ctx, in.TriggerID, loading(l, title(l), data))
 	if err != nil {

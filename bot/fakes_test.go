@@ -20,7 +20,9 @@ type store struct {
 	decisions map[string]hitl.Decision // by review and round
 	cards     map[string]*hitl.Card
 	reveals   []hitl.Reveal
-	voices    map[string][]hitl.Voice                // by review and round
+	voices    map[string][]hitl.Voice // by review and round
+	skips     []hitl.Verdict
+	assigned  []hitl.Claim                           // those by somebody else
 	fail      map[string]func(context.Context) error // by method: called first
 }
 
@@ -140,6 +142,9 @@ func (s *store) Decide(ctx context.Context, d hitl.Decision, _ *hitl.Callback) (
 	k := fmt.Sprint(d.ReviewID, d.Round)
 	if standing, ok := s.decisions[k]; ok {
 		return standing, false, nil
+	}
+	if err := s.held(d.ReviewID, d.Reviewer); err != nil && d.Reviewer.Team != "" {
+		return hitl.Decision{}, false, err
 	}
 	s.decisions[k] = d
 	return d, true, nil

@@ -38,10 +38,13 @@ type viewData struct {
 	Ref     string `json:"ref"`
 	Channel string `json:"channel,omitempty"`
 	TS      string `json:"ts,omitempty"`
+	// Of an ephemeral card: the response_url of the click, and what the next review is taken from.
+	Reply string `json:"reply,omitempty"`
+	Scope string `json:"scope,omitempty"`
 }
 
 func (d viewData) String() string {
-	b, _ := json.Marshal(d) // three strings can always be written
+	b, _ := json.Marshal(d) // strings can always be written
 	return string(b)
 }
 

@@ -15,6 +15,9 @@ type screened struct {
 	hitl.Record
 	hidden int          // how many parts are gone
 	spoken []hitl.Voice // who has given a verdict in an open panel: shown to nobody but themselves
+
+	claimed   bool // somebody has the review for themselves now
+	claimable bool // the queue has claims
 }
 
 // state loads a review's record.
@@ -51,6 +54,10 @@ func (b *Bot) screen(rec hitl.Record) screened {
 		d := *rec.Decision
 		d.Comment = text(d.Comment)
 		s.Decision = &d
+	}
+	if rec.Review != nil {
+		s.claimed = rec.Review.ClaimedBy.User != "" && rec.Review.Claimed(b.cfg.Now())
+		s.claimable = b.cfg.Desk.Queues[rec.Review.Queue].ClaimFor > 0
 	}
 	return s
 }
