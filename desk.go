@@ -18,7 +18,7 @@ type Decisions interface {
 	// its decision already: then it changes nothing. It returns the decision that stands and whether it is this one. Error: *ClaimedError,
 	// and nothing is recorded, while somebody else than its reviewer has the review claimed; no claim keeps the clock and erasure out.
 	Decide(ctx context.Context, decision Decision, callback *Callback) (standing Decision, won bool, err error)
-	// Due returns the ids of open reviews that expired before now, the oldest first, limit at most.
+	// Due returns the ids of open reviews that expired before now, the oldest first, limit at most. None is due in a queue that is paused.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
 }
 
@@ -37,8 +37,13 @@ type Desk struct {
 	Skips     Skips      // nil: nothing can be skipped
 	Panels    Panels     // nil: there are no panels
 	Waiting   Promotions // nil: no index is told of what became urgent
+	Reopens   Reopens    // nil: nothing can be undone
+	Notes     NoteKeeper // nil: no notes are kept
+	Timers    Timers     // what is due
+	Pauses    Pauses     // which queues are paused
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
+	Amends    map[string]bool // of those, the ones that are told at once, and told again when a decision is undone; others are told when it cannot be undone any more
 	Observer  Observer        // may be nil
 	Logger    *slog.Logger
 	Now       func() time.Time
@@ -55,9 +60,9 @@ func (d *Desk) Review(ctx context.Context, reviewID string) (Record, error) {
 // A review before a panel is decided by nobody alone, unless the panel is complete and came to no majority; then the caller makes sure that the
 // person is one of its adjudicators.
 //
-// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words; ErrPanel; *AlreadyDecidedError
-// when another decision stands; *ClaimedError while somebody else has the review. After any other error the outcome is unknown and the same verdict
-// may be given again.
+// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words, a reason or a comment that
+// the queue wants and that is missing; ErrPanel; *AlreadyDecidedError when another decision stands; ErrRoundOver when the round's was undone;
+// *ClaimedError while somebody else has the review. After any other error the outcome is unknown and the same verdict may be given again.
 func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 	rec, err := d.Decisions.Review(ctx, v.ReviewID)
 	if err != nil {
@@ -76,6 +81,9 @@ func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 			decision.Context = map[string]string{}
 		}
 		decision.Context["adjudicated"] = "true"
+	}
+	if d.Reopens != nil && rec.Review.Panel <= 1 { // what a panel came to is nobody's own to take back
+		decision.UndoFor = d.Queues[rec.Review.Queue].UndoFor
 	}
 	return d.commit(ctx, rec, decision)
 }
@@ -107,10 +115,13 @@ func (d *Desk) decision(rec Record, v Verdict) (Decision, error) {
 	default:
 		return Decision{}, &InvalidError{"verdict", fmt.Sprintf("%q is not known", v.Kind)}
 	}
-	return dec, nil
+	return dec, d.Queues[rec.Review.Queue].complete(dec)
 }
 
 func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, error) {
+	if dec.Round < rec.Review.Round {
+		return rec, ErrRoundOver
+	}
 	if standing := rec.Decision; standing != nil && standing.Round == dec.Round {
 		return rec, lost(*standing, dec)
 	}
@@ -126,7 +137,7 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 	}
 	next.Decision = &standing
 	review := *rec.Review
-	review.State = closedState(standing.Status)
+	review.State, review.UndoUntil = closedState(standing.Status), standing.UndoUntil
 	next.Review = &review
 	if !won {
 		return next, lost(standing, dec)
@@ -146,6 +157,7 @@ func (d *Desk) callback(rec Record) (*Callback, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Hold = rec.Decision.UndoFor > 0 && !d.Amends[rec.Item.Source]
 	return &c, nil
 }
 
@@ -166,34 +178,6 @@ func lost(standing, mine Decision) error {
 		return nil
 	}
 	return &AlreadyDecidedError{Decision: standing}
-}
-
-// ExpireDue ends up to limit reviews whose time has run out, each with an EXPIRED decision, and returns how many. A review decided
-// meanwhile keeps its decision.
-func (d *Desk) ExpireDue(ctx context.Context, limit int) (int, error) {
-	ids, err := d.Decisions.Due(ctx, d.now(), limit)
-	if err != nil {
-		return 0, fmt.Errorf("list due reviews: %w", err)
-	}
-	expired := 0
-	for _, id := range ids {
-		rec, err := d.Decisions.Review(ctx, id)
-		if err != nil {
-			return expired, fmt.Errorf("load review %s: %w", id, err)
-		}
-		_, err = d.commit(ctx, rec, Decision{
-			ReviewID: id, Round: rec.Review.Round, Status: Expired, Reviewer: systemReviewer, At: d.now(),
-			Context: map[string]string{"surface": "timer"},
-		})
-		switch {
-		case errors.Is(err, ErrAlreadyDecided):
-		case err != nil:
-			return expired, fmt.Errorf("expire review %s: %w", id, err)
-		default:
-			expired++
-		}
-	}
-	return expired, nil
 }
 
 // Cancel ends an open review without an answer, with a CANCELLED decision by nobody, and says whether it did: a review that is closed, or is

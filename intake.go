@@ -45,10 +45,20 @@ type Source struct {
 
 // QueueRules are what a review takes from its queue.
 type QueueRules struct {
-	ExpireAfter time.Duration // 0: reviews never expire
-	Backlog     int           // most open reviews; 0: no limit
-	ClaimFor    time.Duration // how long a claim lasts; 0: nothing can be claimed
-	Panel       PanelRules    // which reviews are put before several people
+	RemindAfter   time.Duration // 0: nobody is reminded
+	EscalateAfter time.Duration // 0: reviews are not escalated
+	EscalateTo    Escalation
+	ExpireAfter   time.Duration // 0: reviews never expire
+	ExpireAs      Outcome
+	Hours         Hours // in which those times run
+
+	Backlog  int           // most open reviews; 0: no limit
+	ClaimFor time.Duration // how long a claim lasts; 0: nothing can be claimed
+	UndoFor  time.Duration // how long whoever decided can take it back; 0: never
+	Panel    PanelRules    // which reviews are put before several people
+
+	ReasonRequired  Requirement // which verdicts need a reason
+	CommentRequired Requirement // which verdicts need a comment
 }
 
 // Intake takes submissions in. It is safe for concurrent use; its fields must not change once it is used.
@@ -129,13 +139,11 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 		return err
 	}
 	rec.Review = &Review{
-		ID: NewID("rev", rec.Item.ReceivedAt), ItemID: rec.Item.ID, Round: 1, State: ReviewOpen,
-		Queue: rec.Route.Queue, Priority: rec.Route.Priority, OpenedAt: rec.Item.ReceivedAt,
+		ID: NewID("rev", rec.Item.ReceivedAt), ItemID: rec.Item.ID, Round: 1,
+		Queue: rec.Route.Queue, Priority: rec.Route.Priority,
 	}
 	rec.Review.Panel = rules.Panel.size(rec.Review.ID)
-	if rules.ExpireAfter > 0 {
-		rec.Review.ExpiresAt = rec.Item.ReceivedAt.Add(rules.ExpireAfter)
-	}
+	rules.begin(rec.Review, rec.Item.ReceivedAt)
 	return nil
 }
 

@@ -15,6 +15,7 @@ type Record struct {
 	// Voices are the verdicts of the review's round, if it has a panel, the oldest first. Before there is a decision nobody may be shown who said
 	// what, and before the panel is complete not even what was said.
 	Voices []Voice
+	Notes  []Note // on the review, the oldest first; none of an erased item
 }
 
 // Status is where the item stands now.

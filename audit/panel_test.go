@@ -135,7 +135,8 @@ func TestVoteByRounds(t *testing.T) {
 	for by := range 2 {
 		mustVote(t, desk, says(rec, "POSITIVE", by))
 	}
-	if _, err := owner.Exec(t.Context(), `UPDATE hitl.reviews SET round = 2, state = 'open'`); err != nil {
+	desk.Reopens = s
+	if _, err := desk.Reopen(t.Context(), rec.Review.ID, "cli/ana", "the form was wrong"); err != nil {
 		t.Fatal(err)
 	}
 	again, err := s.Review(t.Context(), rec.Review.ID)

@@ -13,7 +13,8 @@ import (
 	"hitl"
 )
 
-// recordSelect reads records: the item, its text unless it was erased, its review with the voices of its panel, and the decision of the review's round.
+// recordSelect reads records: the item, its text unless it was erased, its review with the voices of its panel, the decision of the review's round,
+// and notes.
 const recordSelect = `
 SELECT i.id, i.source, i.external_id, i.body_hash, i.received_at, i.subject, coalesce(x.text, ''), coalesce(x.metadata, '{}'), i.erased_at,
     coalesce(m.version, ''), coalesce(m.classifier, ''), coalesce(m.labels, '{}'),
@@ -21,7 +22,8 @@ SELECT i.id, i.source, i.external_id, i.body_hash, i.received_at, i.subject, coa
     i.status, i.triggers, i.queue, i.priority, i.policy, i.threshold, i.inclusion,
     ` + reviewSelect + `,
     d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context,
-    CASE WHEN r.panel > 1 THEN ` + selectVoices + ` END
+    CASE WHEN r.panel > 1 THEN ` + selectVoices + ` END,
+    ` + notesSelect + `
 FROM hitl.items i
 LEFT JOIN hitl.item_texts x ON x.item_id = i.id
 LEFT JOIN hitl.model_versions m ON m.id = i.model_id
@@ -39,7 +41,7 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 		erased                 *time.Time
 		r                      reviewColumns
 		d                      decisionColumns
-		voices                 []byte
+		voices, notes          []byte
 	)
 	it, p, rt := &rec.Item, &rec.Prediction, &rec.Route
 	dest := []any{
@@ -48,7 +50,7 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 		&rt.Status, &triggers, &rt.Queue, &rt.Priority, &rt.Policy, &rt.Threshold, &rt.Inclusion,
 	}
 	dest = append(dest, r.dest()...)
-	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context, &voices)
+	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context, &voices, &notes)
 	err := rows.Scan(dest...)
 	if err != nil {
 		return rec, fmt.Errorf("read record: %w", err)
@@ -82,6 +84,9 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 	rec.Review = &review
 	if rec.Voices, err = scanVoices(voices); err != nil {
 		return rec, fmt.Errorf("read voices in review %s: %w", review.ID, err)
+	}
+	if rec.Notes, err = readNotes(notes); err != nil {
+		return rec, fmt.Errorf("read notes of %s: %w", it.ID, err)
 	}
 	if d.status != nil {
 		decision, err := d.decision(review.ID, review.Round)

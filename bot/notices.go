@@ -66,7 +66,7 @@ func (b *Bot) postNotice(ctx context.Context, n hitl.Notice, m message) (channel
 	to := n.To
 	if to == "" {
 		q := b.cfg.Queues[n.Queue]
-		if to = q.Owners.Channel; to == "" {
+		if to = q.Owners.Channel; to == "" || n.InQueue {
 			to = q.Channel
 		}
 	}

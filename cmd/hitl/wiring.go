@@ -222,10 +222,40 @@ func calledBack(cfg *config.Config) map[string]bool {
 	return out
 }
 
+// amended returns the sources that are told of a decision at once, and again when it is undone.
+func amended(cfg *config.Config) map[string]bool {
+	out := map[string]bool{}
+	for name, s := range cfg.Sources {
+		out[name] = s.Callback != nil && s.Callback.Undo == "amend"
+	}
+	return out
+}
+
+// hours are those of a queue. That they can be is checked with the configuration.
+func hours(h *config.Hours) hitl.Hours {
+	if h == nil {
+		return hitl.Hours{}
+	}
+	zone, err := time.LoadLocation(h.TimeZone)
+	if err != nil {
+		panic(err)
+	}
+	out, err := hitl.NewHours(zone, h.Week, h.Holidays)
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
 func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
 	out := map[string]hitl.QueueRules{}
 	for name, q := range cfg.Queues {
-		out[name] = hitl.QueueRules{ExpireAfter: q.ExpireAfter, Backlog: q.Backlog, ClaimFor: q.ClaimFor, Panel: panelRules(q)}
+		out[name] = hitl.QueueRules{
+			RemindAfter: q.SLA.RemindAfter, EscalateAfter: q.SLA.EscalateAfter, EscalateTo: hitl.Escalation(q.SLA.EscalateTo),
+			ExpireAfter: q.ExpireAfter, ExpireAs: hitl.Outcome(q.SLA.ExpireAs), Hours: hours(q.Hours),
+			Backlog: q.Backlog, ClaimFor: q.ClaimFor, UndoFor: q.UndoFor, Panel: panelRules(q),
+			ReasonRequired: hitl.Requirement(q.ReasonRequired), CommentRequired: hitl.Requirement(q.CommentRequired),
+		}
 	}
 	return out
 }
