@@ -101,19 +101,6 @@ func (s *Store) beginCard(ctx context.Context, tx pgx.Tx, want hitl.Card, openLi
 	return want, nil
 }
 
-// CardAt returns the review whose card stands at a place, or hitl.ErrNotFound.
-func (s *Store) CardAt(ctx context.Context, channel, ts string) (string, error) {
-	var id string
-	err := s.pool.QueryRow(ctx, `SELECT review_id FROM hitl.cards WHERE channel = $1 AND ts = $2 AND ts <> '' LIMIT 1`, channel, ts).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", hitl.ErrNotFound
-	}
-	if err != nil {
-		return "", readError("look for card", err)
-	}
-	return id, nil
-}
-
 // CardPosted commits where a card was posted, as Slack answered. If the review was closed meanwhile, the card's refresh is
 // committed with it. Saying the same again changes nothing, also when that message was noted as gone since.
 //

@@ -79,6 +79,8 @@ func (b *Bot) handled(ctx context.Context, r ref, who hitl.Reviewer, rec screene
 		rec.Decision = &lost.Decision
 		rec = b.screen(rec.Record)
 		return result{outcome: outcomeLost, rec: rec, words: func(l *language) string { return closedWords(l, rec, who) }}
+	case errors.Is(err, hitl.ErrRoundOver):
+		return result{outcome: outcomeLost, rec: rec, words: saying("told.moved_on")}
 	case errors.Is(err, hitl.ErrNotClaimed):
 		return result{outcome: outcomeRefused, rec: rec, words: saying("told.not_claimed")}
 	case errors.As(err, &invalid):
