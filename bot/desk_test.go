@@ -171,7 +171,7 @@ func TestNextAfterTheReviewMovedOn(t *testing.T) {
 	w.command(chloe, "next")
 	wants(t, "no reviewer", w.whispered(chloe), "not a reviewer of any queue")
 	w.command(chloe, "next support")
-	wants(t, "no reviewer of it", w.whispered(chloe), "not a reviewer of the queue")
+	wants(t, "no reviewer of it", w.alone(chloe).Text, "not a reviewer of the queue")
 	w.command(ana, "next nothing")
 	wants(t, "no queue", w.whispered(ana), "`nothing` is not a queue; there are `support`", "/hitl next")
 	w.command(ana, "next support support")

@@ -133,8 +133,7 @@ func (b *Bot) nextClick(ctx context.Context, in interaction, value string) answe
 		m, err := b.nextMessage(ctx, l, in.reviewer(), scope)
 		outcome := outcomeClaimed
 		if err != nil {
-			var no *notAllowedError
-			if errors.As(err, &no) {
+			if no, ok := errors.AsType[*notAllowedError](err); ok {
 				outcome, m = outcomeRefused, saidAlone(no.why(l))
 			} else {
 				b.log.ErrorContext(ctx, "next review not brought", "reviewer", in.reviewer(), "error", err)
