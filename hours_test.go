@@ -116,8 +116,12 @@ func TestHoursByMinutes(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	weeks := []map[string]string{
-		{"mon-fri": "09:00-17:00"}, {"sun-sat": "00:00-24:00"}, {"sat,sun": "20:00-04:30", "wed": "00:30-23:59"}, {"sun": "01:15-03:45"},
-		{"mon-sun": "22:00-06:00"}, {"tue": "08:00-12:00, 13:00-18:15", "sun": "23:00-08:00"},
+		{"mon-fri": "09:00-17:00"},
+		{"sun-sat": "00:00-24:00"},
+		{"sat,sun": "20:00-04:30", "wed": "00:30-23:59"},
+		{"sun": "01:15-03:45"},
+		{"mon-sun": "22:00-06:00"},
+		{"tue": "08:00-12:00, 13:00-18:15", "sun": "23:00-08:00"},
 	}
 	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"} {
 		for _, week := range weeks {

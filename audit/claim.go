@@ -109,7 +109,7 @@ func (s *Store) Claim(ctx context.Context, c hitl.Claim) error {
 		if err != nil {
 			return fmt.Errorf("claim review: %w", err)
 		}
-		if given && c.Giver != c.By && !(h.claim.holds && h.claim.by == c.By) {
+		if has := h.claim.holds && h.claim.by == c.By; given && c.Giver != c.By && !has {
 			err := s.insertNotices(ctx, tx, hitl.Notice{
 				Kind: hitl.NoticeAssigned, Queue: h.queue, ReviewID: c.ReviewID, To: c.By.User,
 				Data: map[string]string{"by": c.Giver.String(), "until": until.UTC().Format(time.RFC3339)},

@@ -53,8 +53,11 @@ func card(l *language, s screened) message {
 	if rec.Twins > 0 {
 		blocks = append(blocks, contextLine(twinWords(l, rec)))
 	}
+	if line := claimLine(l, s); line != "" {
+		blocks = append(blocks, contextLine(line))
+	}
 	if open(rec) {
-		return message{Text: summary(l, s), Blocks: append(blocks, buttons(l, s))}
+		return message{Text: summary(l, s), Blocks: append(blocks, buttons(l, s), tools(l, s))}
 	}
 	blocks = append(blocks, outcome(l, rec)...)
 	if s.hidden > 0 && !s.veil.on() {
@@ -213,6 +216,9 @@ func summary(l *language, s screened) string {
 	if rec.Twins > 0 {
 		parts = append(parts, twinWords(l, rec)+".")
 	}
+	if line := claimLine(l, s); line != "" {
+		parts = append(parts, line+".")
+	}
 	if s.hidden > 0 && !s.veil.on() {
 		parts = append(parts, hiddenWords(l, s))
 	}
@@ -228,10 +234,6 @@ func buttons(l *language, s screened) slack.Block {
 		row = append(row, voteButton(l, r))
 	} else {
 		row = verdictButtons(l, rec, r)
-	}
-	row = append(row, detailsButton(l, s))
-	if s.hidden > 0 && !s.veil.on() {
-		row = append(row, revealButton(l, s))
 	}
 	return slack.NewActionBlock("hitl_verdict", row...)
 }

@@ -19,6 +19,9 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	if in.View.ID != "" {
 		return b.clickInModal(ctx, in, a)
 	}
+	if a.ActionID == actionNext {
+		return b.nextClick(ctx, in, a.Value)
+	}
 	r, ok := parseRef(a.Value)
 	if !ok {
 		b.cfg.Observer.Clicked("button", "unknown")
@@ -32,6 +35,16 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 		return b.open(ctx, in, r, saying("modal.vote.title"), b.voteView)
 	case a.ActionID == actionText:
 		return b.open(ctx, in, r, saying("modal.text.title"), b.detailsView)
+	case a.ActionID == actionClaim:
+		return b.claimClick(ctx, in, r, scopeOf(a.BlockID))
+	case a.ActionID == actionRelease:
+		return b.releaseClick(ctx, in, r, scopeOf(a.BlockID))
+	case a.ActionID == actionSkip:
+		return b.open(ctx, in, r, saying("modal.skip.title"), b.skipView)
+	case a.ActionID == actionOpen:
+		return b.openClick(ctx, in, r)
+	case a.ActionID == actionGiveBack:
+		return b.giveBackClick(ctx, in, r)
 	case a.ActionID == actionReveal:
 		return b.open(ctx, in, r, saying("modal.reveal.title"), b.revealView)
 	case (a.ActionID == actionAccept || strings.HasPrefix(a.ActionID, actionLabel)) && r.Label != "":
@@ -60,6 +73,10 @@ func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 		return label, "", nil
 	})
 	b.cfg.Observer.Clicked("button", res.outcome)
+	if in.Container.IsEphemeral && in.ResponseURL != "" && res.outcome != outcomeFailed {
+		b.decidedAlone(ctx, in, r, res)
+		return answer{}
+	}
 	if res.words != nil {
 		b.tell(ctx, in, res.words)
 	}
@@ -132,6 +149,9 @@ func (b *Bot) correctView(ctx context.Context, l *language, who hitl.Reviewer, r
 func (b *Bot) open(ctx context.Context, in interaction, r ref, title words, build viewBuilder) answer {
 	channel, ts := in.place()
 	data := viewData{Ref: ref{Review: r.Review, Round: r.Round}.String(), Channel: channel, TS: ts}
+	if in.Container.IsEphemeral {
+		data.Reply, data.Scope = in.ResponseURL, scopeOf(in.Actions[0].BlockID)
+	}
 	l, _ := b.knownLanguage(ctx, in.User.ID)
 	id, err := b.api.openView(ctx, in.TriggerID, loading(l, title(l), data))
 	if err != nil {

@@ -26,6 +26,15 @@ type command struct {
 func commands() []command {
 	return []command{
 		{
+			name: "next", args: "[queue]", summary: saying("command.next"), more: saying("command.next.more"),
+			may: (*rights).member, run: (*Bot).next,
+		},
+		{name: "mine", summary: saying("command.mine"), may: (*rights).member, run: (*Bot).myClaims},
+		{
+			name: "assign", args: "REVIEW @user", summary: saying("command.assign"), more: saying("command.assign.more"),
+			may: (*rights).member, run: (*Bot).assign,
+		},
+		{
 			name: "stats", args: "[queue] [24h|7d|30d]", summary: saying("command.stats"), more: saying("command.stats.more"),
 			may: (*rights).insider, run: (*Bot).stats,
 		},

@@ -30,6 +30,8 @@ type Cards interface {
 	CardGone(ctx context.Context, seen hitl.Card) error
 	// Cards returns a review's cards, gone ones included.
 	Cards(ctx context.Context, reviewID string) ([]hitl.Card, error)
+	// CardAt returns the review whose card stands at a place, or hitl.ErrNotFound.
+	CardAt(ctx context.Context, channel, ts string) (reviewID string, err error)
 	// StaleIntents returns intents last begun before a time, the oldest first, limit at most.
 	StaleIntents(ctx context.Context, before time.Time, limit int) ([]hitl.Card, error)
 	// PostedCards returns posted cards of open reviews by id, beginning after one ("" for the first), limit at most; fewer mean that there
@@ -79,10 +81,10 @@ type Observer interface {
 	// a timeout, a cut connection, a server error), or Slack's error code.
 	Called(method, outcome string, took time.Duration)
 	// Clicked is called once for each answer given to a person. surface is "button", "modal" or "command"; outcome is "accepted", "corrected",
-	// "voted" (one of a panel), "opened", "turned" (a page of a modal), "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface
-	// "reveal" counts what became of wishes to see hidden parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed"
-	// (it had come before), and over Socket Mode "unreadable", "unknown" (of a type without use) and "unacknowledged" (Slack was not told that it
-	// was carried out, or it was not).
+	// "voted" (one of a panel), "claimed", "released", "skipped", "opened", "turned" (a page of a modal), "lost", "refused", "unknown", "invalid",
+	// "failed" or "answered". Surface "reveal" counts what became of wishes to see hidden parts, "revealed" or "failed", and "request" what Slack
+	// sent and nobody sees: "replayed" (it had come before), and over Socket Mode "unreadable", "unknown" (of a type without use) and
+	// "unacknowledged" (Slack was not told that it was carried out, or it was not).
 	Clicked(surface, outcome string)
 	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
 	// "full", "busy" (another process is at it) or "failed".

@@ -78,6 +78,7 @@ func (b *Bot) commit(ctx context.Context, v hitl.Verdict) (screened, error) {
 func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec screened, err error) result {
 	var (
 		lost    *hitl.AlreadyDecidedError
+		claimed *hitl.ClaimedError
 		invalid *hitl.InvalidError
 		offer   *notOfferedError
 	)
@@ -94,6 +95,8 @@ func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec screened, err erro
 		return result{outcome: outcomeInvalid, words: invalidWords(invalid), field: invalid.Field}
 	case errors.As(err, &offer):
 		return result{outcome: outcomeInvalid, words: offer.words, field: offer.field}
+	case errors.As(err, &claimed):
+		return result{outcome: outcomeRefused, words: claimedWords(claimed)}
 	case errors.Is(err, hitl.ErrPanel):
 		return result{outcome: outcomeRefused, words: saying("told.panel")}
 	case errors.Is(err, hitl.ErrNotFound):

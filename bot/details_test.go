@@ -16,18 +16,18 @@ import (
 
 // veiled is a record of a queue that is sensitive, or that warns of labels.
 func veiled(rec hitl.Record, sensitive bool, labels ...string) screened {
-	b := &Bot{cfg: Config{Queues: map[string]Queue{rec.Review.Queue: {Sensitive: sensitive, Distressing: labels}}}}
+	b := &Bot{cfg: Config{Desk: claimingDesk(), Queues: map[string]Queue{rec.Review.Queue: {Sensitive: sensitive, Distressing: labels}}}}
 	return b.screen(rec)
 }
 
 // lifted is one after somebody asked to see it.
 func lifted(rec hitl.Record, sensitive bool, labels ...string) screened {
-	b := &Bot{cfg: Config{Queues: map[string]Queue{rec.Review.Queue: {Sensitive: sensitive, Distressing: labels}}}}
+	b := &Bot{cfg: Config{Desk: claimingDesk(), Queues: map[string]Queue{rec.Review.Queue: {Sensitive: sensitive, Distressing: labels}}}}
 	return b.mask(rec)
 }
 
 func plainly(change ...func(*hitl.Record)) screened {
-	return (&Bot{}).screen(newRecord("rev_1", change...))
+	return (&Bot{cfg: Config{Desk: claimingDesk()}}).screen(newRecord("rev_1", change...))
 }
 
 // veiledCards are the cards of veiled items, and of twins.
@@ -104,7 +104,7 @@ func detailViews(l *language) map[string]slack.ModalViewRequest {
 		"modal_details_metadata":          detailsModal(l, details{screened: plainly(with(data)), at: at}),
 		"modal_details_64_kB_of_metadata": detailsModal(l, details{screened: plainly(with(large)), at: at}),
 		"modal_details_redacted":          detailsModal(l, details{screened: hidden(newRecord("rev_1", private, with(data), commented)), at: at}),
-		"modal_details_revealed":          detailsModal(l, details{screened: (&Bot{}).bare(newRecord("rev_1", private, with(data), commented)), at: raw}),
+		"modal_details_revealed":          detailsModal(l, details{screened: (&Bot{cfg: Config{Desk: claimingDesk()}}).bare(newRecord("rev_1", private, with(data), commented)), at: raw}),
 		"modal_details_sensitive":         detailsModal(l, details{screened: lifted(newRecord("rev_1", with(data)), true), at: shown}),
 		"modal_details_distressing":       detailsModal(l, details{screened: veiled(newRecord("rev_1", with(data)), true, "NEGATIVE"), at: at}),
 		"modal_details_distressing_shown": detailsModal(l, details{screened: lifted(newRecord("rev_1", with(data)), true, "NEGATIVE"), at: shown}),

@@ -23,7 +23,9 @@ type store struct {
 	entries   []hitl.Entry // of every item
 	twins     []hitl.Record
 	earlier   []hitl.Precedent
-	voices    map[string][]hitl.Voice                // by review and round
+	voices    map[string][]hitl.Voice // by review and round
+	skips     []hitl.Verdict
+	assigned  []hitl.Claim                           // those by somebody else
 	fail      map[string]func(context.Context) error // by method: called first
 }
 
@@ -143,6 +145,9 @@ func (s *store) Decide(ctx context.Context, d hitl.Decision, _ *hitl.Callback) (
 	k := fmt.Sprint(d.ReviewID, d.Round)
 	if standing, ok := s.decisions[k]; ok {
 		return standing, false, nil
+	}
+	if err := s.held(d.ReviewID, d.Reviewer); err != nil && d.Reviewer.Team != "" {
+		return hitl.Decision{}, false, err
 	}
 	s.decisions[k] = d
 	return d, true, nil

@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,7 +84,39 @@ func messages(l *language) map[string]message {
 		many.ByLabel = append(many.ByLabel, hitl.LabelStats{AILabel: strings.Repeat("<&>", 30) + l.number(i), Corrected: i})
 	}
 	return map[string]message{
-		"card_open": card(l, asIs("rev_1")),
+		"card_open":                card(l, asIs("rev_1")),
+		"card_open_claimed":        card(l, claimedNow(asIs("rev_1"))),
+		"card_open_without_claims": card(l, screened{Record: newRecord("rev_1")}),
+		"card_plain_open_claimed":  plainCard(l, claimedNow(asIs("rev_1"))),
+		"card_open_next":           scopedCard(l, claimedNow(asIs("rev_1")), "support"),
+		"next_recorded":            recorded(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), "support"),
+		"next_recorded_voice":      recorded(l, asIs("rev_1"), ""),
+		"next_nothing":             nextOffer(l, "", l.say("next.nothing")),
+		"next_nothing_in":          nextOffer(l, "support", l.say("next.nothing_in", "Queue", code(l, "support", maxNameUnits))),
+		"mine_none":                mineMessage(l, nil),
+		"mine":                     mineMessage(l, []held{{claimedNow(asIs("rev_1")), "https://x.slack.com/archives/C0REVIEW/p1000001"}, {rec: claimedNow(asIs("rev_2"))}}),
+		"mine_many":                mineMessage(l, slices.Repeat([]held{{rec: claimedNow(asIs("rev_1", func(r *hitl.Record) { r.Item.Source = hostile }))}}, maxMine+1)),
+		"notice_assigned":          assignedMessage(l, hitl.Notice{To: ana, Data: map[string]string{"by": "T0SLACKSIM/" + ana}}, claimedNow(asIs("rev_1")), "https://x.slack.com/archives/C0REVIEW/p1000001"),
+		"notice_assigned_over":     assignedMessage(l, hitl.Notice{To: ben, Data: map[string]string{"by": "T0SLACKSIM/" + ana}}, asIs("rev_1"), ""),
+		"notice_skipped_twice": skippedMessage(l, hitl.Notice{Data: map[string]string{"reasons": "unclear\nconflict_of_interest"}},
+			asIs("rev_1"), Owners{Users: []string{ana}}, "https://x.slack.com/archives/C0REVIEW/p1000001"),
+		"told_claimed":              told(claimedWords(&hitl.ClaimedError{By: hitl.Reviewer{Team: "T0SLACKSIM", User: ana}, Until: testTime})(l)),
+		"told_released":             nextOffer(l, "", l.say("told.released")),
+		"told_skipped":              nextOffer(l, "", l.say("told.skipped")),
+		"told_not_claimed":          told(l.say("told.not_claimed")),
+		"told_no_claims":            told(l.say("told.no_claims")),
+		"told_skip_voted":           told(l.say("told.skip_voted")),
+		"told_moved_on":             told(l.say("told.moved_on")),
+		"told_not_done":             told(l.say("told.not_done")),
+		"told_assigned":             told(l.say("told.assigned", "Who", who(l, hitl.Reviewer{User: ana}), "Until", clock(testTime))),
+		"told_assignee_no_reviewer": told(l.say("told.assignee_no_reviewer", "Who", who(l, hitl.Reviewer{User: ana}), "Queue", code(l, "a`b", maxNameUnits))),
+		"told_no_queues":            told(l.say("told.no_queues")),
+		"help_next":                 helpOnNamed(l, "next", l.say("command.next.one_queue")),
+		"help_next_no_queue":        helpOnNamed(l, "next", l.say("command.no_queue", "Word", "`x`", "Queues", queueNames(l, []string{"support"}))),
+		"help_mine":                 helpOnNamed(l, "mine", l.say("command.mine_alone", "Rest", "`x`")),
+		"help_assign":               helpOnNamed(l, "assign", l.say("command.assign.two")),
+		"help_assign_nobody":        helpOnNamed(l, "assign", l.say("command.assign.nobody", "Word", "`x`")),
+		"help_assign_no_review":     helpOnNamed(l, "assign", l.say("command.assign.no_review", "Word", "`x`")),
 		"card_open_urgent_rules": card(l, asIs("rev_1", func(r *hitl.Record) {
 			r.Review.Priority, r.Review.Round = hitl.PriorityUrgent, 2
 			r.Prediction.Confidence = 0.8499
@@ -253,13 +286,26 @@ func hidden(rec hitl.Record) screened {
 	if err != nil {
 		panic(err)
 	}
-	b := &Bot{redactors: map[string]*redactor{rec.Review.Queue: r}}
+	b := &Bot{redactors: map[string]*redactor{rec.Review.Queue: r}, cfg: Config{Desk: claimingDesk()}}
 	return b.screen(rec)
+}
+
+// claimingDesk is a desk whose queue has claims.
+func claimingDesk() *hitl.Desk {
+	return &hitl.Desk{Queues: map[string]hitl.QueueRules{"support": {ClaimFor: time.Minute}}}
 }
 
 // asIs is a record of a queue that hides nothing.
 func asIs(reviewID string, change ...func(*hitl.Record)) screened {
-	return screened{Record: newRecord(reviewID, change...)}
+	return screened{Record: newRecord(reviewID, change...), claimable: true}
+}
+
+// claimedNow is a record that Ana has for herself.
+func claimedNow(s screened) screened {
+	r := *s.Review
+	r.ClaimedBy, r.ClaimedUntil = hitl.Reviewer{Team: "T0SLACKSIM", User: ana}, testTime.Add(15*time.Minute)
+	s.Review, s.claimed = &r, true
+	return s
 }
 
 func told(words string) message { return message{Text: words, Blocks: []slack.Block{section(words)}} }
@@ -285,7 +331,7 @@ func panelOf(n int, saidAndChanged ...any) screened {
 			x(&rec)
 		}
 	}
-	return (&Bot{}).screen(rec)
+	return (&Bot{cfg: Config{Desk: &hitl.Desk{}}}).screen(rec)
 }
 
 func labelsOf(voices []hitl.Voice) (out []string) {
@@ -303,6 +349,7 @@ func views(l *language) map[string]slack.ModalViewRequest {
 		labels = append(labels, "topic "+l.number(i))
 	}
 	return map[string]slack.ModalViewRequest{
+		"modal_skip":       skipModal(l, data),
 		"modal_loading":    loading(l, l.say("modal.correct.title"), data),
 		"modal_correct":    correctModal(l, asIs("rev_1"), []string{"Sarcasm", strings.Repeat("a long reason ", 20)}, data),
 		"modal_no_reasons": correctModal(l, asIs("rev_1", failure0), nil, data),

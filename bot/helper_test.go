@@ -56,7 +56,10 @@ func newWorld(t *testing.T, change ...func(*setup)) *world {
 			Queues: map[string]Queue{"support": {
 				Channel: channel, Reviewers: Reviewers{Groups: []string{"S0REVIEWERS"}}, Reasons: []string{"Sarcasm", "Two topics"},
 			}},
-			Desk:  &hitl.Desk{Decisions: w.store, Reveals: w.store, Panels: w.store, Logger: slog.New(slog.DiscardHandler), Now: time.Now},
+			Desk: &hitl.Desk{
+				Decisions: w.store, Reveals: w.store, Panels: w.store, Claims: w.store, Skips: w.store,
+				Queues: map[string]hitl.QueueRules{"support": {ClaimFor: 15 * time.Minute}}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+			},
 			Cards: w.store, Waiting: w.queue, Stats: w.stats, Details: w.store, Observer: w.seen, Consumer: "test",
 			Poll: 20 * time.Millisecond, RetryFirst: 5 * time.Millisecond, RetryMost: 20 * time.Millisecond,
 			SweepEvery: 10 * time.Millisecond, StaleAfter: time.Hour, LookAgain: time.Millisecond, AnswerWithin: 2500 * time.Millisecond,

@@ -41,10 +41,13 @@ type userField struct {
 type container struct {
 	MessageTS string `json:"message_ts"`
 	ChannelID string `json:"channel_id"`
+	// IsEphemeral: only who clicked sees the message.
+	IsEphemeral bool `json:"is_ephemeral"`
 }
 
 type action struct {
 	ActionID string `json:"action_id"`
+	BlockID  string `json:"block_id"`
 	Value    string `json:"value"`
 }
 

@@ -79,7 +79,7 @@ func NewManifest(base *url.URL) Manifest {
 		Features: ManifestFeatures{
 			BotUser: ManifestBotUser{DisplayName: appName, AlwaysOnline: true},
 			SlashCommands: []ManifestCommand{{
-				Command: defaultCommand, URL: at(commandsPath), Description: "What waits for review, and how it goes", UsageHint: usageHint(),
+				Command: defaultCommand, URL: at(commandsPath), Description: "What waits for review, and how it goes", UsageHint: usageHint(), ShouldEscape: true, // people are named by their ids
 			}},
 		},
 		OAuth: ManifestOAuth{Scopes: ManifestScopes{Bot: Scopes()}},

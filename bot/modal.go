@@ -39,6 +39,9 @@ type viewData struct {
 	Page    int    `json:"page,omitempty"`  // of the text, from 0
 	Shown   bool   `json:"shown,omitempty"` // a veiled text is shown; that stands in the log
 	Raw     bool   `json:"raw,omitempty"`   // so is what its queue hides
+	// Of an ephemeral card: the response_url of the click, and what the next review is taken from.
+	Reply string `json:"reply,omitempty"`
+	Scope string `json:"scope,omitempty"`
 }
 
 func (d viewData) String() string {

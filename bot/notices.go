@@ -54,6 +54,10 @@ func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened) (m
 	switch n.Kind {
 	case hitl.NoticeAdjudicate:
 		return adjudicateMessage(l, rec, b.cfg.Queues[n.Queue].adjudicators(), b.cardLink(ctx, n.ReviewID)), true
+	case hitl.NoticeAssigned:
+		return assignedMessage(b.languageOf(ctx, n.To), n, rec, b.cardLink(ctx, n.ReviewID)), true
+	case hitl.NoticeSkipped:
+		return skippedMessage(l, n, rec, b.cfg.Queues[n.Queue].Owners, b.cardLink(ctx, n.ReviewID)), true
 	case hitl.NoticeReminder:
 		return reminder(l, n, rec, b.cardLink(ctx, n.ReviewID)), true
 	case hitl.NoticeEscalation:

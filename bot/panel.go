@@ -230,26 +230,6 @@ func adjudicateMessage(l *language, rec screened, who Reviewers, link string) me
 	return message{Text: words, Blocks: []slack.Block{section(words)}}
 }
 
-// cardLink returns the address of a review's card; empty when there is none, or Slack does not say.
-func (b *Bot) cardLink(ctx context.Context, reviewID string) string {
-	cards, err := b.cfg.Cards.Cards(ctx, reviewID)
-	if err != nil {
-		b.log.WarnContext(ctx, "card not found for a link", "review", reviewID, "error", err)
-		return ""
-	}
-	for _, c := range cards {
-		if c.State != hitl.CardPosted {
-			continue
-		}
-		link, err := b.api.permalink(ctx, c.Channel, c.TS)
-		if err == nil {
-			return link
-		}
-		b.log.WarnContext(ctx, "no link to a card", "review", reviewID, "error", err)
-	}
-	return ""
-}
-
 // mentions calls people and groups.
 func mentions(who Reviewers) string {
 	var words []string

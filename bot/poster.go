@@ -307,12 +307,10 @@ func plainCard(l *language, rec screened) message {
 	if rec.Gathering() {
 		text := l.say("card.plain.panel")
 		r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
-		return message{Text: text, Blocks: []slack.Block{section(text), slack.NewActionBlock("hitl_verdict", voteButton(l, r),
-			detailsButton(l, rec))}}
+		return message{Text: text, Blocks: []slack.Block{section(text), slack.NewActionBlock("hitl_verdict", voteButton(l, r)), tools(l, rec)}}
 	}
 	text := l.say("card.plain.open")
 	r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
 	return message{Text: text, Blocks: []slack.Block{section(text), slack.NewActionBlock("hitl_verdict",
-		slack.NewButtonBlockElement(actionOther, r.String(), plain(l.say("card.button.other"))),
-		detailsButton(l, rec))}}
+		slack.NewButtonBlockElement(actionOther, r.String(), plain(l.say("card.button.other")))), tools(l, rec)}}
 }

@@ -18,6 +18,9 @@ type screened struct {
 	veil       veil         // why the text is not there; after mask and bare, why it would not be
 	metadata   []datum      // of the item
 	hiddenData int          // how many parts are gone from that
+
+	claimed   bool // somebody has the review for themselves now
+	claimable bool // the queue has claims
 }
 
 // state loads a review's record.
@@ -85,6 +88,10 @@ func (b *Bot) mask(rec hitl.Record) screened {
 		d := *rec.Decision
 		d.Comment = text(d.Comment)
 		s.Decision = &d
+	}
+	if rec.Review != nil {
+		s.claimed = rec.Review.ClaimedBy.User != "" && rec.Review.Claimed(b.cfg.Now())
+		s.claimable = b.cfg.Desk.Queues[rec.Review.Queue].ClaimFor > 0
 	}
 	return s
 }

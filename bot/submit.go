@@ -13,6 +13,8 @@ import (
 func (b *Bot) submit(ctx context.Context, in interaction) answer {
 	var record func(context.Context, hitl.Verdict, func(screened) (label, reason string, err error)) result
 	switch in.View.CallbackID {
+	case viewSkip:
+		return b.submitSkip(ctx, in)
 	case viewCorrect:
 		record = b.decide
 	case viewVote:
@@ -36,6 +38,7 @@ func (b *Bot) submit(ctx context.Context, in interaction) answer {
 	switch res.outcome {
 	case outcomeAccepted, outcomeCorrected, outcomeVoted:
 		b.refreshSoon(ctx, r.Review)
+		b.goOn(ctx, in, data, func(l *language) message { return recorded(l, res.rec, data.Scope) })
 		return answer{}
 	case outcomeInvalid:
 		return fieldError(blockOf(res.field), res.words(l))
