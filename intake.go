@@ -57,6 +57,8 @@ type QueueRules struct {
 	UndoFor  time.Duration // how long whoever decided can take it back; 0: never
 	Panel    PanelRules    // which reviews are put before several people
 
+	BlindShare float64 // of the reviews, in [0, 1], that are judged without seeing what the model said
+
 	ReasonRequired  Requirement // which verdicts need a reason
 	CommentRequired Requirement // which verdicts need a comment
 }
@@ -143,6 +145,7 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 		Queue: rec.Route.Queue, Priority: rec.Route.Priority,
 	}
 	rec.Review.Panel = rules.Panel.size(rec.Review.ID)
+	rec.Review.Blind = drawBlind(rules.BlindShare, rec.Review.ID)
 	rules.begin(rec.Review, rec.Item.ReceivedAt)
 	return nil
 }
