@@ -40,3 +40,17 @@ func TestBlindDraw(t *testing.T) {
 		}
 	}
 }
+
+// What intake draws is what the ledger gets; a queue without a share has no blind reviews.
+func TestIntakeDrawsBlind(t *testing.T) {
+	t.Parallel()
+	for share, want := range map[float64]bool{0: false, 1: true} {
+		m := newMemory()
+		in := testIntake(m, &waiting{}, unsure)
+		in.Queues["support"] = QueueRules{BlindShare: share}
+		rec, _, err := in.Submit(t.Context(), Submission{Source: "shop", Text: "so so"})
+		if err != nil || rec.Review == nil || rec.Review.Blind != want || rec.Sealed() != want {
+			t.Errorf("share %v: %+v, %v", share, rec.Review, err)
+		}
+	}
+}
