@@ -58,6 +58,8 @@ type QueueRules struct {
 	MergeDuplicates bool          // near-identical items are decided together
 	Panel           PanelRules    // which reviews are put before several people
 
+	BlindShare float64 // of the reviews, in [0, 1], that are judged without seeing what the model said
+
 	ReasonRequired  Requirement // which verdicts need a reason
 	CommentRequired Requirement // which verdicts need a comment
 }
@@ -146,6 +148,7 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 		Queue: rec.Route.Queue, Priority: rec.Route.Priority,
 	}
 	rec.Review.Panel = rules.Panel.size(rec.Review.ID)
+	rec.Review.Blind = drawBlind(rules.BlindShare, rec.Review.ID)
 	rules.begin(rec.Review, rec.Item.ReceivedAt)
 	rec.Review.Twin = in.twin(rules, *rec)
 	return nil

@@ -100,8 +100,9 @@ func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where strin
 		        AND ($5 = '' OR NOT `+claimedByOther("$5", "$6")+`)
 		    FOR NO KEY UPDATE), won AS (
 		    INSERT INTO hitl.decisions (review_id, round, item_id, queue, ai_label, opened_at, status, label,
-		        reviewer_team, reviewer_user, reason, comment, at, context)
-		    SELECT r.id, r.round, r.item_id, r.queue, i.ai_label, r.opened_at, $3, $4, $5, $6, $7, $8, $9, $10::json
+		        reviewer_team, reviewer_user, reason, comment, at, context, blind)
+		    SELECT r.id, r.round, r.item_id, r.queue, i.ai_label, r.opened_at, $3, $4, $5, $6, $7, $8, $9, $10::json,
+		        r.blind AND r.round = 1 -- the card of a later round has shown what the model said
 		    FROM r JOIN hitl.items i ON i.id = r.item_id
 		    ON CONFLICT (review_id, round) DO NOTHING
 		    RETURNING item_id, queue)

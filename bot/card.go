@@ -141,9 +141,12 @@ func preview(l *language, text string) (shown, hidden string) {
 	return shown, l.say("card.goes_on", "N", len([]rune(text)))
 }
 
-// opinion is what the model said.
+// opinion is what the model said, or that it is not shown yet.
 func opinion(l *language, rec hitl.Record) string {
 	p := rec.Prediction
+	if rec.Sealed() {
+		return l.say("card.opinion.sealed")
+	}
 	if p.Label == "" {
 		return l.say("card.opinion.none")
 	}
@@ -241,11 +244,15 @@ func buttons(l *language, s screened) slack.Block {
 // verdictButtons are the answers that one person may give.
 func verdictButtons(l *language, rec hitl.Record, r ref) []slack.BlockElement {
 	var row []slack.BlockElement
-	if rec.Prediction.Label != "" {
+	if rec.Prediction.Label != "" && !rec.Sealed() {
 		row = append(row, button(l, actionAccept, rec.Prediction.Label, r).WithStyle(slack.StylePrimary))
 	}
 	for i, label := range suggestions(rec) {
-		row = append(row, button(l, fmt.Sprint(actionLabel, i), label, r))
+		b := button(l, fmt.Sprint(actionLabel, i), label, r)
+		if rec.Sealed() {
+			b.AccessibilityLabel = "" // its text says all: what would be a correction is not to be told
+		}
+		row = append(row, b)
 	}
 	return append(row, slack.NewButtonBlockElement(actionOther, r.String(), plain(l.say("card.button.other"))))
 }
@@ -270,7 +277,11 @@ func button(l *language, action, label string, r ref) *slack.ButtonBlockElement 
 const maxButtonUnits = 75
 
 // suggestions are the labels that get a button besides the model's own: the next most likely ones, or, without a prediction, the first.
+// Where the model's answer is not shown, they are the first in the model's order, its own among them or not.
 func suggestions(rec hitl.Record) []string {
+	if rec.Sealed() {
+		return rec.Labels[:min(len(rec.Labels), labelButtons+1)]
+	}
 	var labels []string
 	for _, s := range rec.Prediction.Scores {
 		labels = append(labels, s.Label)

@@ -85,7 +85,7 @@ func pager(l *language, page, count int) []slack.Block {
 
 // about is everything but the text.
 func (d details) about(l *language) []slack.Block {
-	blind := d.Review.Blind && open(d.Record)
+	blind := d.Sealed()
 	var blocks []slack.Block
 	if !blind {
 		blocks = append(blocks, section(opinion(l, d.Record)))

@@ -129,6 +129,8 @@ func messages(l *language) map[string]message {
 			r.Route.Triggers = []hitl.Trigger{hitl.TriggerSample}
 			r.Item.ExternalID = r.Item.ID
 		})),
+		"card_open_blind":       card(l, asIs("rev_1", blind)),
+		"card_blind_accepted":   card(l, asIs("rev_1", blind, decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
 		"card_open_model_error": card(l, asIs("rev_1", failure0)),
 		"card_open_no_labels":   card(l, asIs("rev_1", failure0, func(r *hitl.Record) { r.Labels = nil })),
 		"card_open_hostile": card(l, asIs("rev_1", func(r *hitl.Record) {

@@ -3,6 +3,7 @@ package bot
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,9 @@ func why(l *language, rec hitl.Record) string {
 	used := 0
 	for i, t := range rec.Route.Triggers {
 		word := trigger(l, t, rec)
+		if slices.Contains(words, word) {
+			continue
+		}
 		if used += units(word); used > maxWhyUnits && i > 0 {
 			words = append(words, l.say("more", "More", len(rec.Route.Triggers)-i))
 			break
@@ -67,12 +71,19 @@ func why(l *language, rec hitl.Record) string {
 	return strings.Join(words, "; ")
 }
 
+// trigger says why in words. Where the model's answer is not shown, a rule is not named, nor a label: either may tell it.
 func trigger(l *language, t hitl.Trigger, rec hitl.Record) string {
+	if _, ok := t.Rule(); rec.Sealed() && (ok || t == hitl.TriggerAlwaysReview) {
+		return l.say("why.policy")
+	}
 	if name, ok := t.Rule(); ok {
 		return l.say("why.rule", "Rule", code(l, name, maxNameUnits))
 	}
 	switch t {
 	case hitl.TriggerLowConfidence:
+		if rec.Sealed() {
+			return l.say("why.low_confidence.sealed")
+		}
 		confidence, threshold := percents(l, rec.Prediction.Confidence, rec.Route.Threshold)
 		return l.say("why.low_confidence", "Confidence", confidence, "Threshold", threshold)
 	case hitl.TriggerSample:
