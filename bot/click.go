@@ -17,6 +17,8 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	}
 	a := in.Actions[0] // Slack sends one
 	switch {
+	case in.View.Type == "home":
+		return b.homeClick(ctx, in, a)
 	case in.View.ID != "" && a.ActionID == actionReveal:
 		return b.revealInModal(ctx, in)
 	case in.View.ID != "":

@@ -56,6 +56,20 @@ type Statistics interface {
 	Stats(ctx context.Context, q hitl.StatsQuery) (hitl.Stats, error)
 }
 
+// Worklists is what the home tab lists. It is safe for concurrent use.
+type Worklists interface {
+	// Worklist returns one page of the reviews that wait in a queue.
+	Worklist(ctx context.Context, q hitl.WorkQuery) (hitl.Worklist, error)
+	// OpenLabels returns the model's labels of a queue's open reviews that are not blind, the most frequent first, 100 at most.
+	OpenLabels(ctx context.Context, queue string) ([]string, error)
+	// Waits returns what waits in some queues, in their order.
+	Waits(ctx context.Context, queues []string) ([]hitl.QueueWait, error)
+	// Claims returns the open reviews that a person has claimed, the claim that ends first at the front, limit at most.
+	Claims(ctx context.Context, who hitl.Reviewer, limit int) ([]hitl.Record, error)
+	// Batches returns what a person decided in batches and can still take back, the latest first.
+	Batches(ctx context.Context, who hitl.Reviewer) ([]hitl.Batch, error)
+}
+
 // Replays remembers keys for all replicas. It is safe for concurrent use.
 type Replays interface {
 	// First says whether a key has not been given to it within ttl, by anybody. It returns when ctx ends, at the latest.
@@ -67,7 +81,7 @@ type Observer interface {
 	// Called is called after each request to Slack. outcome is "ok", "ratelimited", "unclear" (the request may have had its effect:
 	// a timeout, a cut connection, a server error), or Slack's error code.
 	Called(method, outcome string, took time.Duration)
-	// Clicked is called once for each answer given to a person. surface is "button", "modal" or "command"; outcome is "accepted", "corrected",
+	// Clicked is called once for each answer given to a person. surface is "button", "modal", "command", "home" or "batch" (once for each review of it); outcome is "accepted", "corrected",
 	// "opened", "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became of wishes to see hidden
 	// parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed" (it had come before), and over Socket Mode "unreadable", "unknown" (of a
 	// type without use) and "unacknowledged" (Slack was not told that it was carried out, or it was not).
@@ -96,6 +110,8 @@ type Queue struct {
 	Reviewers Reviewers
 	Owners    Owners
 	OpenLimit int      // most open cards in the channel; default 10
+	// BatchLimit is how many reviews may be decided together in the home tab, 20 at most. 0: none.
+	BatchLimit int
 	Reasons   []string // canned reasons offered in the modal, up to 100; may be empty
 	// Redact are the kinds of personal data that are hidden from Slack: "email", "phone", "card", "iban". Default: none.
 	Redact []string
@@ -111,7 +127,7 @@ type Rate struct {
 	Burst int
 }
 
-// Config is what a Bot needs. Token, Queues, Desk, Cards, Waiting and Stats are required, and SigningSecrets or AppToken.
+// Config is what a Bot needs. Token, Queues, Desk, Cards, Waiting, Stats and Lists are required, and SigningSecrets or AppToken.
 type Config struct {
 	// Token is the bot token, xoxb-….
 	Token string
@@ -140,6 +156,7 @@ type Config struct {
 	Cards   Cards
 	Waiting Waiting
 	Stats   Statistics
+	Lists   Worklists
 
 	// Replays knows which requests of Slack's have come before, to any replica. Default: each process knows its own.
 	Replays Replays
@@ -251,8 +268,8 @@ var (
 
 // complete says whether all that the bot works with is there.
 func (c Config) complete() error {
-	if c.Desk == nil || c.Cards == nil || c.Waiting == nil || c.Stats == nil {
-		return errors.New("desk, cards, waiting and stats are required")
+	if c.Desk == nil || c.Cards == nil || c.Waiting == nil || c.Stats == nil || c.Lists == nil {
+		return errors.New("desk, cards, waiting, stats and lists are required")
 	}
 	return nil
 }
@@ -293,6 +310,9 @@ func (c Config) validate() error {
 		}
 		if q.OpenLimit < 1 {
 			bad("queue %q: open limit %d is less than 1", name, q.OpenLimit)
+		}
+		if q.BatchLimit < 0 || q.BatchLimit > homeRows {
+			bad("queue %q: batch limit %d is not within 0 and %d", name, q.BatchLimit, homeRows)
 		}
 		if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 {
 			bad("queue %q has no reviewers", name)

@@ -11,7 +11,11 @@ import (
 
 // submit carries out a modal that was sent: a closed modal means that the decision is recorded.
 func (b *Bot) submit(ctx context.Context, in interaction) answer {
-	if in.View.CallbackID != viewCorrect {
+	switch in.View.CallbackID {
+	case viewCorrect:
+	case viewBatch:
+		return b.submitBatch(ctx, in)
+	default:
 		return answer{}
 	}
 	l, _ := b.knownLanguage(ctx, in.User.ID) // since the modal was opened
