@@ -13,6 +13,8 @@ type Callback struct {
 	Source string
 	ItemID string
 	Body   []byte // JSON, signed as these very bytes
+	Round  int    // of the decision that it tells of; 0: of none
+	Hold   bool   // it is sent only when its decision cannot be undone any more
 }
 
 // CallbackState is where a callback stands.
@@ -22,11 +24,15 @@ type CallbackState string
 const (
 	CallbackPending   CallbackState = "pending"
 	CallbackDelivered CallbackState = "delivered"
-	CallbackDead      CallbackState = "dead" // given up; `hitl callbacks retry` revives it
+	CallbackDead      CallbackState = "dead"      // given up; `hitl callbacks retry` revives it
+	CallbackWithdrawn CallbackState = "withdrawn" // its decision was undone before it was sent; it never will be
 )
 
-// eventType is the callback's "type" field.
-const eventType = "item.decided"
+// What a callback's "type" field says.
+const (
+	eventDecided  = "item.decided"
+	eventReopened = "item.reopened" // a decision that the upstream may have been told of was taken back
+)
 
 // CallbackItem is an item as callbacks and the API show it. The text is left out: the upstream has it.
 type CallbackItem struct {
@@ -51,6 +57,10 @@ type CallbackItem struct {
 
 // newCallback builds the callback of a record that has its answer.
 func newCallback(r Record) (Callback, error) {
+	return newCallbackItem(r).callback(eventDecided)
+}
+
+func newCallbackItem(r Record) CallbackItem {
 	c := CallbackItem{
 		ID: r.Item.ID, Source: r.Item.Source, ExternalID: r.Item.ExternalID,
 		Status: r.Status(), Label: r.Label(), AILabel: r.Prediction.Label, Confidence: r.Prediction.Confidence,
@@ -63,13 +73,25 @@ func newCallback(r Record) (Callback, error) {
 	if d := r.Decision; d != nil {
 		c.Reviewer, c.Reason, c.Comment, c.Round = d.Reviewer.String(), d.Reason, d.Comment, d.Round
 	}
+	return c
+}
+
+// newReopened builds the callback that follows a decision which the upstream may know, and which was taken back. It has the round of that
+// decision, and as the time of its own when it was taken back, so that round and time order all callbacks of an item.
+func newReopened(r Record, taken Reopening) (Callback, error) {
+	r.Decision = &Decision{Round: taken.Round, Status: HumanReview, Reviewer: taken.By, Reason: taken.Reason, At: taken.At}
+	return newCallbackItem(r).callback(eventReopened)
+}
+
+// callback is what tells an upstream of an item.
+func (c CallbackItem) callback(event string) (Callback, error) {
 	body, err := json.Marshal(struct {
 		Type      string       `json:"type"`
 		Timestamp time.Time    `json:"timestamp"`
 		Data      CallbackItem `json:"data"`
-	}{eventType, c.DecidedAt, c})
+	}{event, c.DecidedAt, c})
 	if err != nil {
 		return Callback{}, fmt.Errorf("write callback body: %w", err)
 	}
-	return Callback{ID: NewID("msg", r.DecidedAt()), Source: r.Item.Source, ItemID: r.Item.ID, Body: body}, nil
+	return Callback{ID: NewID("msg", c.DecidedAt), Source: c.Source, ItemID: c.ID, Body: body, Round: c.Round}, nil
 }

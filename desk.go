@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 )
@@ -30,9 +31,13 @@ const (
 // person may decide is the caller's to check, at the time of the click.
 type Desk struct {
 	Decisions Decisions
-	Reveals   Reveals // nil: nothing can be revealed
+	Reveals   Reveals    // nil: nothing can be revealed
+	Panels    Panels     // nil: there are no panels
+	Reopens   Reopens    // nil: nothing can be undone
+	Notes     NoteKeeper // nil: no notes are kept
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
+	Amends    map[string]bool // of those, the ones that are told at once, and told again when a decision is undone; others are told when it cannot be undone any more
 	Observer  Observer        // may be nil
 	Logger    *slog.Logger
 	Now       func() time.Time
@@ -46,8 +51,12 @@ func (d *Desk) Review(ctx context.Context, reviewID string) (Record, error) {
 // Decide makes a verdict the decision of its round and returns the record with it after the commit. Saying the same again is no
 // error. Correcting to the model's own label is accepting.
 //
-// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words;
-// *AlreadyDecidedError when another decision stands. After any other error the outcome is unknown and the same verdict may be given again.
+// A review before a panel is decided by nobody alone, unless the panel is complete and came to no majority; then the caller makes sure that the
+// person is one of its adjudicators.
+//
+// Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words, a reason or a comment that
+// the queue wants and that is missing; ErrPanel; *AlreadyDecidedError when another decision stands; ErrRoundOver when the round's was undone. After
+// any other error the outcome is unknown and the same verdict may be given again.
 func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 	rec, err := d.Decisions.Review(ctx, v.ReviewID)
 	if err != nil {
@@ -56,6 +65,19 @@ func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 	decision, err := d.decision(rec, v)
 	if err != nil {
 		return rec, err
+	}
+	if rec.Gathering() && decision.Round == rec.Review.Round {
+		return rec, ErrPanel
+	}
+	if rec.Adjudicated() {
+		decision.Context = maps.Clone(decision.Context)
+		if decision.Context == nil {
+			decision.Context = map[string]string{}
+		}
+		decision.Context["adjudicated"] = "true"
+	}
+	if d.Reopens != nil && rec.Review.Panel <= 1 { // what a panel came to is nobody's own to take back
+		decision.UndoFor = d.Queues[rec.Review.Queue].UndoFor
 	}
 	return d.commit(ctx, rec, decision)
 }
@@ -90,22 +112,21 @@ func (d *Desk) decision(rec Record, v Verdict) (Decision, error) {
 	default:
 		return Decision{}, &InvalidError{"verdict", fmt.Sprintf("%q is not known", v.Kind)}
 	}
-	return dec, nil
+	return dec, d.Queues[rec.Review.Queue].complete(dec)
 }
 
 func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, error) {
+	if dec.Round < rec.Review.Round {
+		return rec, ErrRoundOver
+	}
 	if standing := rec.Decision; standing != nil && standing.Round == dec.Round {
 		return rec, lost(*standing, dec)
 	}
 	next := rec
 	next.Decision = &dec
-	var callback *Callback
-	if d.Callbacks[rec.Item.Source] {
-		c, err := newCallback(next)
-		if err != nil {
-			return rec, err
-		}
-		callback = &c
+	callback, err := d.callback(next)
+	if err != nil {
+		return rec, err
 	}
 	standing, won, err := d.Decisions.Decide(ctx, dec, callback)
 	if err != nil {
@@ -113,7 +134,7 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 	}
 	next.Decision = &standing
 	review := *rec.Review
-	review.State = closedState(standing.Status)
+	review.State, review.UndoUntil = closedState(standing.Status), standing.UndoUntil
 	next.Review = &review
 	if !won {
 		return next, lost(standing, dec)
@@ -122,6 +143,19 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 		d.Observer.Decided(next)
 	}
 	return next, nil
+}
+
+// callback is what tells a record's upstream of its decision; nil: nobody is told.
+func (d *Desk) callback(rec Record) (*Callback, error) {
+	if !d.Callbacks[rec.Item.Source] {
+		return nil, nil
+	}
+	c, err := newCallback(rec)
+	if err != nil {
+		return nil, err
+	}
+	c.Hold = rec.Decision.UndoFor > 0 && !d.Amends[rec.Item.Source]
+	return &c, nil
 }
 
 // closedState is what a review becomes by a decision.

@@ -22,6 +22,8 @@ var (
 	ErrConflict = errors.New("the same source and id were used before with another text, metadata or subject")
 	// ErrAlreadyDecided is what an *AlreadyDecidedError is.
 	ErrAlreadyDecided = errors.New("already decided")
+	// ErrRoundOver says that a verdict was on a round whose decision was undone. It is an ErrAlreadyDecided.
+	ErrRoundOver = fmt.Errorf("the review was opened again: that round is %w", ErrAlreadyDecided)
 	// ErrNoRoom says that a channel already holds as many open cards as it may.
 	ErrNoRoom = errors.New("channel is full")
 	// ErrPosted says that the review already has its card.

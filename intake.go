@@ -47,6 +47,19 @@ type Source struct {
 type QueueRules struct {
 	ExpireAfter time.Duration // 0: reviews never expire
 	Backlog     int           // most open reviews; 0: no limit
+	Panel       PanelRules    // which reviews are put before several people
+	UndoFor     time.Duration // how long whoever decided can take it back; 0: never
+
+	ReasonRequired  Requirement // which verdicts need a reason
+	CommentRequired Requirement // which verdicts need a comment
+}
+
+// begin makes a review wait for a verdict from a time on: what is due, and when.
+func (q QueueRules) begin(r *Review, at time.Time) {
+	r.State, r.OpenedAt, r.ExpiresAt = ReviewOpen, at, time.Time{}
+	if q.ExpireAfter > 0 {
+		r.ExpiresAt = at.Add(q.ExpireAfter)
+	}
 }
 
 // Intake takes submissions in. It is safe for concurrent use; its fields must not change once it is used.
@@ -127,12 +140,11 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 		return err
 	}
 	rec.Review = &Review{
-		ID: NewID("rev", rec.Item.ReceivedAt), ItemID: rec.Item.ID, Round: 1, State: ReviewOpen,
-		Queue: rec.Route.Queue, Priority: rec.Route.Priority, OpenedAt: rec.Item.ReceivedAt, Panel: 1,
+		ID: NewID("rev", rec.Item.ReceivedAt), ItemID: rec.Item.ID, Round: 1,
+		Queue: rec.Route.Queue, Priority: rec.Route.Priority,
 	}
-	if rules.ExpireAfter > 0 {
-		rec.Review.ExpiresAt = rec.Item.ReceivedAt.Add(rules.ExpireAfter)
-	}
+	rec.Review.Panel = rules.Panel.size(rec.Review.ID)
+	rules.begin(rec.Review, rec.Item.ReceivedAt)
 	return nil
 }
 

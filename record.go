@@ -12,6 +12,10 @@ type Record struct {
 	Route      Route
 	Review     *Review   // nil when accepted at once; else the latest round
 	Decision   *Decision // nil while open
+	// Voices are the verdicts of the review's round, if it has a panel, the oldest first. Before there is a decision nobody may be shown who said
+	// what, and before the panel is complete not even what was said.
+	Voices []Voice
+	Notes  []Note // on the review, the oldest first; none of an erased item
 }
 
 // Status is where the item stands now.

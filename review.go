@@ -26,7 +26,7 @@ type Review struct {
 
 	ClaimedBy    Reviewer  // zero: nobody
 	ClaimedUntil time.Time // a claim is over by itself; zero: there was none
-	UndoUntil    time.Time // of a closed review: until when its decision can be taken back; zero: it cannot
+	UndoUntil    time.Time // of a closed review: until when its decision can be taken back; zero: it cannot, or not any more
 	RemindAt     time.Time // zero: no reminder is to come
 	EscalateAt   time.Time // zero: no escalation is to come
 	Panel        int       // how many independent verdicts it takes; 1: the first one decides
@@ -89,6 +89,11 @@ type Decision struct {
 	Comment  string
 	At       time.Time
 	Context  map[string]string
+
+	// UndoFor is how long the decision can be undone from its commit on, and UndoUntil when that ends, as the commit found by the database's
+	// clock. They stand with the review and not with the decision: one that is read from the record has neither.
+	UndoFor   time.Duration
+	UndoUntil time.Time
 }
 
 // Same says whether two decisions give the same answer by the same reviewer: a double click, not a race lost.

@@ -35,6 +35,9 @@ type Stats struct {
 	ByReviewer []ReviewerStats `json:"by_reviewer"`
 	ByLabel    []LabelStats    `json:"by_label"`
 	Buckets    []StatsBucket   `json:"buckets"` // at most 20, equal in width, oldest first
+
+	// Panels say how far the verdicts of panels that were decided in the period agree, queue by queue; empty without any.
+	Panels []Agreement `json:"panels,omitempty"`
 }
 
 // TriggerCount says how many items of the period had a trigger.

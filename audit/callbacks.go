@@ -24,12 +24,13 @@ type CallbackStatus struct {
 	DeliveredAt *time.Time         `json:"delivered_at,omitempty"`
 	NextAt      time.Time          `json:"next_at"`          // of a pending one: no attempt begins earlier
 	Erased      bool               `json:"erased,omitempty"` // its item was; unless pending it has no body any more and cannot be sent again
+	Round       int                `json:"round,omitempty"`  // of the decision that it tells of
 }
 
 // Callbacks returns the callbacks in a state, the newest first, limit at most.
 func (s *Store) Callbacks(ctx context.Context, state hitl.CallbackState, limit int) ([]CallbackStatus, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT id, source, item_id, state, attempts, last_error, created_at, delivered_at, next_at, erased
+		SELECT id, source, item_id, state, attempts, last_error, created_at, delivered_at, next_at, erased, round
 		FROM hitl.callbacks WHERE state = $1 ORDER BY id DESC LIMIT $2`, state, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list callbacks: %w", err)
@@ -95,13 +96,29 @@ type claimed struct {
 	attempt int
 }
 
-// claim counts an attempt before it is made. It returns nil when there is nothing to do; with a wait, not now. It is the callback's one job
+// queueCallback inserts a callback that is sent from a time on, or (nil) at once. The caller holds its review's lock, so that callbacks of one item
+// are created in the order of what they tell.
+func queueCallback(b *pgx.Batch, c hitl.Callback, sendAt *time.Time) {
+	b.Queue(`
+		INSERT INTO hitl.callbacks (id, source, item_id, body, round, created_at, next_at)
+		VALUES ($1, $2, $3, $4, $5, clock_timestamp(), coalesce($6, now()))`, c.ID, c.Source, c.ItemID, c.Body, c.Round, sendAt)
+}
+
+// earlier are the callbacks of the same item that hitl.callbacks AS c must not overtake.
+const earlier = `hitl.callbacks e WHERE e.item_id = c.item_id AND e.state = 'pending' AND (e.created_at, e.id) < (c.created_at, c.id)`
+
+// earlierPoll is how soon a callback looks again whether the one before it is through, when that is being sent.
+const earlierPoll = 200 * time.Millisecond
+
+// claim counts an attempt before it is made. It returns nil when there is nothing to do; with a wait, not now: its time has not come, or an
+// earlier callback of its item is on its way. It is the callback's one job
 // that keeps other workers away while the attempt lasts; should that be given out again meanwhile, the number of the attempt says which one's
 // failure counts.
 func (s *Store) claim(ctx context.Context, id string) (*claimed, time.Duration, error) {
 	c := claimed{Callback: hitl.Callback{ID: id}}
 	err := s.pool.QueryRow(ctx, `
-		UPDATE hitl.callbacks SET attempts = attempts + 1 WHERE id = $1 AND state = 'pending' AND next_at <= now()
+		UPDATE hitl.callbacks c SET attempts = attempts + 1
+		WHERE id = $1 AND state = 'pending' AND next_at <= now() AND NOT EXISTS (SELECT FROM `+earlier+`)
 		RETURNING source, item_id, body, attempts`, id).Scan(&c.Source, &c.ItemID, &c.Body, &c.attempt)
 	if err == nil {
 		return &c, 0, nil
@@ -110,15 +127,22 @@ func (s *Store) claim(ctx context.Context, id string) (*claimed, time.Duration, 
 		return nil, 0, fmt.Errorf("claim callback: %w", err)
 	}
 	var wait float64
+	var behind bool
 	err = s.pool.QueryRow(ctx, `
-		SELECT extract(epoch FROM next_at - now())::float8 FROM hitl.callbacks WHERE id = $1 AND state = 'pending'`, id).Scan(&wait)
+		SELECT extract(epoch FROM greatest(c.next_at, before.next_at) - now())::float8, before.next_at IS NOT NULL
+		FROM hitl.callbacks c, LATERAL (SELECT max(e.next_at) AS next_at FROM `+earlier+`) before
+		WHERE c.id = $1 AND c.state = 'pending'`, id).Scan(&wait, &behind)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, 0, nil
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("read callback: %w", err)
 	}
-	return nil, max(time.Duration(wait*float64(time.Second)), time.Millisecond), nil
+	least := time.Millisecond
+	if behind {
+		least = earlierPoll
+	}
+	return nil, max(time.Duration(wait*float64(time.Second)), least), nil
 }
 
 // retryLater leaves a callback pending until its next attempt. An attempt that came too late to matter changes nothing.

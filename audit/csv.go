@@ -17,7 +17,7 @@ func newCSV(w io.Writer) (write func(Exported) error, flush func() error, err er
 	err = out.Write([]string{
 		"item_id", "external_id", "source", "text", "status", "ai_label", "confidence", "probabilities", "label", "reviewer", "reason",
 		"comment", "queue", "round", "triggers", "received_at", "opened_at", "decided_at", "model", "policy", "inclusion",
-		"erased_at",
+		"erased_at", "notes",
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("write header: %w", err)
@@ -32,6 +32,7 @@ func newCSV(w io.Writer) (write func(Exported) error, flush func() error, err er
 			string(probabilities), defuse(e.Label), defuse(e.Reviewer), defuse(e.Reason), defuse(e.Comment), defuse(e.Queue),
 			strconv.Itoa(e.Round), defuse(strings.Join(e.Triggers, " ")), moment(&e.ReceivedAt), moment(e.OpenedAt), moment(e.DecidedAt),
 			defuse(e.Model), defuse(e.Policy), number(e.Inclusion), moment(e.ErasedAt),
+			defuse(joinNotes(e.Notes)),
 		})
 	}
 	flush = func() error {
@@ -39,6 +40,15 @@ func newCSV(w io.Writer) (write func(Exported) error, flush func() error, err er
 		return out.Error()
 	}
 	return write, flush, nil
+}
+
+// joinNotes puts all notes into one cell, each on a line of its own that begins with who wrote it and when.
+func joinNotes(notes []ExportedNote) string {
+	lines := make([]string, len(notes))
+	for i, n := range notes {
+		lines[i] = n.Author + " " + moment(&n.At) + ": " + n.Text
+	}
+	return strings.Join(lines, "\n")
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }

@@ -14,9 +14,11 @@ import (
 
 // Decide commits a decision with its log entry, its callback (if any) and the refresh of the review's card in one transaction,
 // unless its round has a decision or is not the open one: then it changes nothing. It returns the decision that stands and whether it
-// is this one. Errors: hitl.ErrNotFound, *hitl.InvalidError for a round that never was; after any other the outcome is unknown.
+// is this one. Errors: hitl.ErrNotFound, hitl.ErrRoundOver for a round that was undone, *hitl.InvalidError for one that never was; after any other
+// the outcome is unknown.
 //
-// No lock decides who wins: of concurrent inserts under one primary key, one succeeds.
+// The primary key decides who wins: of concurrent inserts under it, one succeeds. The review is locked before, as everywhere, so that whoever
+// holds it and decides, as the last voice of a panel does, waits for nobody. Before a panel is complete only its end in time or by erasure counts.
 func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hitl.Callback) (hitl.Decision, bool, error) {
 	where, err := toJSON("decision context", decision.Context)
 	if err != nil {
@@ -50,31 +52,36 @@ func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hi
 	}
 	s.backlog.add(won.queue, won.source, -1)
 	s.waits.wake(won.itemID)
+	decision.UndoUntil = orNever(won.undoUntil)
 	return decision, true, nil
 }
 
 // wonReview is what the winner needs to know of its review.
 type wonReview struct {
 	itemID, source, queue string
-	secret                []byte // the item's erasable key
+	secret                []byte     // the item's erasable key
+	undoUntil             *time.Time // nil: it cannot be undone
 }
 
 // insertDecision returns nil when another decision stands, or the round is not open.
 func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where string) (*wonReview, error) {
 	var w wonReview
 	err := tx.QueryRow(ctx, `
-		WITH won AS (
+		WITH r AS (
+		    SELECT r.* FROM hitl.reviews r
+		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open'
+		        AND (r.panel = 1 OR $3 IN ('EXPIRED', 'CANCELLED') OR r.panel <= (`+countVoices+`))
+		    FOR NO KEY UPDATE), won AS (
 		    INSERT INTO hitl.decisions (review_id, round, item_id, queue, ai_label, opened_at, status, label,
 		        reviewer_team, reviewer_user, reason, comment, at, context)
 		    SELECT r.id, r.round, r.item_id, r.queue, i.ai_label, r.opened_at, $3, $4, $5, $6, $7, $8, $9, $10::json
-		    FROM hitl.reviews r JOIN hitl.items i ON i.id = r.item_id
-		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open'
+		    FROM r JOIN hitl.items i ON i.id = r.item_id
 		    ON CONFLICT (review_id, round) DO NOTHING
 		    RETURNING item_id, queue)
-		SELECT w.item_id, i.source, w.queue, x.key
+		SELECT w.item_id, i.source, w.queue, x.key, CASE WHEN $11::bigint > 0 THEN now() + $11 * interval '1 microsecond' END
 		FROM won w JOIN hitl.items i ON i.id = w.item_id LEFT JOIN hitl.item_texts x ON x.item_id = w.item_id`,
-		d.ReviewID, d.Round, d.Status, d.Label, d.Reviewer.Team, d.Reviewer.User, d.Reason, d.Comment, d.At, where,
-	).Scan(&w.itemID, &w.source, &w.queue, &w.secret)
+		d.ReviewID, d.Round, d.Status, d.Label, d.Reviewer.Team, d.Reviewer.User, d.Reason, d.Comment, d.At, where, d.UndoFor.Microseconds(),
+	).Scan(&w.itemID, &w.source, &w.queue, &w.secret, &w.undoUntil)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -101,8 +108,8 @@ func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.
 	}
 	// The review before its card: the order of locks.
 	tag, err := tx.Exec(ctx, `
-		UPDATE hitl.reviews SET state = $3, closed_at = $4, version = version + 1 WHERE id = $1 AND round = $2 AND state = 'open'`,
-		d.ReviewID, d.Round, state, d.At)
+		UPDATE hitl.reviews SET state = $3, closed_at = $4, undo_until = $5, version = version + 1 WHERE id = $1 AND round = $2 AND state = 'open'`,
+		d.ReviewID, d.Round, state, d.At, w.undoUntil)
 	if err != nil {
 		return fmt.Errorf("close review: %w", err)
 	}
@@ -116,16 +123,22 @@ func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.
 		SELECT i.id, $2, $3, i.text_ref, i.ai_label, i.confidence, $4, $5, coalesce(m.version, ''), i.policy, $6::json
 		FROM hitl.items i LEFT JOIN hitl.model_versions m ON m.id = i.model_id WHERE i.id = $1`,
 		w.itemID, d.At, d.Status, d.Label, d.Reviewer.String(), entry)
+	var sendAt *time.Time
 	if callback != nil {
-		batch.Queue(`INSERT INTO hitl.callbacks (id, source, item_id, body) VALUES ($1, $2, $3, $4)`,
-			callback.ID, callback.Source, callback.ItemID, callback.Body)
+		if callback.Hold {
+			sendAt = w.undoUntil
+		}
+		queueCallback(batch, *callback, sendAt)
 	}
 	results := tx.SendBatch(ctx, batch)
 	cards, err := results.Exec()
 	if err := errors.Join(err, results.Close()); err != nil {
 		return fmt.Errorf("record decision: %w", err)
 	}
-	return s.insertEffects(ctx, tx, callback, d.ReviewID, cards.RowsAffected() > 0)
+	if err := s.insertEffects(ctx, tx, callback, sendAt, d.ReviewID, cards.RowsAffected() > 0); err != nil || w.undoUntil == nil {
+		return err
+	}
+	return s.refreshAt(ctx, tx, d.ReviewID, w.undoUntil.Add(undoneLate)) // without the button
 }
 
 // decisionContext is what the log keeps of how a decision came about. Of a comment, which may have to be erased, that is a commitment.
@@ -143,20 +156,23 @@ func decisionContext(w wonReview, d hitl.Decision) map[string]any {
 	return c
 }
 
-// standing returns the decision that a lost one lost to: its round's, or else the review's latest.
+// standing returns the decision that a lost one lost to: its round's, or else the review's latest. hitl.ErrRoundOver says that its round's was
+// undone.
 func (s *Store) standing(ctx context.Context, lost hitl.Decision) (hitl.Decision, error) {
 	var d decisionColumns
-	var round *int
+	var round, now *int
 	err := s.pool.QueryRow(ctx, `
-		SELECT d.round, d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
+		SELECT r.round, d.round, d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
 		FROM hitl.reviews r LEFT JOIN hitl.decisions d ON d.review_id = r.id
 		WHERE r.id = $1 ORDER BY d.round = $2 DESC NULLS LAST, d.round DESC LIMIT 1`, lost.ReviewID, lost.Round,
-	).Scan(&round, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
+	).Scan(&now, &round, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return hitl.Decision{}, hitl.ErrNotFound
 	case err != nil:
 		return hitl.Decision{}, fmt.Errorf("read standing decision: %w", err)
+	case lost.Round > 0 && lost.Round < *now:
+		return hitl.Decision{}, hitl.ErrRoundOver
 	case round == nil:
 		return hitl.Decision{}, &hitl.InvalidError{Field: "round", Reason: fmt.Sprintf("%d is not the open one", lost.Round)}
 	}

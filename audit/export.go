@@ -18,8 +18,8 @@ type ExportKind string
 
 // The kinds of export.
 const (
-	ExportCorrections ExportKind = "corrections" // decisions that gave another label than the model's, with the text
-	ExportDecisions   ExportKind = "decisions"   // every decision, with the text
+	ExportCorrections ExportKind = "corrections" // decisions that stand and gave another label than the model's, with the text
+	ExportDecisions   ExportKind = "decisions"   // every decision that stands, with the text
 	ExportItems       ExportKind = "items"       // every item, with its text and, if there is one, the decision of its latest round
 )
 
@@ -67,13 +67,22 @@ type Exported struct {
 	Policy        string             `json:"policy"`
 	Inclusion     float64            `json:"inclusion"` // probability with which an item like this is reviewed; weigh by its inverse
 	ErasedAt      *time.Time         `json:"erased_at,omitempty"`
+	Notes         []ExportedNote     `json:"notes,omitempty"`
+}
+
+// ExportedNote is a note on the review, as written in the thread of its card.
+type ExportedNote struct {
+	Author string    `json:"author"`
+	At     time.Time `json:"at"`
+	Text   string    `json:"text"`
 }
 
 const exportColumns = `
 	SELECT i.id, i.external_id, i.source, coalesce(x.text, ''), coalesce(d.status, i.status), i.ai_label, i.confidence, i.scores,
 	    CASE WHEN d.status IS NOT NULL THEN d.label WHEN i.status = 'AI_ACCEPTED' THEN i.ai_label ELSE '' END,
 	    coalesce(d.reviewer_team, ''), coalesce(d.reviewer_user, ''), coalesce(d.reason, ''), coalesce(d.comment, ''), i.queue,
-	    coalesce(d.round, 0), i.triggers, i.received_at, %s, d.at, coalesce(m.version, ''), i.policy, i.inclusion, i.erased_at
+	    coalesce(d.round, 0), i.triggers, i.received_at, %s, d.at, coalesce(m.version, ''), i.policy, i.inclusion, i.erased_at,
+	    ` + notesSelect + `
 `
 
 const exportJoins = `
@@ -83,7 +92,8 @@ const exportJoins = `
 
 // exportSQL returns the query of a kind; its parameters are the bounds, NULL for none.
 func exportSQL(kind ExportKind) (string, error) {
-	fromDecisions := fmt.Sprintf(exportColumns, "d.opened_at") + `FROM hitl.decisions d JOIN hitl.items i ON i.id = d.item_id ` + exportJoins +
+	fromDecisions := fmt.Sprintf(exportColumns, "d.opened_at") + `FROM hitl.decisions d JOIN hitl.items i ON i.id = d.item_id
+		JOIN hitl.reviews r ON r.id = d.review_id AND r.round = d.round ` + exportJoins +
 		`WHERE ($1::timestamptz IS NULL OR d.at >= $1) AND ($2::timestamptz IS NULL OR d.at < $2) `
 	const order = ` ORDER BY d.at, d.review_id, d.round`
 	switch kind {
@@ -145,11 +155,11 @@ func (s *Store) Export(ctx context.Context, w io.Writer, q ExportQuery) (rows in
 
 func scanExported(row pgx.Rows) (Exported, error) {
 	var e Exported
-	var scores []byte
+	var scores, notes []byte
 	var reviewer hitl.Reviewer
 	err := row.Scan(&e.ItemID, &e.ExternalID, &e.Source, &e.Text, &e.Status, &e.AILabel, &e.Confidence, &scores, &e.Label,
 		&reviewer.Team, &reviewer.User, &e.Reason, &e.Comment, &e.Queue, &e.Round, &e.Triggers, &e.ReceivedAt, &e.OpenedAt, &e.DecidedAt,
-		&e.Model, &e.Policy, &e.Inclusion, &e.ErasedAt)
+		&e.Model, &e.Policy, &e.Inclusion, &e.ErasedAt, &notes)
 	if err != nil {
 		return e, fmt.Errorf("read row: %w", err)
 	}
@@ -160,6 +170,13 @@ func scanExported(row pgx.Rows) (Exported, error) {
 	e.Probabilities = make(map[string]float64, len(list))
 	for _, s := range list {
 		e.Probabilities[s.Label] = s.Probability
+	}
+	written, err := readNotes(notes)
+	if err != nil {
+		return e, fmt.Errorf("read notes of %s: %w", e.ItemID, err)
+	}
+	for _, n := range written {
+		e.Notes = append(e.Notes, ExportedNote{n.Author.String(), n.At, n.Text})
 	}
 	e.Reviewer, e.ReceivedAt = reviewer.String(), e.ReceivedAt.UTC()
 	for _, t := range []*time.Time{e.OpenedAt, e.DecidedAt, e.ErasedAt} {

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
@@ -56,11 +57,15 @@ func liveStates() []rivertype.JobState {
 	}
 }
 
-// insertEffects inserts the jobs that a decision calls for.
-func (s *Store) insertEffects(ctx context.Context, tx pgx.Tx, callback *hitl.Callback, reviewID string, card bool) error {
+// insertEffects inserts the jobs that a decision calls for: its callback's, for a time or (nil) for now, and its card's.
+func (s *Store) insertEffects(ctx context.Context, tx pgx.Tx, callback *hitl.Callback, sendAt *time.Time, reviewID string, card bool) error {
 	var jobs []river.InsertManyParams
 	if callback != nil {
-		jobs = append(jobs, river.InsertManyParams{Args: callbackJob{ID: callback.ID}})
+		job := river.InsertManyParams{Args: callbackJob{ID: callback.ID}}
+		if sendAt != nil {
+			job.InsertOpts = &river.InsertOpts{ScheduledAt: *sendAt}
+		}
+		jobs = append(jobs, job)
 	}
 	if card {
 		jobs = append(jobs, river.InsertManyParams{Args: cardJob{ReviewID: reviewID}})
@@ -70,6 +75,14 @@ func (s *Store) insertEffects(ctx context.Context, tx pgx.Tx, callback *hitl.Cal
 	}
 	if _, err := s.jobs.InsertManyFastTx(ctx, tx, jobs); err != nil {
 		return fmt.Errorf("insert effects: %w", err)
+	}
+	return nil
+}
+
+// refreshAt inserts a refresh of a review's card that is due at a time.
+func (s *Store) refreshAt(ctx context.Context, tx pgx.Tx, reviewID string, at time.Time) error {
+	if _, err := s.jobs.InsertTx(ctx, tx, cardJob{ReviewID: reviewID}, &river.InsertOpts{ScheduledAt: at}); err != nil {
+		return fmt.Errorf("insert card refresh: %w", err)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"hitl/audit/verify"
 )
 
-// Prove returns the proofs that an item's log entries are in the log of the latest checkpoint, oldest first; entries that are newer
+// Prove returns the proofs that an item's log entries, those that Log returns, are in the log of the latest checkpoint, oldest first; entries that are newer
 // than the checkpoint have none yet. Nothing is signed here, and the checkpoint's signature is not checked.
 func (s *Store) Prove(ctx context.Context, itemID string) (hitl.LogProof, error) {
 	proof := hitl.LogProof{Proofs: []hitl.EntryProof{}}
@@ -30,7 +30,7 @@ func (s *Store) Prove(ctx context.Context, itemID string) (hitl.LogProof, error)
 	}
 	rows, err := s.pool.Query(ctx, `
 		SELECT p.position, `+entryColumns+` FROM hitl.log l JOIN hitl.log_positions p ON p.log_id = l.id
-		WHERE l.item_id = $1 AND p.position < $2 ORDER BY p.position`, itemID, c.Size)
+		WHERE l.item_id = $1 AND p.position < $2 AND NOT `+sealed+` ORDER BY p.position`, itemID, c.Size)
 	if err != nil {
 		return proof, fmt.Errorf("read entries: %w", err)
 	}

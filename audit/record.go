@@ -13,14 +13,17 @@ import (
 	"hitl"
 )
 
-// recordSelect reads records: the item, its text unless it was erased, its review and the decision of the review's round.
+// recordSelect reads records: the item, its text unless it was erased, its review with the voices of its panel, the decision of the review's round,
+// and notes.
 const recordSelect = `
 SELECT i.id, i.source, i.external_id, i.body_hash, i.received_at, i.subject, coalesce(x.text, ''), coalesce(x.metadata, '{}'), i.erased_at,
     coalesce(m.version, ''), coalesce(m.classifier, ''), coalesce(m.labels, '{}'),
     i.ai_label, i.confidence, i.scores, i.latency_ns, i.tokens, i.truncated, i.failure,
     i.status, i.triggers, i.queue, i.priority, i.policy, i.threshold, i.inclusion,
     ` + reviewSelect + `,
-    d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
+    d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context,
+    CASE WHEN r.panel > 1 THEN ` + selectVoices + ` END,
+    ` + notesSelect + `
 FROM hitl.items i
 LEFT JOIN hitl.item_texts x ON x.item_id = i.id
 LEFT JOIN hitl.model_versions m ON m.id = i.model_id
@@ -38,6 +41,7 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 		erased                 *time.Time
 		r                      reviewColumns
 		d                      decisionColumns
+		voices, notes          []byte
 	)
 	it, p, rt := &rec.Item, &rec.Prediction, &rec.Route
 	dest := []any{
@@ -46,7 +50,7 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 		&rt.Status, &triggers, &rt.Queue, &rt.Priority, &rt.Policy, &rt.Threshold, &rt.Inclusion,
 	}
 	dest = append(dest, r.dest()...)
-	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
+	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context, &voices, &notes)
 	err := rows.Scan(dest...)
 	if err != nil {
 		return rec, fmt.Errorf("read record: %w", err)
@@ -78,6 +82,12 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 	}
 	review := r.review(it.ID)
 	rec.Review = &review
+	if rec.Voices, err = scanVoices(voices); err != nil {
+		return rec, fmt.Errorf("read voices in review %s: %w", review.ID, err)
+	}
+	if rec.Notes, err = readNotes(notes); err != nil {
+		return rec, fmt.Errorf("read notes of %s: %w", it.ID, err)
+	}
 	if d.status != nil {
 		decision, err := d.decision(review.ID, review.Round)
 		if err != nil {
@@ -161,11 +171,17 @@ func (s *Store) findKeys(ctx context.Context, keys []key) (map[key]hitl.Record, 
 	return found, nil
 }
 
-// Log returns an item's log entries, the oldest first, or hitl.ErrNotFound, or hitl.ErrUnavailable.
+// sealed is the condition on hitl.log AS l for the verdicts of a panel that has no decision yet: they are shown to nobody, so that those who are
+// to come stay independent.
+const sealed = `(l.status = 'VERDICT' AND NOT EXISTS (
+    SELECT FROM hitl.decisions d WHERE d.review_id = l.context->>'review' AND d.round = (l.context->>'round')::int))`
+
+// Log returns an item's log entries, the oldest first, or hitl.ErrNotFound, or hitl.ErrUnavailable. Those of verdicts are among them once their
+// panel has its decision.
 func (s *Store) Log(ctx context.Context, itemID string) ([]hitl.Entry, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT id, item_id, at, status, text_ref, ai_label, confidence, label, reviewer, model, policy, context
-		FROM hitl.log WHERE item_id = $1 ORDER BY id`, itemID)
+		FROM hitl.log l WHERE item_id = $1 AND NOT `+sealed+` ORDER BY id`, itemID)
 	if err != nil {
 		return nil, readError("read log", err)
 	}

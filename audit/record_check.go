@@ -13,9 +13,10 @@ import (
 	"hitl/audit/verify"
 )
 
-// VerifyRecord compares what statistics, exports and reviewers are shown with the log: every item and its text, every decision and its comment. What
-// differs, is missing, or has no entry goes into the report of the log's verification as verify.Record: it says something only of a log that is
-// whole, see VerifyLog. Not in the log, and so not compared, are an item's metadata, subject and probabilities other than the highest.
+// VerifyRecord compares what statistics, exports and reviewers are shown with the log: every item and its text, every decision of every round and
+// its comment, which rounds were taken back, every verdict of a panel and its comment, every note. What differs, is missing, or has no entry goes into
+// the report of the log's verification as verify.Record: it says something only of a log that is whole, see VerifyLog. Not in the log, and so not
+// compared, are an item's metadata, subject and probabilities other than the highest.
 func (s *Store) VerifyRecord(ctx context.Context, r *verify.Report) error {
 	err := s.snapshot(ctx, func(tx pgx.Tx) error {
 		var err error
@@ -23,6 +24,15 @@ func (s *Store) VerifyRecord(ctx context.Context, r *verify.Report) error {
 			return err
 		}
 		if r.Decisions, err = checkDecisions(ctx, tx, r); err != nil {
+			return err
+		}
+		if err := checkVoices(ctx, tx, r); err != nil {
+			return err
+		}
+		if err := checkRounds(ctx, tx, r); err != nil {
+			return err
+		}
+		if err := checkNotes(ctx, tx, r); err != nil {
 			return err
 		}
 		return checkGone(ctx, tx, r)

@@ -6,9 +6,11 @@ import (
 	"hitl"
 )
 
-// reviewSelect are the columns of hitl.reviews AS r that make a review, but for its item.
+// reviewSelect are the columns of hitl.reviews AS r that make a review, but for its item. Whether the time to undo is over is the database's to
+// say.
 const reviewSelect = `r.id, r.round, r.state, r.queue, r.priority, r.opened_at, r.expires_at,
-    r.claimed_team, r.claimed_user, r.claimed_until, r.undo_until, r.remind_at, r.escalate_at, r.panel, r.blind, r.twin`
+    r.claimed_team, r.claimed_user, r.claimed_until,
+    CASE WHEN r.undo_until > now() THEN r.undo_until END, r.remind_at, r.escalate_at, r.panel, r.blind, r.twin`
 
 // reviewColumns are a review's columns as an outer join gives them.
 type reviewColumns struct {

@@ -15,7 +15,7 @@ import (
 //
 // With a queue, reviews and decisions are that queue's alone; items and AI acceptances, which have no queue, are counted all, so that
 // the review rate is the share of items that came to this queue. Times to decide are those of people: expired reviews do
-// not count. Percentiles interpolate (SQL's percentile_cont). Open and OldestAge tell of now, not of the period.
+// not count, and decisions that were taken back count nowhere. Percentiles interpolate (SQL's percentile_cont). Open and OldestAge tell of now, not of the period.
 //
 // Errors: *hitl.InvalidError for a period that is empty, hitl.ErrUnavailable when Postgres is out of reach.
 func (s *Store) Stats(ctx context.Context, q hitl.StatsQuery) (hitl.Stats, error) {
@@ -119,8 +119,9 @@ func queueItems(b *pgx.Batch, st *hitl.Stats, queue string, width time.Duration)
 	}))
 }
 
-// decided selects the period's decisions.
-const decided = `FROM hitl.decisions WHERE at >= $1 AND at < $2 AND ($3 = '' OR queue = $3)`
+// decided selects the period's decisions that stand: one that was taken back, so that its review is in a later round, is none.
+const decided = `FROM hitl.decisions WHERE at >= $1 AND at < $2 AND ($3 = '' OR queue = $3)
+    AND EXISTS (SELECT FROM hitl.reviews r WHERE r.id = decisions.review_id AND r.round = decisions.round)`
 
 func queueDecisions(b *pgx.Batch, st *hitl.Stats, queue string, width time.Duration) {
 	sql := fmt.Sprintf(`

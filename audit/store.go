@@ -112,9 +112,11 @@ type Store struct {
 }
 
 var (
-	_ hitl.Ledger    = (*Store)(nil)
-	_ hitl.Decisions = (*Store)(nil)
-	_ hitl.Erasures  = (*Store)(nil)
+	_ hitl.Ledger     = (*Store)(nil)
+	_ hitl.Decisions  = (*Store)(nil)
+	_ hitl.Erasures   = (*Store)(nil)
+	_ hitl.Reopens    = (*Store)(nil)
+	_ hitl.NoteKeeper = (*Store)(nil)
 )
 
 // silence is how long Postgres may say nothing to a new connection, or to one that was idle, before that is given up. The DSN's

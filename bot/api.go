@@ -144,6 +144,15 @@ func (a *api) remove(ctx context.Context, channel, ts string) error {
 	})
 }
 
+// permalink returns the address of a message.
+func (a *api) permalink(ctx context.Context, channel, ts string) (link string, err error) {
+	err = a.call(ctx, "chat.getPermalink", 0, func(ctx context.Context) (err error) {
+		link, err = a.client.GetPermalinkContext(ctx, &slack.PermalinkParameters{Channel: channel, Ts: ts})
+		return err
+	})
+	return link, err
+}
+
 func (a *api) history(ctx context.Context, p *slack.GetConversationHistoryParameters) (res *slack.GetConversationHistoryResponse, err error) {
 	err = a.call(ctx, readHistory, historyPatience, func(ctx context.Context) (err error) {
 		res, err = a.client.GetConversationHistoryContext(ctx, p)

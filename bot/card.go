@@ -54,6 +54,9 @@ func card(l *language, s screened) message {
 		blocks = append(blocks, contextLine(hiddenWords(l, s)))
 	}
 	blocks = append(blocks, section(opinion(l, rec)+"\n"+l.say("card.needs_person", "Why", why(l, rec))))
+	if line := panelLine(l, rec); line != "" {
+		blocks = append(blocks, contextLine(line))
+	}
 	if open(rec) {
 		return message{Text: summary(l, s), Blocks: append(blocks, buttons(l, s))}
 	}
@@ -188,6 +191,9 @@ func summary(l *language, s screened) string {
 		}
 		parts = append(parts, l.say("card.summary.text", "Text", text, "AI", opinion(l, rec)))
 	}
+	if line := panelLine(l, rec); line != "" {
+		parts = append(parts, line+".")
+	}
 	if s.hidden > 0 {
 		parts = append(parts, hiddenWords(l, s))
 	}
@@ -199,19 +205,28 @@ func buttons(l *language, s screened) slack.Block {
 	rec := s.Record
 	r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
 	var row []slack.BlockElement
+	if rec.Gathering() {
+		row = append(row, voteButton(l, r))
+	} else {
+		row = verdictButtons(l, rec, r)
+	}
+	row = append(row, slack.NewButtonBlockElement(actionText, r.String(), plain(l.say("card.button.text"))))
+	if s.hidden > 0 {
+		row = append(row, revealButton(l, s))
+	}
+	return slack.NewActionBlock("hitl_verdict", row...)
+}
+
+// verdictButtons are the answers that one person may give.
+func verdictButtons(l *language, rec hitl.Record, r ref) []slack.BlockElement {
+	var row []slack.BlockElement
 	if rec.Prediction.Label != "" {
 		row = append(row, button(l, actionAccept, rec.Prediction.Label, r).WithStyle(slack.StylePrimary))
 	}
 	for i, label := range suggestions(rec) {
 		row = append(row, button(l, fmt.Sprint(actionLabel, i), label, r))
 	}
-	row = append(row,
-		slack.NewButtonBlockElement(actionOther, r.String(), plain(l.say("card.button.other"))),
-		slack.NewButtonBlockElement(actionText, r.String(), plain(l.say("card.button.text"))))
-	if s.hidden > 0 {
-		row = append(row, revealButton(l, s))
-	}
-	return slack.NewActionBlock("hitl_verdict", row...)
+	return append(row, slack.NewButtonBlockElement(actionOther, r.String(), plain(l.say("card.button.other"))))
 }
 
 // button is one label to click on. Its text is cut, its spoken name says what it does.

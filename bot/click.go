@@ -33,6 +33,8 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	switch {
 	case a.ActionID == actionOther:
 		return b.open(ctx, in, r, saying("modal.correct.title"), b.correctView)
+	case a.ActionID == actionVote:
+		return b.open(ctx, in, r, saying("modal.vote.title"), b.voteView)
 	case a.ActionID == actionText:
 		return b.open(ctx, in, r, saying("modal.text.title"), b.textView)
 	case a.ActionID == actionReveal:
@@ -117,9 +119,16 @@ func (b *Bot) whisper(ctx context.Context, responseURL, channel, user string, m 
 // viewBuilder makes the modal that a button opens, for a person who may decide the review.
 type viewBuilder func(ctx context.Context, l *language, who hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest
 
-func (b *Bot) correctView(_ context.Context, l *language, _ hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
+func (b *Bot) correctView(ctx context.Context, l *language, who hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
 	if !open(rec.Record) {
 		return notice(l, l.say("modal.decided.title"), closedWords(l, rec, hitl.Reviewer{}), data)
+	}
+	if err := b.rights.decider(ctx, who, rec.Record); err != nil {
+		if no, ok := errors.AsType[*notAllowedError](err); ok {
+			return notice(l, l.say("modal.correct.title"), no.why(l), data)
+		}
+		b.log.ErrorContext(ctx, "form not filled: rights not known", "review", rec.Review.ID, "reviewer", who, "error", err)
+		return notice(l, l.say("modal.correct.title"), l.say("modal.not_loaded"), data)
 	}
 	return correctModal(l, rec, b.cfg.Queues[rec.Review.Queue].Reasons, data)
 }
@@ -166,7 +175,7 @@ func (b *Bot) view(ctx context.Context, who hitl.Reviewer, r ref, title words, d
 		return notice(l, title(l), l.say("told.unknown"), data)
 	}
 	if err == nil {
-		err = b.rights.reviewer(ctx, who, rec.Review.Queue)
+		err = b.rights.reader(ctx, who, rec.Record)
 	}
 	var no *notAllowedError
 	switch {

@@ -81,8 +81,9 @@ type Observer interface {
 	// Called is called after each request to Slack. outcome is "ok", "ratelimited", "unclear" (the request may have had its effect:
 	// a timeout, a cut connection, a server error), or Slack's error code.
 	Called(method, outcome string, took time.Duration)
-	// Clicked is called once for each answer given to a person. surface is "button", "modal", "command", "home" or "batch" (once for each review of it); outcome is "accepted", "corrected",
-	// "opened", "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became of wishes to see hidden
+	// Clicked is called once for each answer given to a person. surface is "button", "modal", "command", "home" or "batch" (once for each
+	// review of it); outcome is "accepted", "corrected",
+	// "voted" (one of a panel), "opened", "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became of wishes to see hidden
 	// parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed" (it had come before), and over Socket Mode "unreadable", "unknown" (of a
 	// type without use) and "unacknowledged" (Slack was not told that it was carried out, or it was not).
 	Clicked(surface, outcome string)
@@ -109,10 +110,12 @@ type Queue struct {
 	Channel   string // Slack channel id, C… or G…
 	Reviewers Reviewers
 	Owners    Owners
-	OpenLimit int      // most open cards in the channel; default 10
+	// Adjudicators decide where a panel has no majority. Default: the owners.
+	Adjudicators Reviewers
+	OpenLimit    int      // most open cards in the channel; default 10
 	// BatchLimit is how many reviews may be decided together in the home tab, 20 at most. 0: none.
 	BatchLimit int
-	Reasons   []string // canned reasons offered in the modal, up to 100; may be empty
+	Reasons    []string // canned reasons offered in the modal, up to 100; may be empty
 	// Redact are the kinds of personal data that are hidden from Slack: "email", "phone", "card", "iban". Default: none.
 	Redact []string
 	// RedactPatterns are more to hide: RE2 expressions by name, matched against the text in plain characters: no full-width or invisible
@@ -317,12 +320,12 @@ func (c Config) validate() error {
 		if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 {
 			bad("queue %q has no reviewers", name)
 		}
-		for _, u := range slices.Concat(q.Reviewers.Users, q.Owners.Users) {
+		for _, u := range slices.Concat(q.Reviewers.Users, q.Owners.Users, q.Adjudicators.Users) {
 			if !userID.MatchString(u) {
 				bad("queue %q: %q is no user id", name, u)
 			}
 		}
-		for _, g := range slices.Concat(q.Reviewers.Groups, q.Owners.Groups) {
+		for _, g := range slices.Concat(q.Reviewers.Groups, q.Owners.Groups, q.Adjudicators.Groups) {
 			if !groupID.MatchString(g) {
 				bad("queue %q: %q is no user group id", name, g)
 			}

@@ -30,22 +30,11 @@ type result struct {
 // decide makes a verdict a decision, with the rights of the moment. what reads from the record which label and reason the reviewer
 // meant; nothing in the request is believed to be one. Only the outcomes accepted and corrected mean that it is recorded as theirs.
 func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(screened) (label, reason string, err error)) result {
-	rec, err := b.state(ctx, v.ReviewID)
-	if errors.Is(err, hitl.ErrNotFound) || (err == nil && rec.Review == nil) {
-		return result{outcome: outcomeUnknown, words: saying("told.unknown")}
+	rec, no := b.loadFor(ctx, v, b.rights.decider)
+	if no != nil {
+		return *no
 	}
-	if err != nil {
-		b.log.ErrorContext(ctx, "verdict not recorded: review not loaded", "review", v.ReviewID, "reviewer", v.Reviewer, "error", err)
-		return result{outcome: outcomeFailed, words: saying("told.not_saved"), again: saying("modal.field.not_saved")}
-	}
-	var no *notAllowedError
-	switch err := b.rights.reviewer(ctx, v.Reviewer, rec.Review.Queue); {
-	case errors.As(err, &no):
-		return result{outcome: outcomeRefused, words: no.why}
-	case err != nil:
-		b.log.ErrorContext(ctx, "verdict not recorded: rights not known", "review", v.ReviewID, "reviewer", v.Reviewer, "error", err)
-		return result{outcome: outcomeFailed, words: saying("told.not_sure"), again: saying("modal.field.not_sure")}
-	}
+	var err error
 	if v.Label, v.Reason, err = what(rec); err == nil {
 		if v.Label == rec.Prediction.Label {
 			v.Kind, v.Label = hitl.Accept, ""
@@ -53,6 +42,27 @@ func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(screened) (l
 		rec, err = b.commit(ctx, v)
 	}
 	return b.result(ctx, v, rec, err)
+}
+
+// loadFor returns the record that a verdict is about, if its reviewer may give it at this moment, and otherwise what to tell them.
+func (b *Bot) loadFor(ctx context.Context, v hitl.Verdict, may func(context.Context, hitl.Reviewer, hitl.Record) error) (screened, *result) {
+	rec, err := b.state(ctx, v.ReviewID)
+	if errors.Is(err, hitl.ErrNotFound) || (err == nil && rec.Review == nil) {
+		return rec, &result{outcome: outcomeUnknown, words: saying("told.unknown")}
+	}
+	if err != nil {
+		b.log.ErrorContext(ctx, "verdict not recorded: review not loaded", "review", v.ReviewID, "reviewer", v.Reviewer, "error", err)
+		return rec, &result{outcome: outcomeFailed, words: saying("told.not_saved"), again: saying("modal.field.not_saved")}
+	}
+	var no *notAllowedError
+	switch err := may(ctx, v.Reviewer, rec.Record); {
+	case errors.As(err, &no):
+		return rec, &result{outcome: outcomeRefused, words: no.why}
+	case err != nil:
+		b.log.ErrorContext(ctx, "verdict not recorded: rights not known", "review", v.ReviewID, "reviewer", v.Reviewer, "error", err)
+		return rec, &result{outcome: outcomeFailed, words: saying("told.not_sure"), again: saying("modal.field.not_sure")}
+	}
+	return rec, nil
 }
 
 // commit has a verdict recorded and returns the record with the decision that stands.
@@ -84,6 +94,8 @@ func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec screened, err erro
 		return result{outcome: outcomeInvalid, words: invalidWords(invalid), field: invalid.Field}
 	case errors.As(err, &offer):
 		return result{outcome: outcomeInvalid, words: offer.words, field: offer.field}
+	case errors.Is(err, hitl.ErrPanel):
+		return result{outcome: outcomeRefused, words: saying("told.panel")}
 	case errors.Is(err, hitl.ErrNotFound):
 		return result{outcome: outcomeUnknown, words: saying("told.unknown")}
 	}

@@ -20,12 +20,13 @@ type store struct {
 	decisions map[string]hitl.Decision // by review and round
 	cards     map[string]*hitl.Card
 	reveals   []hitl.Reveal
+	voices    map[string][]hitl.Voice                // by review and round
 	fail      map[string]func(context.Context) error // by method: called first
 }
 
 func newStore() *store {
 	return &store{
-		records: map[string]hitl.Record{}, decisions: map[string]hitl.Decision{}, cards: map[string]*hitl.Card{},
+		records: map[string]hitl.Record{}, decisions: map[string]hitl.Decision{}, cards: map[string]*hitl.Card{}, voices: map[string][]hitl.Voice{},
 		fail: map[string]func(context.Context) error{},
 	}
 }
@@ -89,7 +90,46 @@ func (s *store) record(id string) (hitl.Record, error) {
 		}
 	}
 	rec.Review = &review
+	rec.Voices = append(slices.Clone(rec.Voices), s.voices[fmt.Sprint(id, review.Round)]...)
 	return rec, nil
+}
+
+// Vote keeps the voices of panels.
+func (s *store) Vote(ctx context.Context, v hitl.Vote, conclude hitl.Conclude) (hitl.Ballot, error) {
+	if err := s.begin(ctx, "Vote"); err != nil {
+		return hitl.Ballot{}, err
+	}
+	defer s.mu.Unlock()
+	rec, err := s.record(v.ReviewID)
+	if err != nil {
+		return hitl.Ballot{}, err
+	}
+	for _, old := range rec.Voices {
+		if old.Reviewer == v.Reviewer && old.Label == v.Label {
+			return hitl.Ballot{Voices: rec.Voices, Decision: rec.Decision}, nil
+		} else if old.Reviewer == v.Reviewer {
+			return hitl.Ballot{}, &hitl.VotedError{Standing: old}
+		}
+	}
+	switch {
+	case rec.Decision != nil:
+		return hitl.Ballot{}, &hitl.AlreadyDecidedError{Decision: *rec.Decision}
+	case v.Round != rec.Review.Round:
+		return hitl.Ballot{}, &hitl.InvalidError{Field: "round", Reason: "is not the open one"}
+	case len(rec.Voices) >= rec.Review.Panel:
+		return hitl.Ballot{}, hitl.ErrPanelComplete
+	}
+	k := fmt.Sprint(v.ReviewID, v.Round)
+	s.voices[k] = append(s.voices[k], v.Voice)
+	b := hitl.Ballot{Voices: append(rec.Voices, v.Voice)}
+	if len(b.Voices) < rec.Review.Panel {
+		return b, nil
+	}
+	if b.Decision, _, err = conclude(b.Voices); err != nil || b.Decision == nil {
+		return b, err
+	}
+	s.decisions[k], b.Decided = *b.Decision, true
+	return b, nil
 }
 
 func (s *store) Decide(ctx context.Context, d hitl.Decision, _ *hitl.Callback) (hitl.Decision, bool, error) {
@@ -362,4 +402,11 @@ func (q *waiting) state() (ready, held int) {
 		ready += len(r)
 	}
 	return ready, len(q.held)
+}
+
+// said returns the voices of a review's first round.
+func (s *store) said(reviewID string) []hitl.Voice {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.voices[fmt.Sprint(reviewID, 1)])
 }

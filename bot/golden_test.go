@@ -65,6 +65,16 @@ func messages(l *language) map[string]message {
 	s := sampleStats()
 	one := s
 	one.Queue = "support"
+	panels := one
+	number := func(f float64) *float64 { return &f }
+	panels.Panels = []hitl.Agreement{
+		{
+			Queue: "support", Reviews: 11, Verdicts: 40, Reviewers: 4, Raw: hitl.Figure{Value: number(0.818), Low: number(0.62), High: number(0.97)},
+			Alpha: hitl.Figure{Value: number(0.743), Low: number(0.44), High: number(0.95)}, AC1: hitl.Figure{Value: number(0.775)},
+		},
+		{Queue: "a`b", Reviews: 1, Verdicts: 2, Reviewers: 2, Raw: hitl.Figure{Value: number(1)}, Alpha: hitl.Figure{Undefined: hitl.UndefinedCategory}, AC1: hitl.Figure{Undefined: hitl.UndefinedCategory}},
+		{Queue: "lonely", Raw: hitl.Figure{Undefined: hitl.UndefinedPairs}, Alpha: hitl.Figure{Undefined: hitl.UndefinedPairs}, AC1: hitl.Figure{Undefined: hitl.UndefinedPairs}},
+	}
 	empty := hitl.Stats{Since: s.Since, Until: s.Until}
 	many := s
 	many.ByReviewer, many.ByLabel = nil, nil
@@ -123,7 +133,36 @@ func messages(l *language) map[string]message {
 				d.Reason, d.Comment = strings.Repeat("<&>", 100), strings.Repeat("<!here>&", 375)
 				d.Reviewer.User = "<!channel>"
 			}))),
-		"card_labelled": card(l, asIs("rev_1", failure0, decidedBy(hitl.HumanCorrected, "POSITIVE"))),
+		"card_labelled":             card(l, asIs("rev_1", failure0, decidedBy(hitl.HumanCorrected, "POSITIVE"))),
+		"card_open_panel_begins":    card(l, panelOf(3)),
+		"card_open_panel_gathering": card(l, panelOf(3, "POSITIVE", "NEGATIVE")),
+		"card_open_panel_hidden":    card(l, hidden(newRecord("rev_1", private, func(r *hitl.Record) { r.Review.Panel, r.Voices = 2, voices("POSITIVE") }))),
+		"card_open_panel_tie":       card(l, panelOf(3, "POSITIVE", "<!channel>`", "NEGATIVE")),
+		"card_open_panel_hostile": card(l, panelOf(15, func(r *hitl.Record) {
+			for i := range 15 {
+				r.Voices = append(r.Voices, voices(strings.Repeat("<&>", 40)+l.number(i))...)
+			}
+		})),
+		"card_panel_decided": card(l, panelOf(3, "POSITIVE", "NEGATIVE", "POSITIVE", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
+			d.Reviewer, d.Context = hitl.Reviewer{User: "panel"}, map[string]string{"panel": "2/3"}
+		}))),
+		"card_panel_adjudicated": card(l, panelOf(2, "POSITIVE", "NEGATIVE", decidedBy(hitl.HumanAccepted, "NEGATIVE", func(d *hitl.Decision) {
+			d.Context = map[string]string{"adjudicated": "true"}
+		}))),
+		"card_panel_expired":        card(l, panelOf(2, "POSITIVE", decidedBy(hitl.Expired, ""))),
+		"card_plain_open_panel":     plainCard(l, panelOf(3)),
+		"notice_adjudicate":         adjudicateMessage(l, panelOf(2, "POSITIVE", "NEGATIVE"), Reviewers{Users: []string{ana}}, "https://acme.slack.com/archives/C1/p1"),
+		"notice_adjudicate_no_card": adjudicateMessage(l, panelOf(2, "POSITIVE", "NEGATIVE"), Reviewers{Users: []string{ana}}, ""),
+		"notice_adjudicate_over":    adjudicateMessage(l, panelOf(2, "POSITIVE", "NEGATIVE", decidedBy(hitl.HumanAccepted, "NEGATIVE")), Reviewers{Users: []string{ana}}, ""),
+		"told_panel":                told(l.say("told.panel")),
+		"told_no_panel":             told(l.say("told.no_panel")),
+		"told_voted":                told(votedWords(hitl.Voice{Label: "POSITIVE", At: testTime})(l)),
+		"told_voted_skipped":        told(votedWords(hitl.Voice{At: testTime})(l)),
+		"told_panel_complete":       told(l.say("told.panel_complete")),
+		"told_no_adjudicator":       told(l.say("told.no_adjudicator", "Queue", code(l, "a`b", maxNameUnits))),
+		"told_decided_by_panel": told(closedWords(l, panelOf(2, decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
+			d.Reviewer = hitl.Reviewer{User: "panel"}
+		})), hitl.Reviewer{})),
 		"card_expired": card(l, asIs("rev_1", decidedBy(hitl.Expired, "", func(d *hitl.Decision) {
 			d.Reviewer = hitl.Reviewer{User: "system"}
 		}))),
@@ -138,6 +177,7 @@ func messages(l *language) map[string]message {
 		"card_plain_decided":         plainCard(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
 		"stats":                      statsMessage(l, s, 24*time.Hour, true),
 		"stats_one_queue_no_chart":   statsMessage(l, one, 7*24*time.Hour, false),
+		"stats_panels":               statsMessage(l, panels, 7*24*time.Hour, true),
 		"stats_nothing":              statsMessage(l, empty, 30*24*time.Hour, true),
 		"stats_many_hostile":         statsMessage(l, many, 30*24*time.Hour, true),
 		"queues":                     queuesMessage(l, []queueLine{{"support", channel, 1234, 10, 26 * time.Hour}, {"a`b", "C0ESCALATE", 0, 0, 0}}),
@@ -202,6 +242,37 @@ func asIs(reviewID string, change ...func(*hitl.Record)) screened {
 
 func told(words string) message { return message{Text: words, Blocks: []slack.Block{section(words)}} }
 
+// voices are verdicts of several people.
+func voices(labels ...string) (out []hitl.Voice) {
+	for i, label := range labels {
+		out = append(out, hitl.Voice{
+			Reviewer: hitl.Reviewer{Team: "T0SLACKSIM", User: []string{ben, chloe, ana}[i%3]}, Label: label, Comment: "Because I say so.", At: testTime,
+		})
+	}
+	return out
+}
+
+// panelOf is a review before a panel, in which some have spoken: labels, and changes of the record.
+func panelOf(n int, saidAndChanged ...any) screened {
+	rec := newRecord("rev_1", func(r *hitl.Record) { r.Review.Panel = n })
+	for _, x := range saidAndChanged {
+		switch x := x.(type) {
+		case string:
+			rec.Voices = voices(append(labelsOf(rec.Voices), x)...)
+		case func(*hitl.Record):
+			x(&rec)
+		}
+	}
+	return (&Bot{}).screen(rec)
+}
+
+func labelsOf(voices []hitl.Voice) (out []string) {
+	for _, v := range voices {
+		out = append(out, v.Label)
+	}
+	return out
+}
+
 // views are all modals in all their states.
 func views(l *language) map[string]slack.ModalViewRequest {
 	data := viewData{Ref: "rev_1.1", Channel: channel, TS: "1.000001"}
@@ -219,6 +290,8 @@ func views(l *language) map[string]slack.ModalViewRequest {
 		}), []string{"<!here>"}, data),
 		"modal_100_labels":     correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels[:100] }), nil, data),
 		"modal_101_labels":     correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
+		"modal_vote":           voteModal(l, panelOf(3), []string{"Sarcasm"}, data),
+		"modal_vote_no_labels": voteModal(l, panelOf(3, func(r *hitl.Record) { r.Labels = nil }), nil, data),
 		"modal_text":           textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
 		"modal_text_pages":     textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
 		"modal_text_erased":    textModal(l, asIs("rev_1", erase), data),

@@ -148,7 +148,7 @@ func (b *Bot) suggest(ctx context.Context, in interaction) answer {
 	}
 	rec, err := b.state(ctx, r.Review)
 	if err == nil && rec.Review != nil {
-		err = b.rights.reviewer(ctx, in.reviewer(), rec.Review.Queue)
+		err = b.rights.reader(ctx, in.reviewer(), rec.Record)
 	}
 	if err != nil {
 		b.log.WarnContext(ctx, "no labels to suggest", "review", r.Review, "error", err)

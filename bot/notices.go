@@ -32,7 +32,7 @@ func (b *Bot) PostNotice(ctx context.Context, n hitl.Notice) (channel, ts string
 	if _, ok := b.cfg.Queues[n.Queue]; n.To == "" && !ok {
 		return "", "", fmt.Errorf("queue %q is not configured any more: %w", n.Queue, hitl.ErrPermanent)
 	}
-	m, ok := b.noticeMessage(n, rec)
+	m, ok := b.noticeMessage(ctx, n, rec)
 	if !ok {
 		return "", "", fmt.Errorf("notice of kind %q is not known here: %w", n.Kind, hitl.ErrPermanent)
 	}
@@ -49,8 +49,10 @@ func (b *Bot) PostNotice(ctx context.Context, n hitl.Notice) (channel, ts string
 }
 
 // noticeMessage is what a notice says, as things stand now; false: its kind is not known.
-func (b *Bot) noticeMessage(n hitl.Notice, _ screened) (message, bool) {
+func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened) (message, bool) {
 	switch n.Kind {
+	case hitl.NoticeAdjudicate:
+		return adjudicateMessage(b.language(), rec, b.cfg.Queues[n.Queue].adjudicators(), b.cardLink(ctx, n.ReviewID)), true
 	}
 	return message{}, false
 }

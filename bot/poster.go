@@ -296,6 +296,12 @@ func plainCard(l *language, rec screened) message {
 		}
 		return message{Text: text, Blocks: []slack.Block{section(text)}}
 	}
+	if rec.Gathering() {
+		text := l.say("card.plain.panel")
+		r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
+		return message{Text: text, Blocks: []slack.Block{section(text), slack.NewActionBlock("hitl_verdict", voteButton(l, r),
+			slack.NewButtonBlockElement(actionText, r.String(), plain(l.say("card.button.text"))))}}
+	}
 	text := l.say("card.plain.open")
 	r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
 	return message{Text: text, Blocks: []slack.Block{section(text), slack.NewActionBlock("hitl_verdict",

@@ -13,7 +13,8 @@ import (
 // an entry in the log.
 type screened struct {
 	hitl.Record
-	hidden int // how many parts are gone
+	hidden int          // how many parts are gone
+	spoken []hitl.Voice // who has given a verdict in an open panel: shown to nobody but themselves
 }
 
 // state loads a review's record.
@@ -45,6 +46,7 @@ func (b *Bot) screen(rec hitl.Record) screened {
 		s.Item.ExternalID = text(rec.Item.ExternalID)
 	}
 	s.Failure = text(rec.Failure)
+	s.Voices, s.spoken = sealedVoices(rec), spoken(rec)
 	if rec.Decision != nil {
 		d := *rec.Decision
 		d.Comment = text(d.Comment)

@@ -40,6 +40,7 @@ func statsMessage(l *language, s hitl.Stats, span time.Duration, chart bool) mes
 		{l.say("stats.part.triggers"), triggerLines(l, s.Triggers)},
 		{l.say("stats.part.reviewers"), reviewerLines(l, s.ByReviewer)},
 		{l.say("stats.part.labels"), labelLines(l, s.ByLabel)},
+		{l.say("stats.part.agreement"), agreementLines(l, s.Panels)},
 		{l.say("stats.part.time"), bucketLines(l, s)},
 	} {
 		if part.lines != "" {
@@ -166,6 +167,27 @@ func labelLines(l *language, rows []hitl.LabelStats) string {
 		}
 		return l.say("stats.label", "Label", name, "Accepted", row.Accepted, "Corrected", row.Corrected)
 	})
+}
+
+// agreementLines say how far panels agree, queue by queue.
+func agreementLines(l *language, rows []hitl.Agreement) string {
+	return lines(l, rows, maxLabelLines, func(a hitl.Agreement) string {
+		return l.say("stats.agreement", "Queue", code(l, a.Queue, maxNameUnits), "Alpha", figure(l, a.Alpha), "AC1", figure(l, a.AC1),
+			"Raw", figure(l, a.Raw), "N", a.Reviews, "Reviewers", a.Reviewers)
+	})
+}
+
+// figure writes a statistic with its interval, or why there is none.
+func figure(l *language, f hitl.Figure) string {
+	switch {
+	case f.Undefined == hitl.UndefinedPairs:
+		return l.say("stats.figure.no_pairs")
+	case f.Value == nil:
+		return l.say("stats.figure.one_category")
+	case f.Low == nil:
+		return l.decimals(*f.Value, 2)
+	}
+	return l.say("stats.figure", "Value", l.decimals(*f.Value, 2), "Low", l.decimals(*f.Low, 2), "High", l.decimals(*f.High, 2))
 }
 
 // bucketLines says what the chart shows.

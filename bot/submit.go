@@ -9,10 +9,14 @@ import (
 	"hitl"
 )
 
-// submit carries out a modal that was sent: a closed modal means that the decision is recorded.
+// submit carries out a modal that was sent: a closed modal means that the decision, or the verdict, is recorded.
 func (b *Bot) submit(ctx context.Context, in interaction) answer {
+	var record func(context.Context, hitl.Verdict, func(screened) (label, reason string, err error)) result
 	switch in.View.CallbackID {
 	case viewCorrect:
+		record = b.decide
+	case viewVote:
+		record = b.vote
 	case viewBatch:
 		return b.submitBatch(ctx, in)
 	default:
@@ -29,10 +33,10 @@ func (b *Bot) submit(ctx context.Context, in interaction) answer {
 		Comment: in.View.input(blockComment, fieldComment),
 		Context: map[string]string{"surface": "modal", "channel": data.Channel, "message": data.TS},
 	}
-	res := b.decide(ctx, v, func(rec screened) (label, reason string, err error) { return b.chosen(in, rec) })
+	res := record(ctx, v, func(rec screened) (label, reason string, err error) { return b.chosen(in, rec) })
 	b.cfg.Observer.Clicked("modal", res.outcome)
 	switch res.outcome {
-	case outcomeAccepted, outcomeCorrected:
+	case outcomeAccepted, outcomeCorrected, outcomeVoted:
 		b.refreshSoon(ctx, r.Review)
 		return answer{}
 	case outcomeInvalid:

@@ -105,8 +105,11 @@ func who(l *language, r hitl.Reviewer) string {
 	if slackUser(r.User) {
 		return "<@" + r.User + ">"
 	}
-	if r.User == "system" {
+	switch r.User {
+	case "system":
 		return l.say("who.clock")
+	case "panel":
+		return l.say("who.panel")
 	}
 	return code(l, r.String(), maxNameUnits)
 }

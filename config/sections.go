@@ -78,14 +78,24 @@ type Queue struct {
 	Reviewers Reviewers `yaml:"reviewers"`
 	// Owners run the queue.
 	Owners Owners `yaml:"owners"`
+	// Panel puts reviews before several people. Absent: one verdict decides each.
+	Panel *Panel `yaml:"panel"`
 	// OpenLimit is the most cards that are open in the channel at a time; the others wait their turn.
 	OpenLimit int `yaml:"open_limit" default:"10" min:"1" max:"1000"`
 	// ExpireAfter is how long a review waits for a decision. 0: for ever.
 	ExpireAfter time.Duration `yaml:"expire_after" default:"0"`
 	// Backlog is the most open reviews; more items that need one are refused with 503. 0: no limit.
 	Backlog int `yaml:"backlog" default:"100000" min:"0"`
+	// UndoFor is how long whoever decided can take it back. 0: never.
+	UndoFor time.Duration `yaml:"undo_for" default:"2m"`
+	// BatchLimit is how many reviews can be decided together in the app's home tab. 0: each is decided on its own.
+	BatchLimit int `yaml:"batch_limit" default:"20" min:"0" max:"20"`
 	// Reasons are what a reviewer can choose to say about a correction.
 	Reasons []string `yaml:"reasons" min:"1" max:"75"`
+	// ReasonRequired says which verdicts need one of them: none, corrections, or all.
+	ReasonRequired string `yaml:"reason_required" default:"never" oneof:"never|corrections|always"`
+	// CommentRequired says which verdicts need a comment.
+	CommentRequired string `yaml:"comment_required" default:"never" oneof:"never|corrections|always"`
 	// Redact are the kinds of personal data that are hidden from Slack: email, phone, card, iban.
 	Redact []string `yaml:"redact" oneof:"email|phone|card|iban"`
 	// RedactPatterns are more to hide: RE2 expressions by name.
@@ -104,6 +114,16 @@ type Owners struct {
 	Groups []string `yaml:"groups"` // "S…"
 	// Channel is where they are told. Empty: the queue's.
 	Channel string `yaml:"channel"`
+}
+
+// Panel is how many people judge a review independently, and which reviews.
+type Panel struct {
+	// Reviewers is how many verdicts it takes. More than half of them decide.
+	Reviewers int `yaml:"reviewers" default:"3" min:"2" max:"15"`
+	// Share is the part of the queue's reviews that get a panel, drawn at random.
+	Share float64 `yaml:"share" default:"1" min:"0" max:"1"`
+	// Adjudicators decide where a panel has no majority. Absent: the queue's owners.
+	Adjudicators Reviewers `yaml:"adjudicators"`
 }
 
 // Source is one sender of items.
@@ -186,6 +206,9 @@ type Callback struct {
 	OldSecret Secret `yaml:"old_secret"`
 	// AIAccepted sends callbacks for items that the model decided too.
 	AIAccepted bool `yaml:"ai_accepted" default:"true"`
+	// Undo says what the source hears of decisions that can be undone: wait sends only what stands, once it cannot be undone any more;
+	// amend sends each at once, and item.reopened after one that is undone.
+	Undo string `yaml:"undo" default:"wait" oneof:"wait|amend"`
 }
 
 // Bytes is a size.

@@ -165,6 +165,16 @@ func (q Queue) validate(ps *problems, path string) {
 	if c := q.Owners.Channel; c != "" && !channelForm.MatchString(c) {
 		ps.add(path+".owners.channel", `must be the channel's id, "C…", which stands at the end of "View channel details", not its name`)
 	}
+	if p := q.Panel; p != nil {
+		who := p.Adjudicators
+		if len(who.Users)+len(who.Groups)+len(q.Owners.Users)+len(q.Owners.Groups) == 0 {
+			ps.add(path+".panel.adjudicators", "nobody may decide where a panel has no majority: name users or groups, or the queue's owners")
+		}
+		checkPeople(ps, path+".panel.adjudicators", who.Users, who.Groups)
+	}
+	if q.ReasonRequired != "never" && len(q.Reasons) == 0 {
+		ps.add(path+".reason_required", "has a meaning with reasons to choose from only: name some under reasons")
+	}
 	for _, name := range slices.Sorted(maps.Keys(q.RedactPatterns)) {
 		checkPattern(ps, join(path+".redact_patterns", name), q.RedactPatterns[name])
 	}

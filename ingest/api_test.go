@@ -302,3 +302,24 @@ func TestStats(t *testing.T) {
 		}
 	}
 }
+
+// What the single reviewers of a panel say is in the answer once there is a decision, and not before.
+func TestPanelInAnswers(t *testing.T) {
+	t.Parallel()
+	rec := hitl.Record{
+		Review: &hitl.Review{ID: "rev_1", Round: 1, State: hitl.ReviewOpen, Panel: 3},
+		Voices: []hitl.Voice{{Reviewer: hitl.Reviewer{Team: "T1", User: "U1"}, Label: "POSITIVE", Reason: "irony", Comment: "a thought", At: testNow}},
+	}
+	if got := view(rec).Review; got.Panel != 3 || got.Verdicts != nil {
+		t.Errorf("open: %+v", got)
+	}
+	rec.Decision = &hitl.Decision{Status: hitl.HumanCorrected, Label: "POSITIVE", Reviewer: hitl.Reviewer{User: "panel"}, At: testNow}
+	want := []verdict{{Reviewer: "T1/U1", Label: "POSITIVE", Reason: "irony", Comment: "a thought", At: testNow}}
+	if got := view(rec); got.Decision.Reviewer != "panel" || len(got.Review.Verdicts) != 1 || got.Review.Verdicts[0] != want[0] {
+		t.Errorf("decided: %+v", got.Review)
+	}
+	rec.Review.Panel, rec.Voices = 1, nil
+	if got := view(rec).Review; got.Panel != 0 || got.Verdicts != nil {
+		t.Errorf("no panel: %+v", got)
+	}
+}

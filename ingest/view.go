@@ -38,13 +38,24 @@ type review struct {
 	State     hitl.ReviewState `json:"state" enum:"open,decided,expired,cancelled"`
 	OpenedAt  time.Time        `json:"opened_at"`
 	ExpiresAt *time.Time       `json:"expires_at,omitempty"`
+	Panel     int              `json:"panel,omitempty" example:"3" doc:"How many independent verdicts the review takes; missing where one decides."`
+	Verdicts  []verdict        `json:"verdicts,omitempty" doc:"What each reviewer of the panel said, once there is a decision; not before, so that verdicts stay independent."`
+}
+
+// verdict is what one reviewer of a panel said.
+type verdict struct {
+	Reviewer string    `json:"reviewer" example:"T0HELP/U0ALICE" doc:"Slack team and user."`
+	Label    string    `json:"label" example:"NEGATIVE"`
+	Reason   string    `json:"reason,omitempty"`
+	Comment  string    `json:"comment,omitempty"`
+	At       time.Time `json:"at"`
 }
 
 // decision is the final answer of a review round.
 type decision struct {
 	Status   hitl.Status `json:"status" enum:"HUMAN_ACCEPTED,HUMAN_CORRECTED,EXPIRED,CANCELLED"`
 	Label    string      `json:"label,omitempty"`
-	Reviewer string      `json:"reviewer" example:"T0HELP/U0ALICE" doc:"Slack team and user, or system."`
+	Reviewer string      `json:"reviewer" example:"T0HELP/U0ALICE" doc:"Slack team and user; panel for what the majority of several said; or system."`
 	Reason   string      `json:"reason,omitempty"`
 	Comment  string      `json:"comment,omitempty"`
 	Round    int         `json:"round"`
@@ -70,7 +81,15 @@ func view(r hitl.Record) item {
 			OpenedAt: rev.OpenedAt.UTC(), ExpiresAt: timeOrNil(rev.ExpiresAt),
 		}
 	}
+	if rev := r.Review; rev != nil && rev.Panel > 1 {
+		v.Review.Panel = rev.Panel
+	}
 	if d := r.Decision; d != nil {
+		for _, voice := range r.Voices {
+			v.Review.Verdicts = append(v.Review.Verdicts, verdict{
+				Reviewer: voice.Reviewer.String(), Label: voice.Label, Reason: voice.Reason, Comment: voice.Comment, At: voice.At.UTC(),
+			})
+		}
 		v.Decision = &decision{
 			Status: d.Status, Label: d.Label, Reviewer: d.Reviewer.String(), Reason: d.Reason, Comment: d.Comment, Round: d.Round,
 			At: d.At.UTC(),

@@ -46,12 +46,13 @@ func (tp *tape) RoundTrip(r *http.Request) (*http.Response, error) {
 // boltWorld is a simulator as strict as it gets, and testdata/bolt/app.js behind it.
 type boltWorld struct {
 	sim  *slacksim.Sim
-	url  string // the app's
+	url  string // the app's, empty in Socket Mode
 	tape *tape
 }
 
-// startBolt starts both; the app gets everything by signed HTTP requests. The app may not have gone wrong when the test ends.
-func startBolt(t *testing.T) *boltWorld {
+// startBolt starts both; the app gets everything by signed HTTP requests, or over Socket Mode. The app may not have gone wrong when the
+// test ends.
+func startBolt(t *testing.T, socketMode bool) *boltWorld {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), boltLimit)
 	t.Cleanup(cancel)
@@ -63,7 +64,11 @@ func startBolt(t *testing.T) *boltWorld {
 	// The simulator's clock runs ten times slower than ours, so that a busy machine has thirty seconds where Slack gives three.
 	begin := time.Now()
 	sim, err := slacksim.New(slacksim.Config{
-		Client: &http.Client{Transport: w.tape}, Commands: []string{"/order"},
+		Client: &http.Client{Transport: w.tape}, Commands: []string{"/order"}, SocketMode: socketMode, Events: slacksim.AllEvents(),
+		Shortcuts: []slacksim.Shortcut{
+			{Name: "Order this", CallbackID: "order_this", Type: slacksim.MessageShortcut},
+			{Name: "New order", CallbackID: "new_order", Type: slacksim.GlobalShortcut},
+		},
 		Now: func() time.Time { return begin.Add(time.Since(begin) / 10) }, AnswerWithin: 30 * time.Second,
 	})
 	if err != nil {
@@ -75,8 +80,12 @@ func startBolt(t *testing.T) *boltWorld {
 	sim.SetBaseURL(server.URL)
 	w.sim = sim
 
-	cmd.Env = append(cmd.Env, "SLACK_API_URL="+server.URL+"/api/",
-		"SLACK_BOT_TOKEN="+sim.Token(), "SLACK_SIGNING_SECRET="+sim.SigningSecret())
+	cmd.Env = append(cmd.Env, "SLACK_API_URL="+server.URL+"/api/", "SLACK_BOT_TOKEN="+sim.Token(), "SLACK_APP_TOKEN=")
+	if socketMode {
+		cmd.Env = append(cmd.Env, "SLACK_APP_TOKEN="+sim.AppToken())
+	} else {
+		cmd.Env = append(cmd.Env, "SLACK_SIGNING_SECRET="+sim.SigningSecret())
+	}
 	cmd.Stderr, cmd.WaitDelay = t.Output(), 5*time.Second
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -103,6 +112,9 @@ func startBolt(t *testing.T) *boltWorld {
 			sim.SetEndpoints(slacksim.Endpoints{Interactivity: url, Commands: url, Events: url})
 			return w
 		}
+		if lines.Text() == "connected" && socketMode {
+			return w
+		}
 		t.Log(lines.Text())
 	}
 	t.Fatal("the app ended before it listened")
@@ -113,8 +125,33 @@ func startBolt(t *testing.T) *boltWorld {
 // refused. The simulator's rates are on.
 func TestBolt(t *testing.T) {
 	t.Parallel()
-	w := startBolt(t)
+	w := startBolt(t, false)
+	if err := w.sim.SetEventsURL(t.Context(), w.url); err != nil {
+		t.Error(err)
+	}
 	w.tellsStory(t)
+	w.clean(t)
+}
+
+// Over Socket Mode the story is the same, and nothing comes by HTTP.
+func TestBoltOverSocketMode(t *testing.T) {
+	t.Parallel()
+	w := startBolt(t, true)
+	w.tellsStory(t)
+	if w.tape.body != nil {
+		t.Errorf("an HTTP request: %s", w.tape.body)
+	}
+	w.clean(t)
+}
+
+// clean makes sure that nobody had anything to complain about.
+func (w *boltWorld) clean(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	if err := w.sim.Settle(ctx); err != nil {
+		t.Error(err)
+	}
 	for _, r := range w.sim.Refused() {
 		t.Errorf("refused %s: %s", r.Where, r.Problem)
 	}
@@ -240,18 +277,56 @@ func (w *boltWorld) tellsStory(t *testing.T) {
 		t.Error("no reply in the thread")
 	}
 
-	// Events: the URL is verified, the home tab is filled.
-	if err := w.sim.VerifyEvents(t.Context()); err != nil {
-		t.Error(err)
+	// Events: the home tab is filled, and what is chosen in it changes it.
+	home := func(words string) {
+		t.Helper()
+		until("home with "+words, func() bool {
+			v, ok := w.sim.Home(user)
+			return ok && strings.Contains(v.AllText(), "Your orders, "+words)
+		})
 	}
 	fine(w.sim.OpenHome(t.Context(), user))
-	until("home", func() bool { v, ok := w.sim.Home(user); return ok && strings.Contains(v.AllText(), "Your orders") })
+	home("newest first")
+	v, _ := w.sim.Home(user)
+	fine(w.sim.Click(t.Context(), slacksim.Click{User: user, ViewID: v.ID, ActionID: "sort", Input: slacksim.Input{Option: "oldest"}}))
+	home("oldest first")
+
+	// Shortcuts: one of a message, one from anywhere.
+	said, err := w.sim.Post("U0BEN", channel, "cake & tea", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fine(w.sim.Shortcut(t.Context(), slacksim.UseShortcut{User: user, CallbackID: "order_this", Channel: channel, TS: said}))
+	told("Ordered for <@U0BEN>.")
+	in := func(channel, thread, text string) {
+		t.Helper()
+		until(text, func() bool {
+			return slices.ContainsFunc(w.sim.Messages(channel), func(m slacksim.Message) bool { return m.Text == text && m.ThreadTS == thread })
+		})
+	}
+	in(channel, said, "Order: cake &amp; tea")
+	fine(w.sim.Shortcut(t.Context(), slacksim.UseShortcut{User: user, CallbackID: "new_order"}))
+	until("modal", opened)
+	fine(w.sim.CloseView(t.Context(), user, false))
+
+	// What people say in a thread and in private.
+	if _, err := w.sim.Post("U0BEN", channel, "with sugar", said); err != nil {
+		t.Fatal(err)
+	}
+	in(channel, said, "Sugar for <@U0BEN>.")
+	dm, out, err := w.sim.OpenMessages(t.Context(), user)
+	fine(out, err)
+	private, err := w.sim.Post(user, dm, "sugar?", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in(dm, private, "Sugar for <@U0ANA>.")
 }
 
 // Slack's own framework verifies the simulator's signatures: it takes a request as it was sent, and none that was changed since.
 func TestBoltVerifiesSignatures(t *testing.T) {
 	t.Parallel()
-	w := startBolt(t)
+	w := startBolt(t, false)
 	if out, err := w.sim.Command(t.Context(), "U0ANA", "C0REVIEW", "/order", ""); err != nil || out.Status != http.StatusOK {
 		t.Fatalf("outcome %+v: %v", out, err)
 	}

@@ -47,7 +47,8 @@
 // Socket Mode; one after the other, in the order in which things happened. What is not answered with a 2xx in 3 s comes again three times
 // ([Config.EventRetries]), unless the answer has the header X-Slack-No-Retry: 1. [Sim.Settle] waits until all is over, [Sim.Event] sends
 // any other event, and [Sim.SetEventsURL] verifies a URL as Slack does. People's texts reach the app escaped. Not simulated: redirects,
-// rich_text blocks of people's messages, message_replied, tombstones of parents that were deleted.
+// rich_text blocks of people's messages, message_replied, tombstones of parents that were deleted, and that Slack turns off the events of an
+// app that fails too often.
 //
 // # Shortcuts
 //

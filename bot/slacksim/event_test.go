@@ -203,7 +203,7 @@ func TestEventRetries(t *testing.T) {
 			t.Parallel()
 			w := start(t, subscribed, func(c *slacksim.Config) {
 				if name == "late" {
-					c.AnswerWithin = 200 * time.Millisecond
+					c.AnswerWithin = time.Second
 				}
 			})
 			w.app.respond = tc.respond
@@ -240,7 +240,7 @@ func TestEventRetries(t *testing.T) {
 
 func TestEventsOverSocketMode(t *testing.T) {
 	t.Parallel()
-	w := start(t, subscribed, socketMode)
+	w := start(t, subscribed, socketMode, func(c *slacksim.Config) { c.AnswerWithin = time.Second })
 	f := connect(t, w)
 	f.next()
 	if _, err := w.sim.Post("U0ANA", "C0REVIEW", "hi", ""); err != nil {
@@ -325,6 +325,23 @@ func TestEventControl(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Reset ends redeliveries.
+func TestResetEndsRedeliveries(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(c *slacksim.Config) { c.Events, c.EventRetries = slacksim.AllEvents(), []time.Duration{time.Hour} })
+	w.app.respond = func(rw http.ResponseWriter, _ received) { rw.WriteHeader(http.StatusInternalServerError) }
+	if _, err := w.sim.Post("U0ANA", "C0REVIEW", "hi", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.sim.Wait(context5(t), func() bool { return len(w.sim.Deliveries()) == 1 }); err != nil {
+		t.Fatal(err)
+	}
+	w.sim.Reset()
+	if err := w.sim.Settle(context5(t)); err != nil || len(w.app.requests()) != 1 {
+		t.Errorf("%d requests, %v", len(w.app.requests()), err)
 	}
 }
 

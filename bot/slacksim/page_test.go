@@ -209,12 +209,17 @@ func TestPageOnAPhone(t *testing.T) {
 	until("global shortcut", called(slack.InteractionTypeShortcut, "new"))
 
 	// The home tab: a select, a multi-select, a text that a button takes along.
-	do(t, ctx, css("#menu"))
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`document.querySelector("#sidebar").getBoundingClientRect().left === 0`)); err != nil {
-		t.Fatal(err)
+	slid := func(where string) { // what slides takes the clicks meant for others
+		t.Helper()
+		if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`document.querySelector("#sidebar").getBoundingClientRect().`+where)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	do(t, ctx, css("#menu"))
+	slid("left === 0")
 	do(t, ctx, css("#home-tab"), seen("#home [data-action-id=sel]"),
 		chromedp.Evaluate[chromedp.Void](`const s = document.querySelector("#home [data-action-id=sel]"); s.value = "b"; s.dispatchEvent(new Event("change"))`))
+	slid("right <= 0")
 	until("select", func() bool { v, _ := w.sim.Home("U0ANA"); return v.Values["row"]["sel"]["selected_option"] != nil })
 	do(t, ctx, css("#home [data-multi=multi]"), css("#home input[data-action-id=multi][value=m1]"))
 	fits("home")

@@ -48,6 +48,7 @@ type delivery struct {
 	payload map[string]any
 	form    url.Values
 	retry   Retry  // of an event
+	era     int    // of an event: it is not sent again in another
 	as      string // of raw: the type of its envelope
 	raw     any    // a payload for Socket Mode alone
 }

@@ -91,7 +91,7 @@ policies:
 {{- end}}
 queues:
 {{- range .Feeds}}
-  {{.Name}}: {channel: {{.Channel}}, open_limit: 15, reviewers: {users: [{{$.FirstReviewer}}], groups: [{{$.ReviewerGroupName}}]}}
+  {{.Name}}: {channel: {{.Channel}}, open_limit: 15, undo_for: 0, reviewers: {users: [{{$.FirstReviewer}}], groups: [{{$.ReviewerGroupName}}]}}
 {{- end}}
 sources:
 {{- range .Feeds}}

@@ -11,12 +11,12 @@ import (
 )
 
 type callbacksCmd struct {
-	List  callbacksListCmd  `cmd:"" help:"Print callbacks that are dead, pending or delivered."`
+	List  callbacksListCmd  `cmd:"" help:"Print callbacks that are dead, pending, delivered or withdrawn."`
 	Retry callbacksRetryCmd `cmd:"" help:"Send dead callbacks again, with the same id and body."`
 }
 
 type callbacksListCmd struct {
-	State string `default:"dead" enum:"dead,pending,delivered" help:"dead, pending or delivered (default ${default})."`
+	State string `default:"dead" enum:"dead,pending,delivered,withdrawn" help:"dead, pending, delivered, or withdrawn since the decision was undone (default ${default})."`
 	Limit int    `default:"50" help:"The newest so many (default ${default})."`
 	JSON  bool   `help:"Print JSON."`
 }

@@ -21,8 +21,10 @@ type cli struct {
 	Classify  classifyCmd  `cmd:"" help:"Print what a model says of texts."`
 	Policy    policyCmd    `cmd:"" help:"Show the workflow that is configured, and its past versions."`
 	Stats     statsCmd     `cmd:"" help:"Print throughput, review rate, decisions and times to decision."`
+	Quality   qualityCmd   `cmd:"" help:"Print how well people review: how far panels agree."`
 	Export    exportCmd    `cmd:"" help:"Write corrections, decisions or items as CSV or JSON lines."`
 	Erase     eraseCmd     `cmd:"" help:"Erase the text of items: in Postgres, on cards, in exports. The log stays whole."`
+	Reopen    reopenCmd    `cmd:"" help:"Take the decision of a review back, so that it is decided anew."`
 	Verify    verifyCmd    `cmd:"" help:"Check that nothing in the log was altered, removed or added."`
 	Log       logCmd       `cmd:"" help:"Make the log's key, sign a checkpoint, write the log for others to check."`
 	Queue     queueCmd     `cmd:"" help:"List what waits for a reviewer, or rebuild the queue from Postgres."`

@@ -140,6 +140,7 @@ sources:
     callback:
       url: {{q .Upstream}}
       secret: {{q .Callback}}
+      undo: amend # tell the upstream at once, and again when somebody clicks Undo
 `))
 
 // quoteYAML writes a value as a double-quoted YAML string, which JSON's are; "$" is doubled, since the file's ${…} names the environment.

@@ -81,8 +81,7 @@ func (c *eraseCmd) Run(ctx context.Context, p program, global *cli) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	desk := &hitl.Desk{Decisions: store, Callbacks: calledBack(cfg), Logger: logger, Now: time.Now}
-	done, err := newEraser(store, desk, logger).Erase(ctx, e, 0, func(sofar hitl.ErasureCount) {
+	done, err := newEraser(store, newDesk(cfg, store, logger), logger).Erase(ctx, e, 0, func(sofar hitl.ErasureCount) {
 		if p.terminal && found.Items > eraseBatch {
 			fmt.Fprintf(p.stderr, "%d of %d\n", sofar.Items, found.Items)
 		}
@@ -104,15 +103,19 @@ func (c *eraseCmd) erasure() (hitl.Erasure, error) {
 	case strings.TrimSpace(c.Reason) == "":
 		return hitl.Erasure{}, errors.New("say why with --reason; the log keeps it")
 	}
-	by := c.By
-	if by == "" {
-		by = "cli"
-		if u, err := user.Current(); err == nil && u.Username != "" {
-			by += "/" + u.Username
-		}
-	}
-	e := hitl.Erasure{Items: c.Item, Subject: c.Subject, Source: c.Source, By: by, Reason: c.Reason}
+	e := hitl.Erasure{Items: c.Item, Subject: c.Subject, Source: c.Source, By: operator(c.By), Reason: c.Reason}
 	return e, e.Check()
+}
+
+// operator is who runs a command, as the log keeps it: who they say they are, or the machine's user.
+func operator(by string) string {
+	if by != "" {
+		return by
+	}
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return "cli/" + u.Username
+	}
+	return "cli"
 }
 
 // ask has a person at a terminal confirm.

@@ -72,7 +72,8 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if s.queue, err = openQueue(ctx, cfg, logger); err != nil {
 		return nil, err
 	}
-	s.desk = &hitl.Desk{Decisions: s.store, Reveals: s.store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Observer: s.metrics, Logger: logger, Now: time.Now}
+	s.desk = newDesk(cfg, s.store, logger)
+	s.desk.Observer = s.metrics
 	if s.bot, err = bot.New(botConfig(cfg, s)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
 	}
@@ -91,6 +92,14 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 		return nil, err
 	}
 	return s, nil
+}
+
+// newDesk makes the desk of a configuration, for the service and for commands that decide beside it.
+func newDesk(cfg *config.Config, store *audit.Store, logger *slog.Logger) *hitl.Desk {
+	return &hitl.Desk{
+		Decisions: store, Reveals: store, Panels: store, Reopens: store, Notes: store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Amends: amended(cfg),
+		Logger: logger, Now: time.Now,
+	}
 }
 
 // checkDurability refuses a Postgres whose commits are no promise: each answer of the service would pass one on.

@@ -26,7 +26,7 @@ func (c *statsCmd) Run(ctx context.Context, p program, global *cli) error {
 		return usageError{fmt.Errorf("queue %q is not configured", c.Queue)}
 	}
 	now := time.Now()
-	s, err := store.Stats(ctx, hitl.StatsQuery{Since: now.Add(-time.Duration(c.Since)), Until: now, Queue: c.Queue})
+	s, err := statistics{store}.Stats(ctx, hitl.StatsQuery{Since: now.Add(-time.Duration(c.Since)), Until: now, Queue: c.Queue})
 	if err != nil {
 		return err
 	}

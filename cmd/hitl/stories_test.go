@@ -134,6 +134,12 @@ func TestCorrectedByModal(t *testing.T) {
 func (w *world) correctByModal(user string, it item, label, reason, comment string) {
 	w.t.Helper()
 	w.click(user, w.card(it), "Other")
+	w.fillIn(user, label, reason, comment)
+}
+
+// fillIn waits for the form of a verdict, fills it in and sends it.
+func (w *world) fillIn(user, label, reason, comment string) {
+	w.t.Helper()
 	modal := w.modal(user, func(v slacksim.View) bool { return v.Submit != "" })
 	values := map[string]map[string]slacksim.Input{}
 	for _, e := range modal.Elements() {

@@ -157,8 +157,8 @@ func slackConfig(cfg *config.Config) bot.Config {
 	queues := map[string]bot.Queue{}
 	for name, q := range cfg.Queues {
 		queues[name] = bot.Queue{
-			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}, Owners: bot.Owners(q.Owners),
-			OpenLimit: q.OpenLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
+			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}, Owners: bot.Owners(q.Owners), Adjudicators: adjudicators(q),
+			OpenLimit: q.OpenLimit, BatchLimit: q.BatchLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
 		}
 	}
 	var secrets []string // none with Socket Mode alone
@@ -177,7 +177,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 
 func botConfig(cfg *config.Config, s *service) bot.Config {
 	out := slackConfig(cfg)
-	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, s.store, s.queue
+	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
 	out.Observer, out.Logger = s.metrics, s.logger
 	return out
 }
@@ -222,17 +222,43 @@ func calledBack(cfg *config.Config) map[string]bool {
 	return out
 }
 
-func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
-	out := map[string]hitl.QueueRules{}
-	for name, q := range cfg.Queues {
-		out[name] = hitl.QueueRules{ExpireAfter: q.ExpireAfter, Backlog: q.Backlog}
+// amended returns the sources that are told of a decision at once, and again when it is undone.
+func amended(cfg *config.Config) map[string]bool {
+	out := map[string]bool{}
+	for name, s := range cfg.Sources {
+		out[name] = s.Callback != nil && s.Callback.Undo == "amend"
 	}
 	return out
 }
 
+func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
+	out := map[string]hitl.QueueRules{}
+	for name, q := range cfg.Queues {
+		out[name] = hitl.QueueRules{
+			ExpireAfter: q.ExpireAfter, Backlog: q.Backlog, UndoFor: q.UndoFor, Panel: panelRules(q),
+			ReasonRequired: hitl.Requirement(q.ReasonRequired), CommentRequired: hitl.Requirement(q.CommentRequired),
+		}
+	}
+	return out
+}
+
+func panelRules(q config.Queue) hitl.PanelRules {
+	if q.Panel == nil {
+		return hitl.PanelRules{}
+	}
+	return hitl.PanelRules{Reviewers: q.Panel.Reviewers, Share: q.Panel.Share}
+}
+
+func adjudicators(q config.Queue) bot.Reviewers {
+	if q.Panel == nil {
+		return bot.Reviewers{}
+	}
+	return bot.Reviewers{Users: q.Panel.Adjudicators.Users, Groups: q.Panel.Adjudicators.Groups}
+}
+
 func ingestConfig(cfg *config.Config, s *service, intake *hitl.Intake) ingest.Config {
 	return ingest.Config{
-		Intake: intake, Records: s.store, Sources: ingestSources(cfg), Keys: s.keys, Observe: s.metrics.request, RateLimited: s.metrics.rateLimited,
+		Intake: intake, Records: statistics{s.store}, Sources: ingestSources(cfg), Keys: s.keys, Observe: s.metrics.request, RateLimited: s.metrics.rateLimited,
 		Logger: s.logger, Version: buildVersion(), MaxBody: int64(cfg.Server.MaxBody),
 		// What intake cannot do without. Redis and Slack may be away: reviews wait in Postgres meanwhile; see metric hitl_up.
 		Checks: map[string]func(context.Context) error{"postgres": s.store.Ready, "classifiers": s.modelsReady},

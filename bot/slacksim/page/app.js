@@ -29,6 +29,13 @@ page.post = async (what, body) => {
   }
 };
 
+// enter notes what was filled in; a click waits for it, since it takes it along.
+page.entered = Promise.resolve();
+page.enter = (e, b, input) => {
+  page.entered = page.entered.then(() => page.post("value", { user: page.user.id, block_id: b.block_id, action_id: e.action_id, input }));
+  return page.entered;
+};
+
 page.suggest = (viewId, e, b, query) =>
   page.post("suggest", { user: page.user.id, view_id: viewId, block_id: b.block_id, action_id: e.action_id, query });
 
@@ -55,6 +62,7 @@ async function act(where, e, b, input, node) {
   if (!(await confirmed(e.confirm, page.world))) return;
   node.disabled = true;
   node.classList.add("waiting");
+  await page.entered;
   await page.post("click", { user: page.user.id, ...where, block_id: b.block_id, action_id: e.action_id, input });
   node.disabled = false;
   node.classList.remove("waiting");
@@ -139,6 +147,8 @@ function drawTabs() {
   byId("app-tabs").hidden = !onHome && !channel.with;
   byId("tab-home").setAttribute("aria-selected", String(onHome));
   byId("tab-messages").setAttribute("aria-selected", String(!onHome));
+  byId("tab-home").tabIndex = onHome ? 0 : -1;
+  byId("tab-messages").tabIndex = onHome ? -1 : 0;
   const offered = state.shortcuts.filter((s) => s.type === "global"), box = byId("shortcuts");
   const print = JSON.stringify(offered);
   if (box.print === print) return;

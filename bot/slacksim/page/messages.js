@@ -97,7 +97,7 @@ export function drawHome(root, page, act) {
   const ctx = {
     world: page.world, values: v?.values, act: (e, b, input, node) => act({ view_id: v.id }, e, b, input, node),
     suggest: page.suggest && ((e, b, query) => page.suggest(v.id, e, b, query)), live: true,
-    enter: (e, b, input) => page.post("value", { user: page.user.id, block_id: b.block_id, action_id: e.action_id, input }),
+    enter: page.enter,
   };
   root.replaceChildren(v
     ? el("div.blocks", { "data-view-id": v.id }, drawBlocks(v.blocks, ctx))

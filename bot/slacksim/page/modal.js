@@ -29,7 +29,7 @@ export function drawModal(page, act) {
       world: page.world, values: view.values,
       act: (e, b, input, node) => act({ view_id: view.id }, e, b, input, node),
       suggest: (e, b, query) => page.suggest(view.id, e, b, query),
-      enter: (e, b, input) => page.post("value", { user: page.user.id, block_id: b.block_id, action_id: e.action_id, input }),
+      enter: page.enter,
     }));
     byId("modal-body").scrollTop = 0;
     busy(false);

@@ -1,15 +1,15 @@
 // A small app that takes orders, written on Slack's own framework as its documentation says, by somebody who has never
 // seen the simulator: it knows only the address of the Web API. bolt_test.go in ../.. is its users.
 //
-// It says "listening <url>" when it is ready and ends when its standard input does. The exit code is 1 if anything went
+// It says "listening <url>" when it is ready, or "connected" in Socket Mode, and ends when its standard input does. The exit code is 1 if anything went
 // wrong in between.
 'use strict';
 
 const { App, LogLevel } = require('@slack/bolt');
 
-// How Slack reaches the app. For Socket Mode this would be { socketMode: true, appToken: process.env.SLACK_APP_TOKEN };
-// everything below stays.
-const delivery = { signingSecret: process.env.SLACK_SIGNING_SECRET };
+// How Slack reaches the app: with an app-level token over Socket Mode, otherwise by signed requests. Everything below stays.
+const appToken = process.env.SLACK_APP_TOKEN;
+const delivery = appToken ? { socketMode: true, appToken } : { signingSecret: process.env.SLACK_SIGNING_SECRET };
 
 const app = new App({
   ...delivery,
@@ -174,15 +174,57 @@ app.view({ callback_id: 'change_order', type: 'view_closed' }, async ({ body, vi
   await client.chat.postEphemeral({ channel, user: body.user.id, text: 'The order stays as it is.' });
 });
 
+// The home tab, with a select in it that changes it.
+const orders = { newest: 'newest first', oldest: 'oldest first' };
+const homeView = (order) => ({
+  type: 'home',
+  blocks: [{
+    type: 'section',
+    block_id: 'orders',
+    text: mrkdwn(`Your orders, ${orders[order]}`),
+    accessory: {
+      type: 'static_select',
+      action_id: 'sort',
+      placeholder: plain('Sort'),
+      options: Object.entries(orders).map(([value, text]) => ({ text: plain(text), value })),
+    },
+  }],
+});
+
 app.event('app_home_opened', async ({ event, client }) => {
-  await client.views.publish({
-    user_id: event.user, view: { type: 'home', blocks: [{ type: 'section', text: mrkdwn('Your orders') }] },
+  if (event.tab === 'home') await client.views.publish({ user_id: event.user, view: homeView('newest') });
+});
+
+app.action('sort', async ({ body, ack, client }) => {
+  await ack();
+  const order = body.view.state.values.orders.sort.selected_option.value;
+  await client.views.publish({ user_id: body.user.id, hash: body.view.hash, view: homeView(order) });
+});
+
+// What somebody said, ordered from the menu of the message.
+app.shortcut({ callback_id: 'order_this', type: 'message_action' }, async ({ shortcut, ack, respond, client }) => {
+  await ack();
+  const what = shortcut.message.text;
+  await client.chat.postMessage({
+    channel: shortcut.channel.id, thread_ts: shortcut.message_ts, ...openOrder(what), metadata: placed(what),
   });
+  await respond({ text: `Ordered for <@${shortcut.message.user}>.`, response_type: 'ephemeral' });
+});
+
+// A shortcut from anywhere.
+app.shortcut({ callback_id: 'new_order', type: 'shortcut' }, async ({ shortcut, ack, client }) => {
+  await ack();
+  await client.views.open({ trigger_id: shortcut.trigger_id, view: sureView({ what: 'anything?' }) });
+});
+
+// What is said in a thread, and in private.
+app.message(/sugar/, async ({ message, say }) => {
+  await say({ text: `Sugar for <@${message.user}>.`, thread_ts: message.thread_ts ?? message.ts });
 });
 
 async function main() {
-  const server = await app.start({ host: '127.0.0.1', port: 0 });
-  console.log(`listening http://127.0.0.1:${server.address().port}/slack/events`);
+  const server = await app.start(appToken ? undefined : { host: '127.0.0.1', port: 0 });
+  console.log(appToken ? 'connected' : `listening http://127.0.0.1:${server.address().port}/slack/events`);
   process.stdin.resume();
   process.stdin.on('end', () => app.stop());
 }
