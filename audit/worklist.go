@@ -11,7 +11,7 @@ import (
 	"hitl"
 )
 
-// workFilter selects the open reviews of a queue that a WorkQuery asks for: $1 queue, $2 label or '', $3 least age in microseconds.
+// workFilter selects the open reviews of a queue that a WorkQuery asks for: $1 queue, $2 label or ”, $3 least age in microseconds.
 const workFilter = `
 	FROM hitl.reviews r JOIN hitl.items i ON i.id = r.item_id
 	WHERE r.state = 'open' AND r.queue = $1 AND i.erased_at IS NULL

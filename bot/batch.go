@@ -84,8 +84,11 @@ func sameLabel(rows []screened) (string, bool) {
 	return rows[0].Prediction.Label, true
 }
 
-// batchClick opens the form of a batch. What was chosen is in the home tab's state.
+// batchClick opens the form of a batch, or takes one back. What was chosen is in the home tab's state.
 func (b *Bot) batchClick(ctx context.Context, in interaction, a action, state homeState) answer {
+	if a.ActionID == actionBatchUndo {
+		return b.undoBatchClick(ctx, in, a.Value)
+	}
 	l, _ := b.knownLanguage(ctx, in.User.ID)
 	id, err := b.api.openView(ctx, in.TriggerID, loading(l, l.say("batch.title"), viewData{}))
 	if err != nil {
@@ -200,16 +203,30 @@ func (b *Bot) submitBatch(ctx context.Context, in interaction) answer {
 			return fieldError(blockReason, l.say("modal.field.no_reason"))
 		}
 	}
-	said := verdictOfAll{label: label, reason: reason, comment: in.View.input(blockComment, fieldComment)}
-	b.spawn(ctx, func(ctx context.Context) { b.carryOut(ctx, in, d, refs, said) })
+	comment := in.View.input(blockComment, fieldComment)
+	status := hitl.HumanAccepted
+	if d.Label == "" {
+		status = hitl.HumanCorrected // of some of them, at least
+	}
+	rules := b.cfg.Desk.Queues[d.Queue]
+	if reason == "" && rules.ReasonRequired.Of(status) {
+		return fieldError(blockReason, l.say("batch.required"))
+	}
+	if comment == "" && rules.CommentRequired.Of(status) {
+		return fieldError(blockComment, l.say("batch.required"))
+	}
+	said := verdictOfAll{label: label, reason: reason, comment: comment}
+	settled := time.NewTimer(b.cfg.SettleAfter)
+	b.spawn(ctx, func(ctx context.Context) { b.carryOut(ctx, in, d, refs, said, settled.C) })
 	return replaceView(notice(l, l.say("batch.title"), l.say("batch.working", "N", len(refs)), viewData{}))
 }
 
 // verdictOfAll is what is said of every review of a batch.
 type verdictOfAll struct{ label, reason, comment string } // label is a key
 
-// carryOut decides the reviews of a batch, each on its own, and says what became of them.
-func (b *Bot) carryOut(ctx context.Context, in interaction, d batch, refs []ref, said verdictOfAll) {
+// carryOut decides the reviews of a batch, each on its own, and says what became of them once Slack has taken the answer to the form: that
+// would cover it.
+func (b *Bot) carryOut(ctx context.Context, in interaction, d batch, refs []ref, said verdictOfAll, settled <-chan time.Time) {
 	deciding, cancel := context.WithTimeout(ctx, batchTime)
 	defer cancel()
 	out := batchResult{queue: d.Queue}
@@ -218,11 +235,25 @@ func (b *Bot) carryOut(ctx context.Context, in interaction, d batch, refs []ref,
 		b.cfg.Observer.Clicked("batch", res.outcome)
 		out.add(r, res)
 	}
+	<-settled
 	showing, done := context.WithTimeout(context.WithoutCancel(ctx), batchViewTime)
 	defer done()
 	l := b.languageOf(showing, in.User.ID)
+	out.undo = b.undoable(showing, in.reviewer(), d.ID)
 	b.setView(showing, in.View.ID, batchDone(l, out))
 	b.showHome(showing, in.reviewer(), homeState{Queue: d.Queue}, nil)
+}
+
+// undoable returns what can be taken back of a batch, or nil.
+func (b *Bot) undoable(ctx context.Context, who hitl.Reviewer, id string) *hitl.Batch {
+	batches, err := b.cfg.Lists.Batches(ctx, who)
+	if err != nil {
+		b.log.WarnContext(ctx, "whether a batch can be undone is not known", "batch", id, "error", err)
+	}
+	if i := slices.IndexFunc(batches, func(o hitl.Batch) bool { return o.ID == id }); i >= 0 {
+		return &batches[i]
+	}
+	return nil
 }
 
 // decideOne decides one review of a batch.
@@ -259,6 +290,7 @@ type batchResult struct {
 	recorded int
 	others   []batchOther
 	failed   int
+	undo     *hitl.Batch // what can be taken back; nil: nothing can
 }
 
 // batchOther is a review that got no answer from this batch, and why.

@@ -32,7 +32,8 @@ func batchButtons(l *language, h homePage) []slack.Block {
 
 // batchLine tells of a batch that can be taken back.
 func batchLine(l *language, batch hitl.Batch) slack.Block {
-	return section(batchWords(l, batch))
+	undo := slack.NewButtonBlockElement(actionBatchUndo, batch.ID, plain(l.say("batch.button.undo")))
+	return slack.NewSectionBlock(mrkdwn(batchWords(l, batch)), nil, slack.NewAccessory(undo), slack.SectionBlockOptionBlockID("hitl_undo_"+batch.ID))
 }
 
 func batchWords(l *language, batch hitl.Batch) string {
@@ -80,6 +81,9 @@ func batchDone(l *language, out batchResult) slack.ModalViewRequest {
 	}
 	if out.failed > 0 {
 		blocks = append(blocks, section(l.say("batch.done.failed", "N", out.failed)))
+	}
+	if out.undo != nil {
+		blocks = append(blocks, batchLine(l, *out.undo))
 	}
 	return modal(l, viewNotice, l.say("batch.done.title"), viewData{}, blocks...)
 }

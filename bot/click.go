@@ -19,6 +19,8 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	switch {
 	case in.View.Type == "home":
 		return b.homeClick(ctx, in, a)
+	case in.View.ID != "" && a.ActionID == actionBatchUndo:
+		return b.undoBatchClick(ctx, in, a.Value)
 	case in.View.ID != "" && a.ActionID == actionReveal:
 		return b.revealInModal(ctx, in)
 	case in.View.ID != "":

@@ -112,7 +112,7 @@ type Queue struct {
 	Owners    Owners
 	// Adjudicators decide where a panel has no majority. Default: the owners.
 	Adjudicators Reviewers
-	OpenLimit    int      // most open cards in the channel; default 10
+	OpenLimit    int // most open cards in the channel; default 10
 	// BatchLimit is how many reviews may be decided together in the home tab, 20 at most. 0: none.
 	BatchLimit int
 	Reasons    []string // canned reasons offered in the modal, up to 100; may be empty
@@ -176,6 +176,8 @@ type Config struct {
 
 	// AnswerWithin bounds the work between a request of Slack's and its answer; Slack itself waits 3 s. Default: 2.5 s.
 	AnswerWithin time.Duration
+	// SettleAfter is how long Slack may take to show the answer to a form before what it shows is replaced. Default: 1 s.
+	SettleAfter time.Duration
 	// MembersFor is how long the members of a user group and the state of a user are believed. Default: 5 min.
 	MembersFor time.Duration
 	// MembersAtMost is how long they are believed while Slack does not answer. Default: 30 min.
@@ -217,6 +219,7 @@ func (c Config) withDefaults() Config {
 	or(&c.Command, defaultCommand)
 	or(&c.Language, english)
 	or(&c.AnswerWithin, 2500*time.Millisecond)
+	or(&c.SettleAfter, time.Second)
 	or(&c.MembersFor, 5*time.Minute)
 	or(&c.MembersAtMost, 30*time.Minute)
 	or(&c.Poll, 2*time.Second)

@@ -45,7 +45,9 @@ func (b *Bot) event(ctx context.Context, body []byte) answer {
 	case e.Type == "url_verification":
 		return answer{body: map[string]string{"challenge": e.Challenge}}
 	case e.Event.Type == "app_home_opened" && e.Event.Tab == "home" && slackUser(e.Event.User):
-		b.spawn(ctx, func(ctx context.Context) { b.showHome(ctx, e.reviewer(), parseHomeState(e.Event.View.PrivateMetadata), nil) })
+		b.spawn(ctx, func(ctx context.Context) {
+			b.showHome(ctx, e.reviewer(), parseHomeState(e.Event.View.PrivateMetadata), nil)
+		})
 	}
 	return answer{}
 }

@@ -19,6 +19,7 @@ type homeState struct {
 	Page  int             `json:"page,omitempty"`
 	Rows  []string        `json:"rows,omitempty"` // ids of the reviews on the page
 	Picks map[string]bool `json:"-"`              // ids of those that are chosen; Slack keeps them
+	said  words           // to say once, above the rest; nil: nothing
 }
 
 // ages are how long a review may have to wait to be listed.

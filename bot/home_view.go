@@ -28,6 +28,9 @@ func homeView(l *language, h homePage) slack.HomeTabViewRequest {
 		blocks = append(blocks, section(h.refused(l)), slack.NewActionBlock("hitl_home_tools", refresh))
 		return homeTab(h, blocks)
 	}
+	if h.state.said != nil {
+		blocks = append(blocks, section(h.state.said(l)))
+	}
 	blocks = append(blocks, section(lines(l, h.queues, maxHomeQueues, func(q hitl.QueueWait) string { return waitLine(l, q) })))
 	if len(h.claims) > 0 {
 		claims := lines(l, h.claims, homeClaims, func(s screened) string { return claimLine(l, s) })
@@ -91,7 +94,9 @@ func filters(l *language, h homePage) []slack.BlockElement {
 	for _, q := range h.queues[:min(len(h.queues), maxOptions)] {
 		queues = append(queues, slack.NewOptionBlockObject(q.Queue, plain(plainName(l, q.Queue, maxOptionUnits)), nil))
 	}
-	all := func(words string) *slack.OptionBlockObject { return slack.NewOptionBlockObject(optionAll, plain(words), nil) }
+	all := func(words string) *slack.OptionBlockObject {
+		return slack.NewOptionBlockObject(optionAll, plain(words), nil)
+	}
 	labels = append(labels, all(l.say("home.label.all")))
 	for _, label := range h.labels[:min(len(h.labels), maxOptions-1)] {
 		labels = append(labels, option(l, label))
@@ -124,9 +129,6 @@ func filters(l *language, h homePage) []slack.BlockElement {
 		choose(actionHomeOrder, l.say("home.order.urgent"), or(string(h.state.Order), string(hitl.UrgentFirst)), orders),
 	}
 }
-
-
-
 
 // row shows one review of the list.
 func row(l *language, h homePage, s screened) []slack.Block {

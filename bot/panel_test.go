@@ -204,14 +204,11 @@ func (w *world) says(user string, rec hitl.Record, label string) result {
 }
 
 // forged sends a click on a button that the card does not have.
-func (w *world) forged(user string, m slacksim.Message, action, value string) {
+func (w *world) forged(user string, m slacksim.Message, actionID, value string) {
 	w.t.Helper()
 	in := interaction{Type: "block_actions", Team: idField{"T0SLACKSIM"}, User: userField{ID: user, TeamID: "T0SLACKSIM"}, Channel: idField{m.Channel}}
 	in.Container = container{MessageTS: m.TS, ChannelID: m.Channel}
-	in.Actions = append(in.Actions, struct {
-		ActionID string `json:"action_id"`
-		Value    string `json:"value"`
-	}{action, value})
+	in.Actions = []action{{ActionID: actionID, Value: value}}
 	raw, err := json.Marshal(in)
 	if err != nil {
 		w.t.Fatal(err)
