@@ -8,6 +8,9 @@ import (
 	"hitl"
 )
 
+// eventHomeOpened says that somebody opened the app. It is all that the app asks to be told of.
+const eventHomeOpened = "app_home_opened"
+
 // event is as much of a request of the Events API as we read: the same over HTTP and over Socket Mode.
 type event struct {
 	Type       string     `json:"type"`
@@ -44,7 +47,7 @@ func (b *Bot) event(ctx context.Context, body []byte) answer {
 	switch {
 	case e.Type == "url_verification":
 		return answer{body: map[string]string{"challenge": e.Challenge}}
-	case e.Event.Type == "app_home_opened" && e.Event.Tab == "home" && slackUser(e.Event.User):
+	case e.Event.Type == eventHomeOpened && e.Event.Tab == "home" && slackUser(e.Event.User):
 		b.spawn(ctx, func(ctx context.Context) {
 			b.showHome(ctx, e.reviewer(), parseHomeState(e.Event.View.PrivateMetadata), nil)
 		})

@@ -87,9 +87,9 @@ func labelled(label string) func(*hitl.Record) {
 	return func(r *hitl.Record) { r.Prediction.Label = label }
 }
 
-func (w *world) addMany(n int, change ...func(*hitl.Record)) (ids []string) {
+func (w *world) addMany(n int) (ids []string) {
 	for i := range n {
-		rec := w.add(append([]func(*hitl.Record){func(r *hitl.Record) { r.Item.Text = fmt.Sprint("text number ", i, ".") }}, change...)...)
+		rec := w.add(func(r *hitl.Record) { r.Item.Text = fmt.Sprint("text number ", i, ".") })
 		ids = append(ids, rec.Review.ID)
 	}
 	return ids
@@ -299,6 +299,18 @@ func TestBatchSubmissions(t *testing.T) {
 	other.Label = ""
 	if a, _ := json.Marshal(w.bot.submit(t.Context(), w.submission(ana, other, "")).body); !strings.Contains(string(a), blockLabel) {
 		t.Errorf("no label chosen: %s", a)
+	}
+	last := w.addMany(1)
+	other.Refs = []string{last[0] + ".1"}
+	for _, label := range []string{"unheard of", "POSITIVE"} {
+		w.bot.submit(t.Context(), w.submission(ana, other, label))
+		w.bot.Wait()
+		if d, ok := w.store.decision(last[0]); ok && (d.Status != hitl.HumanCorrected || d.Label != "POSITIVE") {
+			t.Errorf("%s: %+v", label, d)
+		}
+	}
+	if _, ok := w.store.decision(last[0]); !ok {
+		t.Error("not corrected")
 	}
 
 	for name, n := range map[string]int{"off": 0, "lowered": 1} {
