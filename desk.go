@@ -15,9 +15,10 @@ type Decisions interface {
 	// Review returns the record of a review's item, with that review and its decision, or ErrNotFound.
 	Review(ctx context.Context, reviewID string) (Record, error)
 	// Decide commits a decision with its log entry, its callback (if any) and the card's refresh in one transaction, unless the round has
-	// its decision already: then it changes nothing. It returns the decision that stands and whether it is this one.
+	// its decision already: then it changes nothing. It returns the decision that stands and whether it is this one. Error: *ClaimedError,
+	// and nothing is recorded, while somebody else than its reviewer has the review claimed; no claim keeps the clock and erasure out.
 	Decide(ctx context.Context, decision Decision, callback *Callback) (standing Decision, won bool, err error)
-	// Due returns the ids of open reviews that expired before now, the oldest first, limit at most.
+	// Due returns the ids of open reviews that expired before now, the oldest first, limit at most. None is due in a queue that is paused.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
 }
 
@@ -32,9 +33,16 @@ const (
 type Desk struct {
 	Decisions Decisions
 	Reveals   Reveals    // nil: nothing can be revealed
+	Claims    Claims     // nil: nothing can be claimed
+	Skips     Skips      // nil: nothing can be skipped
 	Panels    Panels     // nil: there are no panels
+	Waiting   Promotions // nil: no index is told of what became urgent
+	Twins     Twins      // nil: near-identical items are decided one by one
 	Reopens   Reopens    // nil: nothing can be undone
+	Followers Followers  // nil: what was decided together is reopened one by one
 	Notes     NoteKeeper // nil: no notes are kept
+	Timers    Timers     // what is due
+	Pauses    Pauses     // which queues are paused
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
 	Amends    map[string]bool // of those, the ones that are told at once, and told again when a decision is undone; others are told when it cannot be undone any more
@@ -55,8 +63,8 @@ func (d *Desk) Review(ctx context.Context, reviewID string) (Record, error) {
 // person is one of its adjudicators.
 //
 // Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words, a reason or a comment that
-// the queue wants and that is missing; ErrPanel; *AlreadyDecidedError when another decision stands; ErrRoundOver when the round's was undone. After
-// any other error the outcome is unknown and the same verdict may be given again.
+// the queue wants and that is missing; ErrPanel; *AlreadyDecidedError when another decision stands; ErrRoundOver when the round's was undone;
+// *ClaimedError while somebody else has the review. After any other error the outcome is unknown and the same verdict may be given again.
 func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
 	rec, err := d.Decisions.Review(ctx, v.ReviewID)
 	if err != nil {
@@ -94,11 +102,8 @@ func (d *Desk) decision(rec Record, v Verdict) (Decision, error) {
 	if v.Reviewer.User == "" {
 		return Decision{}, &InvalidError{"reviewer", "is missing"}
 	}
-	if len(v.Reason) > MaxReasonBytes {
-		return Decision{}, &InvalidError{"reason", fmt.Sprintf("is longer than %d bytes", MaxReasonBytes)}
-	}
-	if len(v.Comment) > MaxCommentBytes {
-		return Decision{}, &InvalidError{"comment", fmt.Sprintf("is longer than %d bytes", MaxCommentBytes)}
+	if err := checkWords(v); err != nil {
+		return Decision{}, err
 	}
 	switch {
 	case v.Kind == Accept && rec.Prediction.Label == "":
@@ -122,20 +127,21 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 	if standing := rec.Decision; standing != nil && standing.Round == dec.Round {
 		return rec, lost(*standing, dec)
 	}
-	next := rec
-	next.Decision = &dec
-	callback, err := d.callback(next)
+	callback, err := d.callback(rec.with(dec))
 	if err != nil {
 		return rec, err
 	}
-	standing, won, err := d.Decisions.Decide(ctx, dec, callback)
+	var standing Decision
+	var won bool
+	if d.Twins != nil && spreads(rec, dec) {
+		standing, won, err = d.commitTogether(ctx, rec, dec, callback)
+	} else {
+		standing, won, err = d.Decisions.Decide(ctx, dec, callback)
+	}
 	if err != nil {
 		return rec, fmt.Errorf("record decision: %w", err)
 	}
-	next.Decision = &standing
-	review := *rec.Review
-	review.State, review.UndoUntil = closedState(standing.Status), standing.UndoUntil
-	next.Review = &review
+	next := rec.with(standing)
 	if !won {
 		return next, lost(standing, dec)
 	}
@@ -158,6 +164,14 @@ func (d *Desk) callback(rec Record) (*Callback, error) {
 	return &c, nil
 }
 
+// with returns the record of a review that a decision has closed.
+func (r Record) with(dec Decision) Record {
+	review := *r.Review
+	review.State, review.UndoUntil = closedState(dec.Status), dec.UndoUntil
+	r.Review, r.Decision, r.Twins = &review, &dec, 0
+	return r
+}
+
 // closedState is what a review becomes by a decision.
 func closedState(status Status) ReviewState {
 	switch status { //nolint:exhaustive // the others are a person's
@@ -175,34 +189,6 @@ func lost(standing, mine Decision) error {
 		return nil
 	}
 	return &AlreadyDecidedError{Decision: standing}
-}
-
-// ExpireDue ends up to limit reviews whose time has run out, each with an EXPIRED decision, and returns how many. A review decided
-// meanwhile keeps its decision.
-func (d *Desk) ExpireDue(ctx context.Context, limit int) (int, error) {
-	ids, err := d.Decisions.Due(ctx, d.now(), limit)
-	if err != nil {
-		return 0, fmt.Errorf("list due reviews: %w", err)
-	}
-	expired := 0
-	for _, id := range ids {
-		rec, err := d.Decisions.Review(ctx, id)
-		if err != nil {
-			return expired, fmt.Errorf("load review %s: %w", id, err)
-		}
-		_, err = d.commit(ctx, rec, Decision{
-			ReviewID: id, Round: rec.Review.Round, Status: Expired, Reviewer: systemReviewer, At: d.now(),
-			Context: map[string]string{"surface": "timer"},
-		})
-		switch {
-		case errors.Is(err, ErrAlreadyDecided):
-		case err != nil:
-			return expired, fmt.Errorf("expire review %s: %w", id, err)
-		default:
-			expired++
-		}
-	}
-	return expired, nil
 }
 
 // Cancel ends an open review without an answer, with a CANCELLED decision by nobody, and says whether it did: a review that is closed, or is

@@ -24,6 +24,8 @@ var (
 	ErrAlreadyDecided = errors.New("already decided")
 	// ErrRoundOver says that a verdict was on a round whose decision was undone. It is an ErrAlreadyDecided.
 	ErrRoundOver = fmt.Errorf("the review was opened again: that round is %w", ErrAlreadyDecided)
+	// ErrNotClaimed says that somebody hands over a review that they have not claimed.
+	ErrNotClaimed = errors.New("not claimed")
 	// ErrNoRoom says that a channel already holds as many open cards as it may.
 	ErrNoRoom = errors.New("channel is full")
 	// ErrPosted says that the review already has its card.
@@ -61,3 +63,13 @@ func (e *AlreadyDecidedError) Error() string {
 
 // Is makes errors.Is(err, ErrAlreadyDecided) true.
 func (e *AlreadyDecidedError) Is(target error) bool { return target == ErrAlreadyDecided }
+
+// ClaimedError says that somebody has a review for themselves for now.
+type ClaimedError struct {
+	By    Reviewer
+	Until time.Time
+}
+
+func (e *ClaimedError) Error() string {
+	return fmt.Sprintf("claimed by %s until %s", e.By, e.Until.UTC().Format(time.RFC3339))
+}

@@ -45,29 +45,31 @@ type Source struct {
 
 // QueueRules are what a review takes from its queue.
 type QueueRules struct {
-	ExpireAfter time.Duration // 0: reviews never expire
-	Backlog     int           // most open reviews; 0: no limit
-	Panel       PanelRules    // which reviews are put before several people
-	UndoFor     time.Duration // how long whoever decided can take it back; 0: never
+	RemindAfter   time.Duration // 0: nobody is reminded
+	EscalateAfter time.Duration // 0: reviews are not escalated
+	EscalateTo    Escalation
+	ExpireAfter   time.Duration // 0: reviews never expire
+	ExpireAs      Outcome
+	Hours         Hours // in which those times run
+
+	Backlog         int           // most open reviews; 0: no limit
+	ClaimFor        time.Duration // how long a claim lasts; 0: nothing can be claimed
+	UndoFor         time.Duration // how long whoever decided can take it back; 0: never
+	MergeDuplicates bool          // near-identical items are decided together
+	Panel           PanelRules    // which reviews are put before several people
 
 	ReasonRequired  Requirement // which verdicts need a reason
 	CommentRequired Requirement // which verdicts need a comment
 }
 
-// begin makes a review wait for a verdict from a time on: what is due, and when.
-func (q QueueRules) begin(r *Review, at time.Time) {
-	r.State, r.OpenedAt, r.ExpiresAt = ReviewOpen, at, time.Time{}
-	if q.ExpireAfter > 0 {
-		r.ExpiresAt = at.Add(q.ExpireAfter)
-	}
-}
-
 // Intake takes submissions in. It is safe for concurrent use; its fields must not change once it is used.
 type Intake struct {
-	Sources  map[string]Source
-	Queues   map[string]QueueRules
-	Ledger   Ledger
-	Waiting  Waiting
+	Sources map[string]Source
+	Queues  map[string]QueueRules
+	Ledger  Ledger
+	Waiting Waiting
+	// Normal returns the form in which near-identical texts are equal; nil: none are looked for.
+	Normal   func(text string) string
 	Observer Observer // may be nil
 	Logger   *slog.Logger
 	Now      func() time.Time
@@ -145,6 +147,7 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 	}
 	rec.Review.Panel = rules.Panel.size(rec.Review.ID)
 	rules.begin(rec.Review, rec.Item.ReceivedAt)
+	rec.Review.Twin = in.twin(rules, *rec)
 	return nil
 }
 

@@ -12,7 +12,8 @@ type Notice struct {
 	Kind     NoticeKind
 	Queue    string
 	ReviewID string            // empty: about none
-	To       string            // Slack channel or user; empty: where the owners of the queue are told
+	To       string            // Slack channel or user; empty: where the owners of the queue are told, or its reviewers
+	InQueue  bool              // where To is empty: the queue's reviewers
 	Data     map[string]string // what the kind says beside the review as it is when the notice is posted
 	Attempt  int               // of posting it, from 1; beyond the first a message may be there
 

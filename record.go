@@ -12,11 +12,15 @@ type Record struct {
 	Route      Route
 	Review     *Review   // nil when accepted at once; else the latest round
 	Decision   *Decision // nil while open
+	Twins      int       // how many other open reviews a decision on this one decides too, MaxTwins at most, claimed ones left out; 0 when it is closed
 	// Voices are the verdicts of the review's round, if it has a panel, the oldest first. Before there is a decision nobody may be shown who said
 	// what, and before the panel is complete not even what was said.
 	Voices []Voice
 	Notes  []Note // on the review, the oldest first; none of an erased item
 }
+
+// MaxTwins is how far twins are counted.
+const MaxTwins = 1000
 
 // Status is where the item stands now.
 func (r Record) Status() Status {

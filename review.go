@@ -83,7 +83,7 @@ type Decision struct {
 	ReviewID string
 	Round    int
 	Status   Status   // HumanAccepted, HumanCorrected, Expired or Cancelled
-	Label    string   // the answer; empty when expired or cancelled
+	Label    string   // the answer; empty when cancelled, and when expired without one
 	Reviewer Reviewer // User "system" when no person decided
 	Reason   string
 	Comment  string

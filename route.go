@@ -24,6 +24,8 @@ const (
 	SkippedByOne Status = "SKIPPED"
 	// Reopened: a decision was taken back, and the review's next round began.
 	Reopened Status = "REOPENED"
+	// Escalated: a review waited too long and was given to others, perhaps in another queue.
+	Escalated Status = "ESCALATED"
 	// Noted: somebody wrote a note on a review.
 	Noted Status = "NOTED"
 )

@@ -106,23 +106,36 @@ func (d *Desk) reopen(ctx context.Context, rec Record, r Reopening) (Record, err
 		return rec, fmt.Errorf("reopen review: %w", ErrUnavailable)
 	}
 	r.At = d.now()
-	next := *rec.Review
-	next.Round, next.ClaimedBy, next.ClaimedUntil, next.UndoUntil = r.Round+1, Reviewer{}, time.Time{}, time.Time{}
-	d.Queues[next.Queue].begin(&next, r.At)
-	r.Next = next
-	if source := rec.Item.Source; d.Callbacks[source] {
-		event, err := newReopened(rec, r)
-		if err != nil {
-			return rec, err
-		}
-		r.Event, r.Withdraw = &event, !d.Amends[source]
+	r, err := d.reopening(rec, r)
+	if err != nil {
+		return rec, err
 	}
-	if err := d.Reopens.Reopen(ctx, r); err != nil {
+	if d.Followers != nil && rec.Decision != nil && spreads(rec, *rec.Decision) {
+		err = d.reopenTogether(ctx, r)
+	} else {
+		err = d.Reopens.Reopen(ctx, r)
+	}
+	if err != nil {
 		if refused, ok := errors.AsType[*UndoError](err); ok {
 			return rec, refused
 		}
 		return rec, fmt.Errorf("reopen review: %w", err)
 	}
-	rec.Review, rec.Decision = &next, nil
+	rec.Review, rec.Decision = &r.Next, nil
 	return rec, nil
+}
+
+// reopening completes a reopening of a record's review: the round that begins, and what the upstream is told.
+func (d *Desk) reopening(rec Record, r Reopening) (Reopening, error) {
+	r.Next = *rec.Review
+	r.Next.Round, r.Next.ClaimedBy, r.Next.ClaimedUntil, r.Next.UndoUntil = r.Round+1, Reviewer{}, time.Time{}, time.Time{}
+	d.Queues[r.Next.Queue].begin(&r.Next, r.At)
+	if source := rec.Item.Source; d.Callbacks[source] {
+		event, err := newReopened(rec, r)
+		if err != nil {
+			return r, err
+		}
+		r.Event, r.Withdraw = &event, !d.Amends[source]
+	}
+	return r, nil
 }

@@ -36,7 +36,7 @@ func (s *Store) collectCards(ctx context.Context, sql string, args ...any) ([]hi
 // its channel and the next attempt number: an earlier post may have gone through, so look for the card's id in the channel's history
 // first. At most openLimit cards of open reviews, intents included, stand in a channel at a time; 0: no limit.
 //
-// Errors: hitl.ErrNoRoom, hitl.ErrPosted (with the card), hitl.ErrAlreadyDecided when the review is not open, hitl.ErrNotFound.
+// Errors: hitl.ErrNoRoom, hitl.ErrPosted (with the card; without one when the card of a twin stands for the review), hitl.ErrAlreadyDecided when the review is not open, hitl.ErrNotFound.
 func (s *Store) BeginCard(ctx context.Context, reviewID, team, channel string, openLimit int) (hitl.Card, error) {
 	var card hitl.Card
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -45,7 +45,8 @@ func (s *Store) BeginCard(ctx context.Context, reviewID, team, channel string, o
 			return fmt.Errorf("lock channel: %w", err)
 		}
 		var state hitl.ReviewState
-		err := tx.QueryRow(ctx, `SELECT state FROM hitl.reviews WHERE id = $1 FOR NO KEY UPDATE`, reviewID).Scan(&state)
+		var leading bool
+		err := tx.QueryRow(ctx, `SELECT r.state, `+leads+` FROM hitl.reviews r WHERE r.id = $1 FOR NO KEY UPDATE`, reviewID).Scan(&state, &leading)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			return hitl.ErrNotFound
@@ -53,6 +54,8 @@ func (s *Store) BeginCard(ctx context.Context, reviewID, team, channel string, o
 			return fmt.Errorf("lock review: %w", err)
 		case state != hitl.ReviewOpen:
 			return hitl.ErrAlreadyDecided
+		case !leading:
+			return hitl.ErrPosted
 		}
 		card, err = s.beginCard(ctx, tx, hitl.Card{ReviewID: reviewID, Team: team, Channel: channel}, openLimit)
 		return err

@@ -14,26 +14,32 @@ import (
 
 // Decide commits a decision with its log entry, its callback (if any) and the refresh of the review's card in one transaction,
 // unless its round has a decision or is not the open one: then it changes nothing. It returns the decision that stands and whether it
-// is this one. Errors: hitl.ErrNotFound, hitl.ErrRoundOver for a round that was undone, *hitl.InvalidError for one that never was; after any other
-// the outcome is unknown.
+// is this one. Errors: hitl.ErrNotFound, hitl.ErrRoundOver for a round that was undone, *hitl.InvalidError for one that never was,
+// *hitl.ClaimedError while somebody else has claimed the review; after any other the outcome is unknown.
 //
 // The primary key decides who wins: of concurrent inserts under it, one succeeds. The review is locked before, as everywhere, so that whoever
 // holds it and decides, as the last voice of a panel does, waits for nobody. Before a panel is complete only its end in time or by erasure counts.
 func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hitl.Callback) (hitl.Decision, bool, error) {
-	where, err := toJSON("decision context", decision.Context)
-	if err != nil {
-		return hitl.Decision{}, false, err
-	}
-	var won *wonReview
+	return s.commitDecision(ctx, decision, func(tx pgx.Tx) ([]wonReview, error) {
+		won, err := s.decide(ctx, tx, hitl.Answer{Decision: decision, Callback: callback})
+		if err != nil || won == nil {
+			return nil, err
+		}
+		return []wonReview{*won}, nil
+	})
+}
+
+// commitDecision runs the transaction of a decision, which returns the reviews that it has closed, the decision's own first; none: another one
+// stands.
+func (s *Store) commitDecision(ctx context.Context, decision hitl.Decision, closing func(pgx.Tx) ([]wonReview, error)) (hitl.Decision, bool, error) {
+	var won []wonReview
 	try := func() error {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-			if won, err = insertDecision(ctx, tx, decision, where); err != nil || won == nil {
-				return err
-			}
-			return s.closeReview(ctx, tx, *won, decision, callback)
+			won, err = closing(tx)
+			return err
 		})
 	}
-	err = try()
+	err := try()
 	switch {
 	case isRollback(err):
 		err = try()
@@ -46,31 +52,52 @@ func (s *Store) Decide(ctx context.Context, decision hitl.Decision, callback *hi
 	if err != nil {
 		return hitl.Decision{}, false, fmt.Errorf("commit decision: %w", err)
 	}
-	if won == nil {
+	if len(won) == 0 {
 		standing, err := s.standing(ctx, decision)
 		return standing, false, err
 	}
-	s.backlog.add(won.queue, won.source, -1)
-	s.waits.wake(won.itemID)
-	decision.UndoUntil = orNever(won.undoUntil)
+	s.tellClosed(won)
+	decision.UndoUntil = orNever(won[0].undoUntil)
 	return decision, true, nil
+}
+
+// tellClosed tells those in this process whom it concerns that reviews are closed.
+func (s *Store) tellClosed(won []wonReview) {
+	for _, w := range won {
+		s.backlog.add(w.queue, w.source, -1)
+		s.waits.wake(w.itemID)
+	}
+}
+
+// decide makes an answer the decision of its review, within a transaction; nil: another decision stands, or the round is not open.
+func (s *Store) decide(ctx context.Context, tx pgx.Tx, a hitl.Answer) (*wonReview, error) {
+	where, err := toJSON("decision context", a.Decision.Context)
+	if err != nil {
+		return nil, err
+	}
+	won, err := insertDecision(ctx, tx, a.Decision, where)
+	if err != nil || won == nil {
+		return nil, err
+	}
+	return won, s.closeReview(ctx, tx, *won, a.Decision, a.Callback)
 }
 
 // wonReview is what the winner needs to know of its review.
 type wonReview struct {
-	itemID, source, queue string
-	secret                []byte     // the item's erasable key
-	undoUntil             *time.Time // nil: it cannot be undone
+	reviewID, itemID, source, queue string
+	secret                          []byte     // the item's erasable key
+	undoUntil                       *time.Time // nil: it cannot be undone
 }
 
-// insertDecision returns nil when another decision stands, or the round is not open.
+// insertDecision returns nil when another decision stands, the round is not open, or somebody else has claimed the review.
 func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where string) (*wonReview, error) {
-	var w wonReview
+	w := wonReview{reviewID: d.ReviewID}
 	err := tx.QueryRow(ctx, `
 		WITH r AS (
 		    SELECT r.* FROM hitl.reviews r
 		    WHERE r.id = $1 AND r.round = $2 AND r.state = 'open'
 		        AND (r.panel = 1 OR $3 IN ('EXPIRED', 'CANCELLED') OR r.panel <= (`+countVoices+`))
+		        AND ($5 = '' OR NOT `+claimedByOther("$5", "$6")+`)
 		    FOR NO KEY UPDATE), won AS (
 		    INSERT INTO hitl.decisions (review_id, round, item_id, queue, ai_label, opened_at, status, label,
 		        reviewer_team, reviewer_user, reason, comment, at, context)
@@ -108,7 +135,9 @@ func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.
 	}
 	// The review before its card: the order of locks.
 	tag, err := tx.Exec(ctx, `
-		UPDATE hitl.reviews SET state = $3, closed_at = $4, undo_until = $5, version = version + 1 WHERE id = $1 AND round = $2 AND state = 'open'`,
+		UPDATE hitl.reviews SET state = $3, closed_at = $4, undo_until = $5, version = version + 1,
+		    claimed_team = '', claimed_user = '', claimed_until = NULL
+		WHERE id = $1 AND round = $2 AND state = 'open'`,
 		d.ReviewID, d.Round, state, d.At, w.undoUntil)
 	if err != nil {
 		return fmt.Errorf("close review: %w", err)
@@ -156,16 +185,21 @@ func decisionContext(w wonReview, d hitl.Decision) map[string]any {
 	return c
 }
 
-// standing returns the decision that a lost one lost to: its round's, or else the review's latest. hitl.ErrRoundOver says that its round's was
-// undone.
+// standing returns the decision that a lost one lost to: its round's, or else the review's latest. Errors: hitl.ErrRoundOver when its round's was
+// undone; *hitl.ClaimedError when the round is open, and somebody else has the review; hitl.ErrUnavailable when nothing stands in the way any more.
 func (s *Store) standing(ctx context.Context, lost hitl.Decision) (hitl.Decision, error) {
 	var d decisionColumns
 	var round, now *int
+	var claim claimColumns
+	var open bool
 	err := s.pool.QueryRow(ctx, `
-		SELECT r.round, d.round, d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
+		SELECT r.round, r.state = 'open' AND r.round = $2, `+claimedByOther("$3", "$4")+`, r.claimed_team, r.claimed_user, r.claimed_until,
+		    d.round, d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
 		FROM hitl.reviews r LEFT JOIN hitl.decisions d ON d.review_id = r.id
-		WHERE r.id = $1 ORDER BY d.round = $2 DESC NULLS LAST, d.round DESC LIMIT 1`, lost.ReviewID, lost.Round,
-	).Scan(&now, &round, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
+		WHERE r.id = $1 ORDER BY d.round = $2 DESC NULLS LAST, d.round DESC LIMIT 1`,
+		lost.ReviewID, lost.Round, lost.Reviewer.Team, lost.Reviewer.User,
+	).Scan(&now, &open, &claim.others, &claim.by.Team, &claim.by.User, &claim.until,
+		&round, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return hitl.Decision{}, hitl.ErrNotFound
@@ -173,6 +207,10 @@ func (s *Store) standing(ctx context.Context, lost hitl.Decision) (hitl.Decision
 		return hitl.Decision{}, fmt.Errorf("read standing decision: %w", err)
 	case lost.Round > 0 && lost.Round < *now:
 		return hitl.Decision{}, hitl.ErrRoundOver
+	case open && claim.others:
+		return hitl.Decision{}, claim.taken()
+	case open: // what was in the way a moment ago is not any more
+		return hitl.Decision{}, hitl.ErrUnavailable
 	case round == nil:
 		return hitl.Decision{}, &hitl.InvalidError{Field: "round", Reason: fmt.Sprintf("%d is not the open one", lost.Round)}
 	}
@@ -182,7 +220,8 @@ func (s *Store) standing(ctx context.Context, lost hitl.Decision) (hitl.Decision
 // Due returns the ids of open reviews that expired before now, the oldest first, limit at most.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT id FROM hitl.reviews WHERE state = 'open' AND expires_at < $1 ORDER BY expires_at, id LIMIT $2`, now, limit)
+		SELECT r.id FROM hitl.reviews r
+		WHERE r.state = 'open' AND r.expires_at < $1 AND `+running+` ORDER BY r.expires_at, r.id LIMIT $2`, now, limit)
 	if err != nil {
 		return nil, fmt.Errorf("query due reviews: %w", err)
 	}
@@ -194,13 +233,14 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 }
 
 // OpenReviews returns a queue's open reviews that have no posted card, by id, beginning after one ("" for the first), limit at most:
-// what belongs in the queue's index. A card that is only intended does not count as posted.
+// what belongs in the queue's index. A card that is only intended does not count as posted. Of twins only the leading one is among them.
 func (s *Store) OpenReviews(ctx context.Context, queue, after string, limit int) ([]hitl.Review, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT r.item_id, `+reviewSelect+`
 		FROM hitl.reviews r
 		WHERE r.state = 'open' AND r.queue = $1 AND r.id > $2
 		    AND NOT EXISTS (SELECT FROM hitl.cards c WHERE c.review_id = r.id AND c.state = 'posted')
+		    AND `+leads+`
 		ORDER BY r.id LIMIT $3`, queue, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("query open reviews: %w", err)

@@ -25,6 +25,8 @@ type Handlers struct {
 	RefreshCard func(ctx context.Context, reviewID string) error
 	// PostNotice posts a notice and returns where it stands. Errors as for RefreshCard.
 	PostNotice func(ctx context.Context, n hitl.Notice) (channel, ts string, err error)
+	// DecideTwins decides what a review's decision has not reached yet. Errors as for RefreshCard.
+	DecideTwins func(ctx context.Context, reviewID string) error
 	// Periodic are tasks that one process at a time runs.
 	Periodic []Periodic
 }
@@ -44,6 +46,7 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 	river.AddWorker(workers, &callbackWorker{store: s, send: h.Callback})
 	river.AddWorker(workers, &cardWorker{store: s, refresh: h.RefreshCard})
 	river.AddWorker(workers, &noticeWorker{store: s, post: h.PostNotice})
+	river.AddWorker(workers, &twinWorker{store: s, decide: h.DecideTwins})
 	queues := map[string]river.QueueConfig{}
 	if h.Callback != nil {
 		queues[callbackQueue] = river.QueueConfig{MaxWorkers: s.cfg.CallbackWorkers}
@@ -53,6 +56,9 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 	}
 	if h.PostNotice != nil {
 		queues[noticeQueue] = river.QueueConfig{MaxWorkers: noticeWorkers}
+	}
+	if h.DecideTwins != nil {
+		queues[twinQueue] = river.QueueConfig{MaxWorkers: twinWorkers}
 	}
 	periodic := h.Periodic
 	if h.Callback != nil {

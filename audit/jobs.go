@@ -17,6 +17,7 @@ const (
 	callbackQueue = "callbacks"
 	cardQueue     = "cards"
 	noticeQueue   = "notices"
+	twinQueue     = "twins"
 )
 
 // callbackJob sends one callback until its row says it is over.

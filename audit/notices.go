@@ -16,6 +16,9 @@ import (
 // noticeWorkers is how many notices this process posts at once: Slack takes one a second for each channel.
 const noticeWorkers = 4
 
+// toReviewers stands for the recipient of a notice that is for a queue's reviewers. No id of Slack's looks like it.
+const toReviewers = "reviewers"
+
 // noticeJob posts one notice.
 type noticeJob struct {
 	ID string `json:"id"`
@@ -36,6 +39,9 @@ func (s *Store) insertNotices(ctx context.Context, tx pgx.Tx, notices ...hitl.No
 	for _, n := range notices {
 		if n.ID == "" {
 			n.ID = hitl.NewID("ntc", s.cfg.Now())
+		}
+		if n.To == "" && n.InQueue {
+			n.To = toReviewers
 		}
 		data, err := toJSON("notice", n.Data)
 		if err != nil {
@@ -116,6 +122,9 @@ func (s *Store) beginNotice(ctx context.Context, id string) (hitl.Notice, error)
 	).Scan(&n.Kind, &n.Queue, &n.ReviewID, &n.To, &data, &n.Attempt, &n.CreatedAt)
 	if err != nil {
 		return n, fmt.Errorf("count attempt at notice: %w", err)
+	}
+	if n.To == toReviewers {
+		n.To, n.InQueue = "", true
 	}
 	if err := json.Unmarshal(data, &n.Data); err != nil {
 		return n, fmt.Errorf("read notice %s: %w", id, err)

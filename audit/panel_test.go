@@ -264,18 +264,19 @@ func TestVerifyVerdicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine := fmt.Sprintf(` WHERE review_id = '%s' AND reviewer_user = 'U1'`, rec.Review.ID)
-	for sql, want := range map[string]string{
-		`UPDATE hitl.verdicts SET label = 'NEGATIVE'` + mine:       "in label",
-		`UPDATE hitl.verdicts SET kind = 'accepted'` + mine:        "in kind",
-		`UPDATE hitl.verdicts SET reason = ''` + mine:              "in reason",
-		`UPDATE hitl.verdicts SET at = now()` + mine:               "in at",
-		`UPDATE hitl.verdicts SET comment = ''` + mine:             "in comment",
-		`UPDATE hitl.verdicts SET comment = 'as I said, 0'` + mine: "in comment",
-		`UPDATE hitl.verdicts SET reviewer_user = 'U2'` + mine:     "is gone; entry",
-		`DELETE FROM hitl.verdicts` + mine:                         "is gone; entry",
-		`INSERT INTO hitl.verdicts SELECT review_id, 2, 'T1', 'U3', kind, label, reason, comment, at, context FROM kept` + mine: "has no entry",
-		`UPDATE hitl.verdicts SET comment = 'x' WHERE review_id = '` + gone.Review.ID + `'`:                                     "in comment",
+	for _, tc := range [][2]string{
+		{`UPDATE hitl.verdicts SET label = 'NEGATIVE'` + mine, "in label"},
+		{`UPDATE hitl.verdicts SET kind = 'accepted'` + mine, "in kind"},
+		{`UPDATE hitl.verdicts SET reason = ''` + mine, "in reason"},
+		{`UPDATE hitl.verdicts SET at = now()` + mine, "in at"},
+		{`UPDATE hitl.verdicts SET comment = ''` + mine, "in comment"},
+		{`UPDATE hitl.verdicts SET comment = 'as I said, 0'` + mine, "in comment"},
+		{`UPDATE hitl.verdicts SET reviewer_user = 'U2'` + mine, "is gone; entry"},
+		{`DELETE FROM hitl.verdicts` + mine, "is gone; entry"},
+		{`INSERT INTO hitl.verdicts SELECT review_id, 2, 'T1', 'U3', kind, label, reason, comment, at, context FROM kept` + mine, "has no entry"},
+		{`UPDATE hitl.verdicts SET comment = 'x' WHERE review_id = '` + gone.Review.ID + `'`, "in comment"},
 	} {
+		sql, want := tc[0], tc[1]
 		if _, err := owner.Exec(t.Context(), sql); err != nil {
 			t.Fatalf("%s: %v", sql, err)
 		}

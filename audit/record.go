@@ -23,7 +23,8 @@ SELECT i.id, i.source, i.external_id, i.body_hash, i.received_at, i.subject, coa
     ` + reviewSelect + `,
     d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context,
     CASE WHEN r.panel > 1 THEN ` + selectVoices + ` END,
-    ` + notesSelect + `
+    ` + notesSelect + `,
+    ` + countTwins + `
 FROM hitl.items i
 LEFT JOIN hitl.item_texts x ON x.item_id = i.id
 LEFT JOIN hitl.model_versions m ON m.id = i.model_id
@@ -50,7 +51,7 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 		&rt.Status, &triggers, &rt.Queue, &rt.Priority, &rt.Policy, &rt.Threshold, &rt.Inclusion,
 	}
 	dest = append(dest, r.dest()...)
-	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context, &voices, &notes)
+	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context, &voices, &notes, &rec.Twins)
 	err := rows.Scan(dest...)
 	if err != nil {
 		return rec, fmt.Errorf("read record: %w", err)

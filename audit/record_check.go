@@ -14,9 +14,9 @@ import (
 )
 
 // VerifyRecord compares what statistics, exports and reviewers are shown with the log: every item and its text, every decision of every round and
-// its comment, which rounds were taken back, every verdict of a panel and its comment, every note. What differs, is missing, or has no entry goes into
-// the report of the log's verification as verify.Record: it says something only of a log that is whole, see VerifyLog. Not in the log, and so not
-// compared, are an item's metadata, subject and probabilities other than the highest.
+// its comment, which rounds were taken back, every verdict of a panel, every skip and their comments, every note. What differs, is missing, or has no
+// entry goes into the report of the log's verification as verify.Record: it says something only of a log that is whole, see VerifyLog. Not in the log,
+// and so not compared, are an item's metadata, subject and probabilities other than the highest.
 func (s *Store) VerifyRecord(ctx context.Context, r *verify.Report) error {
 	err := s.snapshot(ctx, func(tx pgx.Tx) error {
 		var err error
@@ -27,6 +27,9 @@ func (s *Store) VerifyRecord(ctx context.Context, r *verify.Report) error {
 			return err
 		}
 		if err := checkVoices(ctx, tx, r); err != nil {
+			return err
+		}
+		if err := checkSkips(ctx, tx, r); err != nil {
 			return err
 		}
 		if err := checkRounds(ctx, tx, r); err != nil {

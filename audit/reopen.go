@@ -20,20 +20,26 @@ const undoneLate = time.Second
 // A callback that was not begun is withdrawn if r.Withdraw says so: then the upstream never hears of the decision. Otherwise it is told r.Event,
 // after that callback. Errors: hitl.ErrNotFound; *hitl.UndoError, with which nothing was changed; after any other the outcome is unknown.
 func (s *Store) Reopen(ctx context.Context, r hitl.Reopening) error {
-	where, err := toJSON("reopening context", r.Context)
-	if err != nil {
-		return err
-	}
-	var reopened closedReview
+	return s.reopen(ctx, r, nil, false)
+}
+
+func (s *Store) reopen(ctx context.Context, r hitl.Reopening, with []hitl.Reopening, all bool) error {
+	var reopened []closedReview
 	try := func() error {
-		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-			if reopened, err = lockClosed(ctx, tx, r); err != nil {
+		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			if err := lockAll(ctx, tx, r, with, all); err != nil {
 				return err
 			}
-			return s.openRound(ctx, tx, reopened, r, where)
+			own, err := s.reopenOne(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			others, err := s.reopenFollowers(ctx, tx, with)
+			reopened = append([]closedReview{own}, others...)
+			return err
 		})
 	}
-	err = try()
+	err := try()
 	switch {
 	case isRollback(err):
 		err = try()
@@ -47,7 +53,9 @@ func (s *Store) Reopen(ctx context.Context, r hitl.Reopening) error {
 	if err != nil {
 		return fmt.Errorf("reopen review %s: %w", r.ReviewID, err)
 	}
-	s.backlog.add(reopened.queue, reopened.source, 1)
+	for _, c := range reopened {
+		s.backlog.add(c.queue, c.source, 1)
+	}
 	return nil
 }
 

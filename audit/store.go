@@ -117,6 +117,7 @@ var (
 	_ hitl.Erasures   = (*Store)(nil)
 	_ hitl.Reopens    = (*Store)(nil)
 	_ hitl.NoteKeeper = (*Store)(nil)
+	_ hitl.Twins      = (*Store)(nil)
 )
 
 // silence is how long Postgres may say nothing to a new connection, or to one that was idle, before that is given up. The DSN's

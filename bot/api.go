@@ -173,9 +173,9 @@ func (a *api) openView(ctx context.Context, trigger string, view slack.ModalView
 	return id, err
 }
 
-func (a *api) updateView(ctx context.Context, id string, view slack.ModalViewRequest) error {
+func (a *api) updateView(ctx context.Context, id, hash string, view slack.ModalViewRequest) error {
 	return a.send(ctx, "views.update", "views.update", func(ctx context.Context) error {
-		_, err := a.client.UpdateViewContext(ctx, view, "", "", id)
+		_, err := a.client.UpdateViewContext(ctx, view, "", hash, id)
 		return err
 	})
 }

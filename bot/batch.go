@@ -106,9 +106,9 @@ func (b *Bot) batchClick(ctx context.Context, in interaction, a action, state ho
 
 // setView replaces what an open modal shows, waiting once where Slack asks for it.
 func (b *Bot) setView(ctx context.Context, id string, view slack.ModalViewRequest) {
-	err := b.api.updateView(ctx, id, view)
+	err := b.api.updateView(ctx, id, "", view)
 	if d := rateLimited(err); d > 0 && sleep(ctx, d) == nil {
-		err = b.api.updateView(ctx, id, view)
+		err = b.api.updateView(ctx, id, "", view)
 	}
 	if err != nil && refusal(err) != "not_found" { // closed meanwhile
 		b.log.WarnContext(ctx, "modal not filled", "callback", view.CallbackID, "error", err)
@@ -217,16 +217,16 @@ func (b *Bot) submitBatch(ctx context.Context, in interaction) answer {
 	}
 	said := verdictOfAll{label: label, reason: reason, comment: comment}
 	settled := time.NewTimer(b.cfg.SettleAfter)
-	b.spawn(ctx, func(ctx context.Context) { b.carryOut(ctx, in, d, refs, said, settled.C) })
+	b.spawn(ctx, func(ctx context.Context) { b.runBatch(ctx, in, d, refs, said, settled.C) })
 	return replaceView(notice(l, l.say("batch.title"), l.say("batch.working", "N", len(refs)), viewData{}))
 }
 
 // verdictOfAll is what is said of every review of a batch.
 type verdictOfAll struct{ label, reason, comment string } // label is a key
 
-// carryOut decides the reviews of a batch, each on its own, and says what became of them once Slack has taken the answer to the form: that
+// runBatch decides the reviews of a batch, each on its own, and says what became of them once Slack has taken the answer to the form: that
 // would cover it.
-func (b *Bot) carryOut(ctx context.Context, in interaction, d batch, refs []ref, said verdictOfAll, settled <-chan time.Time) {
+func (b *Bot) runBatch(ctx context.Context, in interaction, d batch, refs []ref, said verdictOfAll, settled <-chan time.Time) {
 	deciding, cancel := context.WithTimeout(ctx, batchTime)
 	defer cancel()
 	out := batchResult{queue: d.Queue}

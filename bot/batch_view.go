@@ -96,5 +96,5 @@ func otherLine(l *language, o batchOther) string {
 	if o.rec.Item.ID == "" {
 		return why
 	}
-	return l.say("batch.done.other", "Text", escape(beginning(l, o.rec, 50)), "Why", why)
+	return l.say("batch.done.other", "Text", escape(startOf(l, o.rec, 50)), "Why", why)
 }

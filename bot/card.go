@@ -10,7 +10,7 @@ import (
 	"hitl"
 )
 
-// What a card shows of an item's text. The channel stays readable; "Show all" has the rest.
+// What a card shows of an item's text. The channel stays readable; "Details" has the rest.
 const (
 	cardTextUnits = 700
 	// previewBytes is how much of a text is looked at for that; the rest of a megabyte does not matter.
@@ -45,26 +45,38 @@ func card(l *language, s screened) message {
 	if erased(rec) {
 		return erasedCard(l, rec)
 	}
-	shown, more := preview(l, rec.Item.Text)
-	blocks := []slack.Block{contextLine(origin(l, rec)), quote(shown)}
+	blocks := append([]slack.Block{contextLine(origin(l, rec))}, excerpt(l, s)...)
+	blocks = append(blocks, section(opinion(l, rec)+"\n"+l.say("card.needs_person", "Why", why(l, rec))))
+	if line := panelLine(l, rec); line != "" {
+		blocks = append(blocks, contextLine(line))
+	}
+	if rec.Twins > 0 {
+		blocks = append(blocks, contextLine(twinWords(l, rec)))
+	}
+	if open(rec) {
+		return message{Text: summary(l, s), Blocks: append(blocks, buttons(l, s))}
+	}
+	blocks = append(blocks, outcome(l, rec)...)
+	if s.hidden > 0 && !s.veil.on() {
+		blocks = append(blocks, slack.NewActionBlock("hitl_reveal", revealButton(l, s)))
+	}
+	return message{Text: summary(l, s), Blocks: blocks}
+}
+
+// excerpt is as much of an item's text as a card shows.
+func excerpt(l *language, s screened) []slack.Block {
+	if s.veil.on() {
+		return []slack.Block{section(veilWords(l, s))}
+	}
+	shown, more := preview(l, s.Item.Text)
+	blocks := []slack.Block{quote(shown)}
 	if more != "" {
 		blocks = append(blocks, contextLine(more))
 	}
 	if s.hidden > 0 {
 		blocks = append(blocks, contextLine(hiddenWords(l, s)))
 	}
-	blocks = append(blocks, section(opinion(l, rec)+"\n"+l.say("card.needs_person", "Why", why(l, rec))))
-	if line := panelLine(l, rec); line != "" {
-		blocks = append(blocks, contextLine(line))
-	}
-	if open(rec) {
-		return message{Text: summary(l, s), Blocks: append(blocks, buttons(l, s))}
-	}
-	blocks = append(blocks, outcome(l, rec)...)
-	if s.hidden > 0 {
-		blocks = append(blocks, slack.NewActionBlock("hitl_reveal", revealButton(l, s)))
-	}
-	return message{Text: summary(l, s), Blocks: blocks}
+	return blocks
 }
 
 // open says whether a record waits for a verdict.
@@ -173,7 +185,11 @@ func ended(l *language, rec hitl.Record) string {
 // summary is the whole card in one line of mrkdwn.
 func summary(l *language, s screened) string {
 	rec := s.Record
-	text := escape(cut(isolate(oneLine(visible(l, head(rec.Item.Text, previewBytes)))), summaryUnits, escapedUnits))
+	text := l.say("card.summary.quote", "Text",
+		escape(cut(isolate(oneLine(visible(l, head(rec.Item.Text, previewBytes)))), summaryUnits, escapedUnits)))
+	if s.veil.on() {
+		text = veilWords(l, s)
+	}
 	var parts []string
 	switch d := rec.Decision; {
 	case open(rec):
@@ -194,7 +210,10 @@ func summary(l *language, s screened) string {
 	if line := panelLine(l, rec); line != "" {
 		parts = append(parts, line+".")
 	}
-	if s.hidden > 0 {
+	if rec.Twins > 0 {
+		parts = append(parts, twinWords(l, rec)+".")
+	}
+	if s.hidden > 0 && !s.veil.on() {
 		parts = append(parts, hiddenWords(l, s))
 	}
 	return strings.Join(parts, " ")
@@ -210,8 +229,8 @@ func buttons(l *language, s screened) slack.Block {
 	} else {
 		row = verdictButtons(l, rec, r)
 	}
-	row = append(row, slack.NewButtonBlockElement(actionText, r.String(), plain(l.say("card.button.text"))))
-	if s.hidden > 0 {
+	row = append(row, detailsButton(l, s))
+	if s.hidden > 0 && !s.veil.on() {
 		row = append(row, revealButton(l, s))
 	}
 	return slack.NewActionBlock("hitl_verdict", row...)

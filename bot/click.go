@@ -21,10 +21,8 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 		return b.homeClick(ctx, in, a)
 	case in.View.ID != "" && a.ActionID == actionBatchUndo:
 		return b.undoBatchClick(ctx, in, a.Value)
-	case in.View.ID != "" && a.ActionID == actionReveal:
-		return b.revealInModal(ctx, in)
 	case in.View.ID != "":
-		return answer{} // selects in a modal count when it is submitted
+		return b.clickInModal(ctx, in, a)
 	}
 	r, ok := parseRef(a.Value)
 	if !ok {
@@ -38,7 +36,7 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	case a.ActionID == actionVote:
 		return b.open(ctx, in, r, saying("modal.vote.title"), b.voteView)
 	case a.ActionID == actionText:
-		return b.open(ctx, in, r, saying("modal.text.title"), b.textView)
+		return b.open(ctx, in, r, saying("modal.text.title"), b.detailsView)
 	case a.ActionID == actionReveal:
 		return b.open(ctx, in, r, saying("modal.reveal.title"), b.revealView)
 	case (a.ActionID == actionAccept || strings.HasPrefix(a.ActionID, actionLabel)) && r.Label != "":
@@ -135,10 +133,6 @@ func (b *Bot) correctView(ctx context.Context, l *language, who hitl.Reviewer, r
 	return correctModal(l, rec, b.cfg.Queues[rec.Review.Queue].Reasons, data)
 }
 
-func (b *Bot) textView(_ context.Context, l *language, _ hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
-	return textModal(l, rec, data)
-}
-
 // open opens a modal. The trigger lives for three seconds, so the modal opens empty before anything is looked up, and fills then.
 func (b *Bot) open(ctx context.Context, in interaction, r ref, title words, build viewBuilder) answer {
 	channel, ts := in.place()
@@ -156,14 +150,14 @@ func (b *Bot) open(ctx context.Context, in interaction, r ref, title words, buil
 	return answer{}
 }
 
-// fillView replaces what an open modal shows.
+// fillView replaces what an open modal shows. One that has changed since a click in it stays as it is: of two clicks the first counts.
 func (b *Bot) fillView(ctx context.Context, in interaction, id string, r ref, title words, data viewData, build viewBuilder) {
 	view := b.view(ctx, in.reviewer(), r, title, data, build)
-	err := b.api.updateView(ctx, id, view)
+	err := b.api.updateView(ctx, id, in.View.Hash, view)
 	if d := rateLimited(err); d > 0 && sleep(ctx, d) == nil {
-		err = b.api.updateView(ctx, id, view)
+		err = b.api.updateView(ctx, id, in.View.Hash, view)
 	}
-	if err != nil && refusal(err) != "not_found" { // closed meanwhile
+	if code := refusal(err); err != nil && code != "not_found" && code != "hash_conflict" { // closed, or changed, meanwhile
 		b.log.WarnContext(ctx, "modal not filled", "review", r.Review, "error", err)
 		b.tell(ctx, in, saying("told.not_opened"))
 	}

@@ -3,210 +3,121 @@ package bot
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 
 	"hitl"
 )
 
-// periods are what figures can be asked for.
-var periods = []struct {
-	name string
-	span time.Duration
-}{
-	{"24h", 24 * time.Hour},
-	{"7d", 7 * 24 * time.Hour},
-	{"30d", 30 * 24 * time.Hour},
+// command is one thing that can be asked for behind the slash command.
+type command struct {
+	name    string
+	args    string // as they are typed, the same in every language
+	summary words  // one line, mrkdwn
+	more    words  // what `help NAME` says beside the summary; nil: nothing
+	may     func(*rights, context.Context, hitl.Reviewer) error
+	// run answers. Without an error an empty message means that it has done so itself. Errors that people are told as they are:
+	// *notAllowedError, *usageError.
+	run func(*Bot, context.Context, asked) (message, error)
 }
 
-// request is a slash command, understood.
-type request struct {
-	verb   string        // "stats", "queue" or "help"
-	queue  string        // of stats; empty: all
-	span   time.Duration // of stats: the period
-	unsure string        // why it was not understood, as mrkdwn; verb is "help" then
-}
-
-// parseCommand reads what stands behind the slash command. Anything it does not know becomes help with a hint.
-func parseCommand(l *language, text string, queues []string) request {
-	words := strings.Fields(text)
-	if len(words) == 0 {
-		return request{verb: "help"}
+// commands are all that can be asked for, in the order in which help names them. help itself is carried out by command.
+func commands() []command {
+	return []command{
+		{
+			name: "stats", args: "[queue] [24h|7d|30d]", summary: saying("command.stats"), more: saying("command.stats.more"),
+			may: (*rights).insider, run: (*Bot).stats,
+		},
+		{name: "queue", summary: saying("command.queue"), may: (*rights).insider, run: (*Bot).waitingNow},
+		{name: "help", args: "[command]", summary: saying("command.help")},
 	}
-	verb, rest := strings.ToLower(words[0]), words[1:]
-	switch {
-	case verb == "help":
-		return request{verb: "help"}
-	case verb == "queue" && len(rest) == 0:
-		return request{verb: "queue"}
-	case verb == "queue":
-		return request{verb: "help", unsure: l.say("command.queue_alone", "Rest", code(l, strings.Join(rest, " "), maxNameUnits))}
-	case verb == "stats":
-		return parseStats(l, rest, queues)
-	}
-	return request{verb: "help", unsure: l.say("command.unknown", "Verb", code(l, words[0], maxNameUnits))}
 }
 
-func parseStats(l *language, words, queues []string) request {
-	r := request{verb: "stats", span: periods[0].span}
-	seenPeriod := false
-next:
-	for _, w := range words {
-		for _, p := range periods {
-			if strings.EqualFold(w, p.name) && !seenPeriod {
-				r.span, seenPeriod = p.span, true
-				continue next
-			}
+// asked is a command as somebody gave it.
+type asked struct {
+	l     *language
+	who   hitl.Reviewer
+	words []string // behind the command's name
+	slash slack.SlashCommand
+}
+
+// usageError says that a command was not understood, and why, as mrkdwn; it is shown with the command's help.
+type usageError struct{ why words }
+
+func (e *usageError) Error() string { return "not understood" }
+
+// named returns the command with a name, in whatever case.
+func named(name string) (command, bool) {
+	for _, c := range commands() {
+		if strings.EqualFold(c.name, name) {
+			return c, true
 		}
-		if r.queue == "" && slices.Contains(queues, w) {
-			r.queue = w
-			continue
-		}
-		known := l.say("command.no_queues")
-		if len(queues) > 0 {
-			known = code(l, strings.Join(queues, ", "), 500)
-		}
-		return request{verb: "help", unsure: l.say("command.neither", "Word", code(l, w, maxNameUnits), "Queues", known)}
 	}
-	return r
-}
-
-// helpMessage says what can be asked.
-func helpMessage(l *language, command, unsure string) message {
-	var blocks []slack.Block
-	if unsure != "" {
-		blocks = append(blocks, section(unsure))
-	}
-	c := strings.Trim(code(l, command, maxNameUnits), "`")
-	help := l.say("command.help", "Command", c)
-	blocks = append(blocks, section(help))
-	return message{Text: strings.TrimSpace(unsure + " " + help), Blocks: blocks}
+	return command{}, false
 }
 
 // command carries out a slash command. What needs no look-up, not even of the language, is answered at once, the rest by the response_url:
 // only there does Slack say when it does not take a chart.
-func (b *Bot) command(ctx context.Context, c slack.SlashCommand) answer {
-	if !slackUser(c.UserID) {
+func (b *Bot) command(ctx context.Context, s slack.SlashCommand) answer {
+	if !slackUser(s.UserID) {
 		return answer{}
 	}
-	queues := slices.Sorted(maps.Keys(b.cfg.Queues))
-	l, known := b.knownLanguage(ctx, c.UserID)
-	req := parseCommand(l, c.Text, queues)
-	if req.verb == "help" && known {
+	team := s.TeamID
+	if team == "" {
+		team = s.EnterpriseID
+	}
+	q := asked{who: hitl.Reviewer{Team: team, User: s.UserID}, words: strings.Fields(s.Text), slash: s}
+	var c command
+	if len(q.words) > 0 {
+		c, _ = named(q.words[0])
+	}
+	l, known := b.knownLanguage(ctx, s.UserID)
+	if c.run == nil && known {
 		b.cfg.Observer.Clicked("command", "answered")
-		m := helpMessage(l, b.cfg.Command, req.unsure)
+		m := b.help(l, q.words)
 		return answer{body: response{ResponseType: "ephemeral", Text: m.Text, Blocks: m.Blocks}}
 	}
 	b.spawn(ctx, func(ctx context.Context) {
-		l := b.languageOf(ctx, c.UserID)
-		outcome := b.report(ctx, l, c, parseCommand(l, c.Text, queues))
+		q.l = b.languageOf(ctx, s.UserID)
+		outcome, m := "answered", message{}
+		if c.run == nil {
+			m = b.help(q.l, q.words)
+		} else {
+			q.words = q.words[1:]
+			outcome, m = b.carryOut(ctx, c, q)
+		}
 		b.cfg.Observer.Clicked("command", outcome)
+		if m.Text != "" {
+			b.whisper(ctx, s.ResponseURL, s.ChannelID, s.UserID, m)
+		}
 	})
 	return answer{}
 }
 
-// report answers a command by the response_url.
-func (b *Bot) report(ctx context.Context, l *language, c slack.SlashCommand, req request) (outcome string) {
-	if req.verb == "help" {
-		b.whisper(ctx, c.ResponseURL, c.ChannelID, c.UserID, helpMessage(l, b.cfg.Command, req.unsure))
-		return "answered"
-	}
-	say := func(words string) {
-		b.whisper(ctx, c.ResponseURL, c.ChannelID, c.UserID, message{Text: words, Blocks: []slack.Block{section(words)}})
-	}
-	team := c.TeamID
-	if team == "" {
-		team = c.EnterpriseID
+// carryOut runs a command for somebody who may, and says what is to be said then.
+func (b *Bot) carryOut(ctx context.Context, c command, q asked) (outcome string, m message) {
+	failed := saying("command.not_sure")
+	err := c.may(b.rights, ctx, q.who)
+	if err == nil {
+		failed = saying("command.failed")
+		m, err = c.run(b, ctx, q)
 	}
 	var no *notAllowedError
-	switch err := b.rights.insider(ctx, hitl.Reviewer{Team: team, User: c.UserID}); {
+	var usage *usageError
+	switch {
+	case err == nil:
+		return "answered", m
 	case errors.As(err, &no):
-		say(no.why(l))
-		return outcomeRefused
-	case err != nil:
-		b.log.ErrorContext(ctx, "command not carried out", "command", req.verb, "error", err)
-		say(l.say("command.not_sure"))
-		return outcomeFailed
+		return outcomeRefused, saidAlone(no.why(q.l))
+	case errors.As(err, &usage):
+		return outcomeInvalid, helpOn(q.l, b.cfg.Command, c, usage.why(q.l))
 	}
-	var err error
-	if req.verb == "queue" {
-		err = b.reportQueues(ctx, l, c)
-	} else {
-		err = b.reportStats(ctx, l, c, req)
-	}
-	if err != nil {
-		b.log.ErrorContext(ctx, "command not carried out", "command", req.verb, "error", err)
-		say(l.say("command.failed"))
-		return outcomeFailed
-	}
-	return "answered"
+	b.log.ErrorContext(ctx, "command not carried out", "command", c.name, "error", err)
+	return outcomeFailed, saidAlone(failed(q.l))
 }
 
-func (b *Bot) reportStats(ctx context.Context, l *language, c slack.SlashCommand, req request) error {
-	now := b.cfg.Now()
-	s, err := b.cfg.Stats.Stats(ctx, hitl.StatsQuery{Since: now.Add(-req.span), Until: now, Queue: req.queue})
-	if err != nil {
-		return fmt.Errorf("read statistics: %w", err)
-	}
-	m := statsMessage(l, s, req.span, true)
-	if c.ResponseURL != "" {
-		if err = b.api.respond(ctx, c.ResponseURL, response{ResponseType: "ephemeral", Text: m.Text, Blocks: m.Blocks}); err == nil {
-			return nil
-		}
-		b.log.InfoContext(ctx, "slack did not take the chart, sending words alone", "error", err)
-	}
-	b.whisper(ctx, c.ResponseURL, c.ChannelID, c.UserID, statsMessage(l, s, req.span, false))
-	return nil
-}
-
-// queueLine is the state of one queue.
-type queueLine struct {
-	name    string
-	channel string
-	waiting int64 // for a card; -1 when the queue does not answer
-	open    int
-	oldest  time.Duration
-}
-
-func (b *Bot) reportQueues(ctx context.Context, l *language, c slack.SlashCommand) error {
-	var rows []queueLine
-	now := b.cfg.Now()
-	for _, name := range slices.Sorted(maps.Keys(b.cfg.Queues)) {
-		waiting, err := b.cfg.Waiting.Len(ctx, name)
-		if err != nil {
-			b.log.WarnContext(ctx, "queue figures without what waits for a card", "queue", name, "error", err)
-			waiting = -1 // the system of record still knows what is open
-		}
-		s, err := b.cfg.Stats.Stats(ctx, hitl.StatsQuery{Since: now.Add(-time.Hour), Until: now, Queue: name})
-		if err != nil {
-			return fmt.Errorf("read statistics: %w", err)
-		}
-		rows = append(rows, queueLine{name, b.cfg.Queues[name].Channel, waiting, s.Open, s.OldestAge})
-	}
-	b.whisper(ctx, c.ResponseURL, c.ChannelID, c.UserID, queuesMessage(l, rows))
-	return nil
-}
-
-// queuesMessage shows what waits.
-func queuesMessage(l *language, rows []queueLine) message {
-	if len(rows) == 0 {
-		text := l.say("queues.none")
-		return message{Text: text, Blocks: []slack.Block{section(text)}}
-	}
-	words := lines(l, rows, 40, func(q queueLine) string {
-		s := l.say("queues.open", "Queue", code(l, q.name, maxNameUnits), "Channel", "<#"+q.channel+">", "N", q.open)
-		if q.open > 0 {
-			s += l.say("queues.oldest", "Oldest", duration(l, q.oldest))
-		}
-		if q.waiting < 0 {
-			return s + l.say("queues.waiting_unknown")
-		}
-		return s + l.say("queues.waiting", "Waiting", int(q.waiting))
-	})
-	return message{Text: words, Blocks: []slack.Block{slack.NewHeaderBlock(plain(l.say("queues.title"))), section(words)}}
+// saidAlone is a message of words alone, mrkdwn.
+func saidAlone(words string) message {
+	return message{Text: words, Blocks: []slack.Block{section(words)}}
 }

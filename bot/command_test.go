@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"hitl"
 	"hitl/bot/slacksim"
 )
@@ -33,26 +31,56 @@ func sampleStats() hitl.Stats {
 	return s
 }
 
-func TestParseCommand(t *testing.T) {
+func TestParseStats(t *testing.T) {
 	t.Parallel()
 	queues := []string{"abuse", "support"}
-	for text, want := range map[string]request{
-		"":                  {verb: "help"},
-		"help":              {verb: "help"},
-		"HELP me":           {verb: "help"},
-		"stats":             {verb: "stats", span: 24 * time.Hour},
-		" stats  support ":  {verb: "stats", queue: "support", span: 24 * time.Hour},
-		"stats 7d":          {verb: "stats", span: 7 * 24 * time.Hour},
-		"stats 30D abuse":   {verb: "stats", queue: "abuse", span: 30 * 24 * time.Hour},
-		"stats abuse 30d":   {verb: "stats", queue: "abuse", span: 30 * 24 * time.Hour},
-		"queue":             {verb: "queue"},
-		"queue support":     {verb: "help", unsure: "`queue` takes nothing behind it, not `support`."},
-		"stats <!channel>":  {verb: "help", unsure: "`&lt;!channel&gt;` is neither a queue (`abuse, support`) nor a period (`24h`, `7d`, `30d`)."},
-		"stats 7d 24h":      {verb: "help", unsure: "`24h` is neither a queue (`abuse, support`) nor a period (`24h`, `7d`, `30d`)."},
-		"dance `all` night": {verb: "help", unsure: "I do not know `dance`."},
+	type parsed struct {
+		queue string
+		span  time.Duration
+		why   string
+	}
+	for text, want := range map[string]parsed{
+		"":           {span: 24 * time.Hour},
+		"support":    {queue: "support", span: 24 * time.Hour},
+		"7d":         {span: 7 * 24 * time.Hour},
+		"30D abuse":  {queue: "abuse", span: 30 * 24 * time.Hour},
+		"abuse 30d":  {queue: "abuse", span: 30 * 24 * time.Hour},
+		"<!channel>": {why: "`&lt;!channel&gt;` is neither a queue (`abuse, support`) nor a period (`24h`, `7d`, `30d`)."},
+		"7d 24h":     {why: "`24h` is neither a queue (`abuse, support`) nor a period (`24h`, `7d`, `30d`)."},
 	} {
-		if got := parseCommand(inEnglish, text, queues); !cmp.Equal(got, want, cmp.AllowUnexported(request{})) {
-			t.Errorf("%q: %s", text, cmp.Diff(want, got, cmp.AllowUnexported(request{})))
+		var got parsed
+		var err error
+		got.queue, got.span, err = parseStats(strings.Fields(text), queues)
+		if usage, ok := errors.AsType[*usageError](err); ok {
+			got.why = usage.why(inEnglish)
+		}
+		if got != want {
+			t.Errorf("%q: %+v, want %+v", text, got, want)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{
+		"stat": "stats", "sttas": "stats", "STATUS": "stats", "queues": "queue", "quue": "queue", "hlep": "help", "h": "", "dance": "", "": "", "<!channel>": "",
+	} {
+		if got := nearest(word); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
+}
+
+// Every command is complete, and help has it.
+func TestCommandsAreComplete(t *testing.T) {
+	t.Parallel()
+	all := helpMessage(inEnglish, "/hitl", "").Text
+	for _, c := range commands() {
+		if c.summary == nil || (c.name != "help" && (c.run == nil || c.may == nil)) {
+			t.Errorf("%s lacks something", c.name)
+		}
+		if !strings.Contains(all, "`/hitl "+strings.TrimSpace(c.name+" "+c.args)+"`") {
+			t.Errorf("help lacks %s", c.name)
 		}
 	}
 }
@@ -127,7 +155,7 @@ func TestCommandsInTrouble(t *testing.T) {
 	w.stats.err = errors.New("connection refused")
 	for _, text := range []string{"stats", "queue"} {
 		w.command(ana, text)
-		if words := w.whispered(ana); !strings.Contains(words, "could not be read") {
+		if words := w.whispered(ana); !strings.Contains(words, "could not be done") {
 			t.Errorf("%s: told %q", text, words)
 		}
 	}
@@ -159,7 +187,15 @@ func TestQueueAndHelpCommands(t *testing.T) {
 			t.Errorf("told %q", words)
 		}
 		w.command(chloe, "stat")
-		if words := w.whispered(chloe); !strings.Contains(words, "I do not know `stat`") || !strings.Contains(words, "/hitl queue") {
+		if words := w.whispered(chloe); !strings.Contains(words, "I do not know `stat`. Did you mean `/hitl stats`?") || !strings.Contains(words, "/hitl queue") {
+			t.Errorf("told %q", words)
+		}
+		w.command(chloe, "help STATS")
+		if words := w.whispered(chloe); !strings.Contains(words, "last 24 hours") || strings.Contains(words, "/hitl queue") {
+			t.Errorf("told %q", words)
+		}
+		w.command(chloe, "QUEUE support")
+		if words := w.whispered(chloe); !strings.Contains(words, "`queue` takes nothing behind it, not `support`.") {
 			t.Errorf("told %q", words)
 		}
 		w.clean()

@@ -51,6 +51,17 @@ type Waiting interface {
 	Len(ctx context.Context, queue string) (int64, error)
 }
 
+// Details is the part of the system of record that knows more of a review than its record holds. It is safe for concurrent use.
+type Details interface {
+	// Log returns an item's log entries, the oldest first.
+	Log(ctx context.Context, itemID string) ([]hitl.Entry, error)
+	// Twins returns the records of the reviews that somebody's decision on a review decides too, the oldest first, limit at most.
+	Twins(ctx context.Context, reviewID string, by hitl.Reviewer, openedBy time.Time, limit int) ([]hitl.Record, error)
+	// Precedents returns what people decided on other items of a review's queue before, the newest first: on the same text, near at most, and
+	// lately, late at most.
+	Precedents(ctx context.Context, reviewID string, near, late int) ([]hitl.Precedent, error)
+}
+
 // Statistics answers `/hitl stats`.
 type Statistics interface {
 	Stats(ctx context.Context, q hitl.StatsQuery) (hitl.Stats, error)
@@ -81,11 +92,12 @@ type Observer interface {
 	// Called is called after each request to Slack. outcome is "ok", "ratelimited", "unclear" (the request may have had its effect:
 	// a timeout, a cut connection, a server error), or Slack's error code.
 	Called(method, outcome string, took time.Duration)
-	// Clicked is called once for each answer given to a person. surface is "button", "modal", "command", "home" or "batch" (once for each
-	// review of it); outcome is "accepted", "corrected",
-	// "voted" (one of a panel), "opened", "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became of wishes to see hidden
-	// parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed" (it had come before), and over Socket Mode "unreadable", "unknown" (of a
-	// type without use) and "unacknowledged" (Slack was not told that it was carried out, or it was not).
+	// Clicked is called once for each answer given to a person. surface is "button", "modal", "command", "home" or "batch" (once for
+	// each review of it, "undone" for one that was taken back); outcome is "accepted", "corrected",
+	// "voted" (one of a panel), "opened", "turned" (a page of a modal), "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface
+	// "reveal" counts what became of wishes to see hidden parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed"
+	// (it had come before), and over Socket Mode "unreadable", "unknown" (of a type without use) and "unacknowledged" (Slack was not told that it
+	// was carried out, or it was not).
 	Clicked(surface, outcome string)
 	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
 	// "full", "busy" (another process is at it) or "failed".
@@ -121,6 +133,11 @@ type Queue struct {
 	// RedactPatterns are more to hide: RE2 expressions by name, matched against the text in plain characters: no full-width or invisible
 	// ones, and all white space that stands together is one character. None may match the empty text. Default: none.
 	RedactPatterns map[string]string
+	// Sensitive keeps texts out of the channel: a reviewer is shown one when they ask, after an entry in the log. Default: false.
+	Sensitive bool
+	// Distressing are labels that reviewers are warned of in the same way, before they see a text of which the model says one of them, or gives
+	// it 20% or more. Default: none.
+	Distressing []string
 }
 
 // Rate is how often something may be done: Burst times at once and once every Every from then on. Zero values take the
@@ -160,6 +177,10 @@ type Config struct {
 	Waiting Waiting
 	Stats   Statistics
 	Lists   Worklists
+	// Details has what the details show beside a review's record. Default: nothing.
+	Details Details
+	// Rules are the descriptions of the rules of policies: by the policy's version, then by the rule's name. Default: none.
+	Rules map[string]map[string]string
 
 	// Replays knows which requests of Slack's have come before, to any replica. Default: each process knows its own.
 	Replays Replays

@@ -88,6 +88,8 @@ func (d *doctor) surroundings(ctx context.Context, more map[string]string) []Che
 		groups.add("reviews "+name, q.Reviewers.Groups...)
 		users.add("owns "+name, q.Owners.Users...)
 		groups.add("owns "+name, q.Owners.Groups...)
+		users.add("adjudicates "+name, q.Adjudicators.Users...)
+		groups.add("adjudicates "+name, q.Adjudicators.Groups...)
 		if q.Owners.Channel != "" {
 			places.add("owners of "+name, q.Owners.Channel)
 		}

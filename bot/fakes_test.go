@@ -20,6 +20,9 @@ type store struct {
 	decisions map[string]hitl.Decision // by review and round
 	cards     map[string]*hitl.Card
 	reveals   []hitl.Reveal
+	entries   []hitl.Entry // of every item
+	twins     []hitl.Record
+	earlier   []hitl.Precedent
 	voices    map[string][]hitl.Voice                // by review and round
 	fail      map[string]func(context.Context) error // by method: called first
 }
@@ -159,6 +162,37 @@ func (s *store) revealed() []hitl.Reveal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.reveals)
+}
+
+// know sets what Log, Twins and Precedents answer.
+func (s *store) know(entries []hitl.Entry, twins []hitl.Record, earlier []hitl.Precedent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries, s.twins, s.earlier = entries, twins, earlier
+}
+
+func (s *store) Log(ctx context.Context, _ string) ([]hitl.Entry, error) {
+	if err := s.begin(ctx, "Log"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	return s.entries, nil
+}
+
+func (s *store) Twins(ctx context.Context, _ string, _ hitl.Reviewer, _ time.Time, limit int) ([]hitl.Record, error) {
+	if err := s.begin(ctx, "Twins"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	return s.twins[:min(limit, len(s.twins))], nil
+}
+
+func (s *store) Precedents(ctx context.Context, _ string, _, _ int) ([]hitl.Precedent, error) {
+	if err := s.begin(ctx, "Precedents"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	return s.earlier, nil
 }
 
 func (s *store) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }

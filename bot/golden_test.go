@@ -183,7 +183,7 @@ func messages(l *language) map[string]message {
 		"queues":                     queuesMessage(l, []queueLine{{"support", channel, 1234, 10, 26 * time.Hour}, {"a`b", "C0ESCALATE", 0, 0, 0}}),
 		"queues_none":                queuesMessage(l, nil),
 		"help":                       helpMessage(l, "/hitl", ""),
-		"help_unsure":                helpMessage(l, "/hitl", parseCommand(l, "dance <!channel>", nil).unsure),
+		"help_unsure":                helpMessage(l, "/hitl", unknownCommand(l, "/hitl", "<!channel>")),
 		"told_accepted_by_other":     told(closedWords(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{})),
 		"told_corrected_by_yourself": told(closedWords(l, asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE")), hitl.Reviewer{Team: "T0SLACKSIM", User: ana})),
 		"told_expired":               told(closedWords(l, asIs("rev_1", decidedBy(hitl.Expired, "")), hitl.Reviewer{})),
@@ -200,8 +200,8 @@ func messages(l *language) map[string]message {
 		"told_command_failed":        told(l.say("command.failed")),
 		"told_command_not_sure":      told(l.say("command.not_sure")),
 		"queues_waiting_unknown":     queuesMessage(l, []queueLine{{"support", channel, -1, 1, 30 * time.Second}}),
-		"help_neither":               helpMessage(l, "/hitl", parseCommand(l, "stats <!channel>", []string{"support"}).unsure),
-		"help_queue_alone":           helpMessage(l, "/hitl", parseCommand(l, "queue support", nil).unsure),
+		"help_nearest":               helpMessage(l, "/hitl", unknownCommand(l, "/hitl", "stat")),
+		"help_on":                    helpOnNamed(l, "stats", l.say("command.neither", "Word", "`x`", "Queues", queueNames(l, nil))),
 		"told_unknown":               told(l.say("told.unknown")),
 		"told_not_saved":             told(l.say("told.not_saved")),
 		"told_not_sure":              told(l.say("told.not_sure")),
@@ -212,6 +212,11 @@ func messages(l *language) map[string]message {
 		}.message(l),
 		"notice_hostile": Notice{Channel: channel, Kind: "checkpoint", Text: hostile, Code: autolinked}.message(l),
 	}
+}
+
+func helpOnNamed(l *language, name, unsure string) message {
+	c, _ := named(name)
+	return helpOn(l, "/hitl", c, unsure)
 }
 
 func everyMessage(t *testing.T) map[string]message {
@@ -292,19 +297,11 @@ func views(l *language) map[string]slack.ModalViewRequest {
 		"modal_101_labels":     correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
 		"modal_vote":           voteModal(l, panelOf(3), []string{"Sarcasm"}, data),
 		"modal_vote_no_labels": voteModal(l, panelOf(3, func(r *hitl.Record) { r.Labels = nil }), nil, data),
-		"modal_text":           textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = hostile }), data),
-		"modal_text_pages":     textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = strings.Repeat("word by word ", 500) }), data),
-		"modal_text_erased":    textModal(l, asIs("rev_1", erase), data),
-		"modal_text_links":     textModal(l, asIs("rev_1", func(r *hitl.Record) { r.Item.Text = autolinked }), data),
-		"modal_text_hidden":    textModal(l, hidden(newRecord("rev_1", private)), data),
 		"modal_correct_hidden": correctModal(l, hidden(newRecord("rev_1", private)), nil, data),
-		"modal_revealed": revealModal(l, newRecord("rev_1", private, decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
-			d.Comment = "He <@U0BEN> is ana.ruiz@example.com."
-		})), data),
-		"modal_unknown":      notice(l, l.say("modal.unknown.title"), l.say("told.unknown"), viewData{}),
-		"modal_not_loaded":   notice(l, "Correct", l.say("modal.not_loaded"), data),
-		"modal_not_revealed": notice(l, l.say("modal.reveal.title"), l.say("modal.reveal.failed"), data),
-		"modal_lost":         notice(l, l.say("modal.not_recorded.title"), closedWords(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
+		"modal_unknown":        notice(l, l.say("modal.unknown.title"), l.say("told.unknown"), viewData{}),
+		"modal_not_loaded":     notice(l, "Correct", l.say("modal.not_loaded"), data),
+		"modal_not_revealed":   notice(l, l.say("modal.reveal.title"), l.say("modal.reveal.failed"), data),
+		"modal_lost":           notice(l, l.say("modal.not_recorded.title"), closedWords(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
 	}
 }
 
@@ -337,6 +334,7 @@ func surfaces(t *testing.T) map[string]any {
 		for name, v := range homeTabs(l) {
 			out[in(l, name)] = v
 		}
+		detailSurfaces(l, out)
 	}
 	return out
 }

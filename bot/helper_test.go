@@ -57,7 +57,7 @@ func newWorld(t *testing.T, change ...func(*setup)) *world {
 				Channel: channel, Reviewers: Reviewers{Groups: []string{"S0REVIEWERS"}}, Reasons: []string{"Sarcasm", "Two topics"},
 			}},
 			Desk:  &hitl.Desk{Decisions: w.store, Reveals: w.store, Panels: w.store, Logger: slog.New(slog.DiscardHandler), Now: time.Now},
-			Cards: w.store, Waiting: w.queue, Stats: w.stats, Lists: w.store, Observer: w.seen, Consumer: "test",
+			Cards: w.store, Waiting: w.queue, Stats: w.stats, Lists: w.store, Details: w.store, Observer: w.seen, Consumer: "test",
 			Poll: 20 * time.Millisecond, RetryFirst: 5 * time.Millisecond, RetryMost: 20 * time.Millisecond,
 			SweepEvery: 10 * time.Millisecond, StaleAfter: time.Hour, LookAgain: time.Millisecond, AnswerWithin: 2500 * time.Millisecond, SettleAfter: 300 * time.Millisecond,
 			PostRate: Rate{Every: -1}, UpdateRate: Rate{Every: -1}, HistoryRate: Rate{Every: -1},

@@ -77,11 +77,11 @@ func waitLine(l *language, q hitl.QueueWait) string {
 }
 
 func claimLine(l *language, s screened) string {
-	return l.say("home.claim", "Queue", code(l, s.Review.Queue, maxNameUnits), "Text", escape(beginning(l, s, 80)), "Until", when(l, s.Review.ClaimedUntil))
+	return l.say("home.claim", "Queue", code(l, s.Review.Queue, maxNameUnits), "Text", escape(startOf(l, s, 80)), "Until", when(l, s.Review.ClaimedUntil))
 }
 
-// beginning is what a list shows of a text, in one line; a text that may not be shown there is named as such.
-func beginning(l *language, s screened, limit int) string {
+// startOf is what a list shows of a text, in one line; a text that may not be shown there is named as such.
+func startOf(l *language, s screened, limit int) string {
 	if s.Item.Text == "" {
 		return l.say("home.withheld")
 	}

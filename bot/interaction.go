@@ -52,6 +52,7 @@ type action struct {
 type interactive struct {
 	ID              string `json:"id"`
 	Type            string `json:"type"`
+	Hash            string `json:"hash"`
 	CallbackID      string `json:"callback_id"`
 	PrivateMetadata string `json:"private_metadata"`
 	State           struct {

@@ -183,7 +183,7 @@ func TestWorkspaceLanguage(t *testing.T) {
 	if got := w.whispered(chloe); !strings.HasPrefix(got, "Du gehörst nicht") {
 		t.Errorf("chloe was told %q", got)
 	}
-	if v := w.opened(ben, m, actionText); v.Title != "Full text" {
+	if v := w.opened(ben, m, actionText); v.Close != "Close" {
 		t.Errorf("ben sees %q", v.Title)
 	}
 	w.click(ben, m, actionAccept)

@@ -114,9 +114,9 @@ const (
 
 // usageHint is what Slack shows behind the command while it is typed.
 func usageHint() string {
-	spans := make([]string, len(periods))
-	for i, p := range periods {
-		spans[i] = p.name
+	var hints []string
+	for _, c := range commands() {
+		hints = append(hints, strings.TrimSpace(c.name+" "+c.args))
 	}
-	return "stats [queue] [" + strings.Join(spans, "|") + "] | queue | help"
+	return strings.Join(hints, " | ")
 }

@@ -143,21 +143,6 @@ func TestManifestNamesTheRoutes(t *testing.T) {
 	}
 }
 
-// The hint shows nothing that the command does not understand.
-func TestManifestUsageHint(t *testing.T) {
-	t.Parallel()
-	for alternative := range strings.SplitSeq(usageHint(), " | ") {
-		words := strings.Fields(alternative)
-		text := words[0]
-		for _, w := range words[1:] {
-			text += " " + strings.ReplaceAll(strings.Split(strings.Trim(w, "[]"), "|")[0], "queue", "support")
-		}
-		if r := parseCommand(inEnglish, text, []string{"support"}); r.unsure != "" || r.verb != words[0] {
-			t.Errorf("%q: %+v", text, r)
-		}
-	}
-}
-
 // everyCall makes each call of the Web API that the bot can make, with arguments that Slack takes, and returns Slack's refusals.
 func everyCall(t *testing.T, w *world) (refusals []string) {
 	t.Helper()
@@ -193,7 +178,7 @@ func everyCall(t *testing.T, w *world) (refusals []string) {
 	view := slack.ModalViewRequest{Type: slack.VTModal, Title: plain("title"), Blocks: slack.Blocks{BlockSet: []slack.Block{section("text")}}}
 	id, err := a.openView(ctx, out.TriggerID, view)
 	note(err)
-	note(a.updateView(ctx, id, view))
+	note(a.updateView(ctx, id, "", view))
 	note(a.publishHome(ctx, ana, slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: view.Blocks}))
 	direct, err := a.conversationWith(ctx, ana)
 	note(err)

@@ -27,21 +27,22 @@ const (
 const (
 	maxOptions      = 100 // of a static select, and of one answer to a type-ahead
 	maxOptionUnits  = 75
-	maxCommentInput = 1000   // characters; the store takes 3,000 bytes
-	modalQuoteUnits = 300    // of the item's text, above the form
-	pageUnits       = 2500   // of text in one block of the full text
-	maxTextBytes    = 180000 // of JSON for the full text: a view may have 250,000 in all
+	maxCommentInput = 1000 // characters; the store takes 3,000 bytes
+	modalQuoteUnits = 300  // of the item's text, above the form
 )
 
-// viewData is what a modal carries for us: which review it is about and where it was opened from.
+// viewData is what a modal carries for us: which review it is about, where it was opened from, and what of it is shown.
 type viewData struct {
 	Ref     string `json:"ref"`
 	Channel string `json:"channel,omitempty"`
 	TS      string `json:"ts,omitempty"`
+	Page    int    `json:"page,omitempty"`  // of the text, from 0
+	Shown   bool   `json:"shown,omitempty"` // a veiled text is shown; that stands in the log
+	Raw     bool   `json:"raw,omitempty"`   // so is what its queue hides
 }
 
 func (d viewData) String() string {
-	b, _ := json.Marshal(d) // three strings can always be written
+	b, _ := json.Marshal(d) // such can always be written
 	return string(b)
 }
 
@@ -77,8 +78,12 @@ func correctModal(l *language, s screened, reasons []string, data viewData) slac
 	if len(rec.Labels) == 0 {
 		return notice(l, l.say("modal.correct.title"), l.say("modal.correct.no_labels"), data)
 	}
+	text := quote(cutLines(cut(squeeze(visible(l, head(rec.Item.Text, previewBytes))), modalQuoteUnits, units), 4))
+	if s.veil.on() {
+		text = contextLine(veilWords(l, s))
+	}
 	blocks := []slack.Block{
-		quote(cutLines(cut(squeeze(visible(l, head(rec.Item.Text, previewBytes))), modalQuoteUnits, units), 4)),
+		text,
 		contextLine(opinion(l, rec)),
 		slack.NewInputBlock(blockLabel, plain(l.say("modal.correct.label")), nil, labelSelect(l, rec)),
 	}
@@ -143,68 +148,4 @@ func reasonOptions(l *language, reasons []string) []*slack.OptionBlockObject {
 
 func option(l *language, word string) *slack.OptionBlockObject {
 	return slack.NewOptionBlockObject(labelKey(word), plain(plainName(l, word, maxOptionUnits)), nil)
-}
-
-// textModal shows an item's text as far as a modal can hold it, and says so when that is not all.
-func textModal(l *language, s screened, data viewData) slack.ModalViewRequest {
-	if erased(s.Record) {
-		return modal(l, viewText, l.say("modal.text.title"), data, contextLine(origin(l, s.Record)),
-			section(l.say("modal.text.erased", "Erased", erasedWords(l, s.Record))))
-	}
-	blocks := fullText(l, s.Record)
-	if s.hidden > 0 {
-		blocks = slices.Insert(blocks, 1, contextLine(hiddenWords(l, s)), slack.Block(slack.NewActionBlock("hitl_reveal", revealButton(l, s))))
-	}
-	return modal(l, viewText, l.say("modal.text.title"), data, blocks...)
-}
-
-// fullText shows where a text comes from and as much of it as a modal can hold.
-func fullText(l *language, rec hitl.Record) []slack.Block {
-	pages, rest := paginate(visible(l, rec.Item.Text), pageUnits, maxTextBytes)
-	head := origin(l, rec) + " · " + l.say("modal.text.length", "N", len([]rune(rec.Item.Text)))
-	if rest {
-		head += "\n" + l.say("modal.text.too_long", "KB", kilobytes(pages))
-	}
-	blocks := []slack.Block{contextLine(head)}
-	for _, p := range pages {
-		blocks = append(blocks, quote(p))
-	}
-	return blocks
-}
-
-func kilobytes(pages []string) int {
-	n := 0
-	for _, p := range pages {
-		n += len(p)
-	}
-	return (n + 999) / 1000
-}
-
-// paginate cuts a text into pages of at most a number of characters, at a line's end or a space where one is near, until their JSON
-// takes maxBytes; rest says that something was left over.
-func paginate(s string, pageUnits, maxBytes int) (pages []string, rest bool) {
-	const blockBytes, maxPages = 150, 90 // the JSON around a page, and Slack's hundred blocks
-	for s != "" {
-		page := prefix(s, pageUnits, units)
-		if len(page) < len(s) {
-			page = breakable(page)
-		}
-		if room := maxBytes - blockBytes; jsonBytes(page) > room || len(pages) == maxPages {
-			return pages, true
-		}
-		maxBytes -= blockBytes + jsonBytes(page)
-		pages = append(pages, page)
-		s = s[len(page):]
-	}
-	return pages, false
-}
-
-// breakable ends a page after a line or a word if there is one in its last quarter.
-func breakable(page string) string {
-	for _, sep := range []string{"\n", " "} {
-		if i := strings.LastIndex(page, sep); i > len(page)*3/4 {
-			return page[:i+1]
-		}
-	}
-	return page
 }

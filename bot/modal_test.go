@@ -253,43 +253,6 @@ func TestModalThatCannotBeLoaded(t *testing.T) {
 	w.clean()
 }
 
-func TestShowAll(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		text  string
-		whole bool
-	}{
-		"long":         {strings.Repeat("All of these words matter to somebody. ", 300), true},
-		"a megabyte":   {strings.Repeat("<&> markup counts several times. ", hitl.MaxTextBytes/33), false},
-		"emoji":        {strings.Repeat("\U0001F468\u200D\U0001F469\u200D\U0001F467", 20000), false},
-		"newlines":     {strings.Repeat("\n", 5000) + "end", true},
-		"one long one": {strings.Repeat("x", 100000), true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			_, m := w.posted(func(r *hitl.Record) { r.Item.Text = tc.text })
-			v := w.opened(ben, m, actionText)
-			var shown strings.Builder
-			for _, b := range v.Blocks {
-				if b["type"] == "rich_text" {
-					shown.WriteString(slacksim.Message{Blocks: []slacksim.Block{b}}.AllText()[1:])
-				}
-			}
-			if tc.whole && shown.String() != tc.text {
-				t.Errorf("%d of %d bytes shown", shown.Len(), len(tc.text))
-			}
-			if said := strings.Contains(v.AllText(), "Too long for Slack"); said == tc.whole {
-				t.Errorf("says that it is cut: %v", said)
-			}
-			if !strings.HasPrefix(tc.text, shown.String()) || shown.Len() < 20000 && !tc.whole {
-				t.Errorf("shows %d bytes", shown.Len())
-			}
-			w.clean()
-		})
-	}
-}
-
 // clickView presses a button inside a modal and waits for what it sets in motion.
 func (w *world) clickView(user string, v slacksim.View, actionID string) {
 	w.t.Helper()

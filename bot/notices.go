@@ -50,8 +50,7 @@ func (b *Bot) PostNotice(ctx context.Context, n hitl.Notice) (channel, ts string
 
 // noticeMessage is what a notice says, as things stand now; false: its kind is not known.
 func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened) (message, bool) {
-	switch n.Kind {
-	case hitl.NoticeAdjudicate:
+	if n.Kind == hitl.NoticeAdjudicate {
 		return adjudicateMessage(b.language(), rec, b.cfg.Queues[n.Queue].adjudicators(), b.cardLink(ctx, n.ReviewID)), true
 	}
 	return message{}, false
@@ -62,7 +61,7 @@ func (b *Bot) postNotice(ctx context.Context, n hitl.Notice, m message) (channel
 	to := n.To
 	if to == "" {
 		q := b.cfg.Queues[n.Queue]
-		if to = q.Owners.Channel; to == "" {
+		if to = q.Owners.Channel; to == "" || n.InQueue {
 			to = q.Channel
 		}
 	}

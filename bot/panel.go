@@ -185,16 +185,17 @@ func (r *rights) reader(ctx context.Context, who hitl.Reviewer, rec hitl.Record)
 	return err
 }
 
-// adjudicator makes sure, at this moment, that somebody may decide where a panel of a queue has no majority. Errors as member's.
+// adjudicator makes sure, at this moment, that somebody may decide where a panel of a queue has no majority: the owners may, where nobody else is
+// named. Errors as member's.
 func (r *rights) adjudicator(ctx context.Context, who hitl.Reviewer, queue string) error {
-	q, ok := r.queues[queue]
-	if !ok {
-		return &notAllowedError{func(l *language) string { return l.say("told.queue_gone", "Queue", code(l, queue, maxNameUnits)) }}
+	q := r.queues[queue]
+	if len(q.Adjudicators.Users)+len(q.Adjudicators.Groups) == 0 {
+		return r.owner(ctx, who, queue)
 	}
 	if err := r.member(ctx, who); err != nil {
 		return err
 	}
-	listed, err := r.listed(ctx, who.User, q.adjudicators())
+	listed, err := r.listed(ctx, who.User, q.Adjudicators)
 	if err != nil {
 		return err
 	}

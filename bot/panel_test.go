@@ -153,6 +153,15 @@ func TestPanelRefuses(t *testing.T) {
 		if v := w.opened(chloe, m, actionVote); v.CallbackID != viewNotice || !strings.Contains(v.AllText(), "not a reviewer") {
 			t.Errorf("modal: %s", v.AllText())
 		}
+		if out := w.says(chloe, rec, "POSITIVE"); out.outcome != outcomeRefused || len(w.store.said(rec.Review.ID)) != 0 {
+			t.Errorf("%+v", out)
+		}
+		// Nor is there a verdict on a round that is not open.
+		future := rec
+		future.Review = &hitl.Review{ID: rec.Review.ID, Round: 2}
+		if out := w.says(ana, future, "POSITIVE"); out.outcome != outcomeLost || !strings.Contains(out.words(w.bot.language()), "takes no panel's verdicts any more") {
+			t.Errorf("%+v", out)
+		}
 		// A button of an older card, or a forged one, decides nothing.
 		r.Label = labelKey("POSITIVE")
 		for range 2 {

@@ -300,11 +300,11 @@ func plainCard(l *language, rec screened) message {
 		text := l.say("card.plain.panel")
 		r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
 		return message{Text: text, Blocks: []slack.Block{section(text), slack.NewActionBlock("hitl_verdict", voteButton(l, r),
-			slack.NewButtonBlockElement(actionText, r.String(), plain(l.say("card.button.text"))))}}
+			detailsButton(l, rec))}}
 	}
 	text := l.say("card.plain.open")
 	r := ref{Review: rec.Review.ID, Round: rec.Review.Round}
 	return message{Text: text, Blocks: []slack.Block{section(text), slack.NewActionBlock("hitl_verdict",
 		slack.NewButtonBlockElement(actionOther, r.String(), plain(l.say("card.button.other"))),
-		slack.NewButtonBlockElement(actionText, r.String(), plain(l.say("card.button.text"))))}}
+		detailsButton(l, rec))}}
 }

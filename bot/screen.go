@@ -9,12 +9,15 @@ import (
 )
 
 // screened is a record as Slack may have it: what its queue hides is gone from every word that an upstream or a reviewer wrote. Everything
-// that makes something for Slack takes a screened record, and only screen makes one. The exception is revealModal, for one person and after
+// that makes something for Slack takes a screened record, and only screen makes one. The exceptions are mask and bare, for one person and after
 // an entry in the log.
 type screened struct {
 	hitl.Record
-	hidden int          // how many parts are gone
-	spoken []hitl.Voice // who has given a verdict in an open panel: shown to nobody but themselves
+	hidden     int          // how many parts are gone
+	spoken     []hitl.Voice // who has given a verdict in an open panel: shown to nobody but themselves
+	veil       veil         // why the text is not there; after mask and bare, why it would not be
+	metadata   []datum      // of the item
+	hiddenData int          // how many parts are gone from that
 }
 
 // state loads a review's record.
@@ -26,16 +29,47 @@ func (b *Bot) state(ctx context.Context, reviewID string) (screened, error) {
 	return b.screen(rec), nil
 }
 
-// screen hides what a record's queue hides. Where the queue is not configured any more, what any queue hides is hidden.
+// screen is mask, and takes away the whole text, and the metadata, of what is veiled.
 func (b *Bot) screen(rec hitl.Record) screened {
-	hide := b.strictest
+	s := b.mask(rec)
+	if s.veil.on() {
+		s.Item.Text, s.metadata = "", nil
+	}
+	return s
+}
+
+// redactorOf hides what a record's queue hides. Where the queue is not configured any more, it is what any queue hides.
+func (b *Bot) redactorOf(rec hitl.Record) *redactor {
 	if rec.Review != nil {
 		if r, ok := b.redactors[rec.Review.Queue]; ok {
-			hide = r
+			return r
 		}
 	}
-	s := screened{Record: rec}
-	s.Item.Metadata, s.Item.Subject = nil, "" // Slack shows neither
+	return b.strictest
+}
+
+// bare hides nothing.
+func (b *Bot) bare(rec hitl.Record) screened {
+	s := screened{Record: rec, veil: b.veilOfRecord(rec)}
+	s.metadata, _ = flatten(rec.Item.Metadata, nil)
+	s.Voices, s.spoken = sealedVoices(rec), spoken(rec)
+	s.Item.Metadata, s.Item.Subject = nil, ""
+	return s
+}
+
+func (b *Bot) veilOfRecord(rec hitl.Record) veil {
+	if rec.Review == nil || erased(rec) {
+		return veil{}
+	}
+	return b.veilOf(rec.Review.Queue, rec.Prediction.Label, rec.Prediction.Scores)
+}
+
+// mask hides what a record's queue hides.
+func (b *Bot) mask(rec hitl.Record) screened {
+	hide := b.redactorOf(rec)
+	s := screened{Record: rec, veil: b.veilOfRecord(rec)}
+	s.metadata, s.hiddenData = flatten(rec.Item.Metadata, hide)
+	s.Item.Metadata, s.Item.Subject = nil, "" // no surface takes them from here
 	text := func(in string) string {
 		out, n := hide.redact(in)
 		s.hidden += n

@@ -136,26 +136,6 @@ func TestCutKeepsGraphemesWhole(t *testing.T) {
 	})
 }
 
-func TestPaginate(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		s := visible(inEnglish, texts().Draw(t, "text"))
-		size := rapid.IntRange(20, 200).Draw(t, "size")
-		room := rapid.IntRange(500, 5000).Draw(t, "room")
-		pages, rest := paginate(s, size, room)
-		all, used := strings.Join(pages, ""), 0
-		for _, p := range pages {
-			used += jsonBytes(p)
-			if units(p) > size || p == "" {
-				t.Fatalf("page of %d characters", units(p))
-			}
-		}
-		if !strings.HasPrefix(s, all) || (all == s) == rest || used > room {
-			t.Fatalf("%d pages, %d of %d bytes, rest %v", len(pages), len(all), len(s), rest)
-		}
-	})
-}
-
 // Nothing that comes from outside can act in mrkdwn or break out of its place, and a card always fits.
 func FuzzCard(f *testing.F) {
 	f.Add(hostile, "<!channel>", "`x`", "comment")

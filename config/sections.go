@@ -82,10 +82,16 @@ type Queue struct {
 	Panel *Panel `yaml:"panel"`
 	// OpenLimit is the most cards that are open in the channel at a time; the others wait their turn.
 	OpenLimit int `yaml:"open_limit" default:"10" min:"1" max:"1000"`
+	// SLA is what happens when a review waits.
+	SLA SLA `yaml:"sla"`
 	// ExpireAfter is how long a review waits for a decision. 0: for ever.
 	ExpireAfter time.Duration `yaml:"expire_after" default:"0"`
+	// Hours are the times in which people are at work; the times to remind, to escalate and to expire run in them alone. Absent: always.
+	Hours *Hours `yaml:"hours"`
 	// Backlog is the most open reviews; more items that need one are refused with 503. 0: no limit.
 	Backlog int `yaml:"backlog" default:"100000" min:"0"`
+	// ClaimFor is how long a reviewer has a claimed review for themselves. 0: nothing can be claimed.
+	ClaimFor time.Duration `yaml:"claim_for" default:"15m" max:"24h"`
 	// UndoFor is how long whoever decided can take it back. 0: never.
 	UndoFor time.Duration `yaml:"undo_for" default:"2m"`
 	// BatchLimit is how many reviews can be decided together in the app's home tab. 0: each is decided on its own.
@@ -100,6 +106,12 @@ type Queue struct {
 	Redact []string `yaml:"redact" oneof:"email|phone|card|iban"`
 	// RedactPatterns are more to hide: RE2 expressions by name.
 	RedactPatterns map[string]string `yaml:"redact_patterns" max:"1000"`
+	// Sensitive keeps the texts out of the channel: a reviewer sees one when they ask for it, which the log keeps.
+	Sensitive bool `yaml:"sensitive" default:"false"`
+	// Distressing are labels whose items are not shown without a warning: those of which the model says one, or gives it 20% or more.
+	Distressing []string `yaml:"distressing" min:"1"`
+	// MergeDuplicates has near-identical open items decided together.
+	MergeDuplicates bool `yaml:"merge_duplicates" default:"true"`
 }
 
 // Reviewers are people by id: users and the members of user groups.
@@ -114,6 +126,38 @@ type Owners struct {
 	Groups []string `yaml:"groups"` // "S…"
 	// Channel is where they are told. Empty: the queue's.
 	Channel string `yaml:"channel"`
+}
+
+// SLA is what happens when a review waits for a decision.
+type SLA struct {
+	// RemindAfter is when the queue's channel is told of it. 0: never.
+	RemindAfter time.Duration `yaml:"remind_after" default:"0"`
+	// EscalateAfter is when it becomes urgent and is given to others. 0: never.
+	EscalateAfter time.Duration `yaml:"escalate_after" default:"0"`
+	// EscalateTo is who gets it then. Absent: the queue's owners are told.
+	EscalateTo EscalateTo `yaml:"escalate_to"`
+	// ExpireAs is the answer that it gets when its time has run out: undecided (none), ai_label (the model's), or label: and a label.
+	ExpireAs string `yaml:"expire_as" default:"undecided" required:"true"`
+}
+
+// EscalateTo is who gets what has waited too long.
+type EscalateTo struct {
+	// Channel is where it is told. Empty: where the queue's owners are.
+	Channel string `yaml:"channel"`
+	// Group is a user group that is mentioned there.
+	Group string `yaml:"group"`
+	// Queue is where it moves to. Empty: it stays.
+	Queue string `yaml:"queue"`
+}
+
+// Hours are times of a week.
+type Hours struct {
+	// TimeZone is a name like Europe/Berlin.
+	TimeZone string `yaml:"time_zone" default:"UTC" required:"true"`
+	// Week has spans of a day by days: "mon-fri": "09:00-12:30, 13:30-17:00".
+	Week map[string]string `yaml:"week" required:"true" max:"200"`
+	// Holidays are dates on which nobody works.
+	Holidays []string `yaml:"holidays"`
 }
 
 // Panel is how many people judge a review independently, and which reviews.

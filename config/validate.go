@@ -9,6 +9,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+	_ "time/tzdata" // time zones are known on machines that have no list of them
+
+	"hitl"
 )
 
 var (
@@ -43,7 +47,15 @@ func (c *Config) validate(ps *problems) {
 		c.validatePolicy(ps, join("policies", name), c.Policies[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
-		c.Queues[name].validate(ps, join("queues", name))
+		q := c.Queues[name]
+		q.validate(ps, join("queues", name))
+		switch to := q.SLA.EscalateTo.Queue; to {
+		case "":
+		case name:
+			ps.add(join("queues", name)+".sla.escalate_to.queue", "is the queue itself; leave it out to stay there")
+		default:
+			c.checkQueue(ps, join("queues", name)+".sla.escalate_to.queue", to)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		c.validateSource(ps, join("sources", name), c.Sources[name])
@@ -165,6 +177,10 @@ func (q Queue) validate(ps *problems, path string) {
 	if c := q.Owners.Channel; c != "" && !channelForm.MatchString(c) {
 		ps.add(path+".owners.channel", `must be the channel's id, "C…", which stands at the end of "View channel details", not its name`)
 	}
+	q.SLA.validate(ps, path+".sla")
+	if h := q.Hours; h != nil {
+		h.validate(ps, path+".hours")
+	}
 	if p := q.Panel; p != nil {
 		who := p.Adjudicators
 		if len(who.Users)+len(who.Groups)+len(q.Owners.Users)+len(q.Owners.Groups) == 0 {
@@ -177,6 +193,30 @@ func (q Queue) validate(ps *problems, path string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.RedactPatterns)) {
 		checkPattern(ps, join(path+".redact_patterns", name), q.RedactPatterns[name])
+	}
+}
+
+func (s SLA) validate(ps *problems, path string) {
+	if c := s.EscalateTo.Channel; c != "" && !channelForm.MatchString(c) {
+		ps.add(path+".escalate_to.channel", `must be the channel's id, "C…", which stands at the end of "View channel details", not its name`)
+	}
+	if g := s.EscalateTo.Group; g != "" && !groupForm.MatchString(g) {
+		ps.add(path+".escalate_to.group", `must be the id of a user group, "S…", not its handle`)
+	}
+	label, named := strings.CutPrefix(s.ExpireAs, "label:")
+	if s.ExpireAs != "undecided" && s.ExpireAs != "ai_label" && (!named || strings.TrimSpace(label) == "") {
+		ps.add(path+".expire_as", "must be undecided, ai_label or label:NAME")
+	}
+}
+
+func (h Hours) validate(ps *problems, path string) {
+	zone, err := time.LoadLocation(h.TimeZone)
+	if err != nil || h.TimeZone == "Local" {
+		ps.add(path+".time_zone", "%q is no time zone; names are like Europe/Berlin", h.TimeZone)
+		return
+	}
+	if _, err := hitl.NewHours(zone, h.Week, h.Holidays); err != nil {
+		ps.add(path, "%s", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package learn
 
 import (
 	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -42,7 +43,7 @@ func Agreement(ratings []Rating, seed uint64) hitl.Agreement {
 	out.Reviewers = len(raters)
 	all := newSums(len(t.labels))
 	for _, u := range t.units {
-		all.add(u)
+		all.add(u, 1)
 	}
 	coefficients := []func(*sums) (float64, string){(*sums).raw, (*sums).alpha, (*sums).ac1}
 	draws := t.resample(len(coefficients), seed, func(s *sums, i int) (float64, string) { return coefficients[i](s) })
@@ -124,23 +125,24 @@ func (s *sums) reset() {
 	*s = sums{values: values, shares: shares}
 }
 
-func (s *sums) add(u unit) {
-	s.units++
-	n := float64(u.ratings)
+// add adds a unit so many times.
+func (s *sums) add(u unit, times int) {
+	s.units += times
+	n, w := float64(u.ratings), float64(times)
 	same := 0.0 // ordered pairs of ratings that agree
 	for i, label := range u.labels {
 		c := float64(u.counts[i])
-		s.shares[label] += c / n
+		s.shares[label] += w * c / n
 		same += c * (c - 1)
 	}
 	if u.ratings < 2 {
 		return
 	}
-	s.pairable++
-	s.agreeing += same / (n * (n - 1))
-	s.coincident += same / (n - 1)
+	s.pairable += times
+	s.agreeing += w * same / (n * (n - 1))
+	s.coincident += w * same / (n - 1)
 	for i, label := range u.labels {
-		s.values[label] += float64(u.counts[i])
+		s.values[label] += w * float64(u.counts[i])
 	}
 }
 
@@ -202,10 +204,16 @@ func (t table) resample(n int, seed uint64, coefficient func(s *sums, i int) (fl
 	draws := make([][]float64, n)
 	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // repeatable
 	s := newSums(len(t.labels))
+	kinds, of := t.kinds()
+	drawn := make([]int, len(kinds))
 	for range resamples {
+		clear(drawn)
+		for range of {
+			drawn[of[random.IntN(len(of))]]++
+		}
 		s.reset()
-		for range t.units {
-			s.add(t.units[random.IntN(len(t.units))])
+		for kind, times := range drawn {
+			s.add(kinds[kind], times)
 		}
 		for i := range draws {
 			if value, undefined := coefficient(s, i); undefined == "" {
@@ -214,6 +222,21 @@ func (t table) resample(n int, seed uint64, coefficient func(s *sums, i int) (fl
 		}
 	}
 	return draws
+}
+
+// kinds returns units that differ in how many raters gave which label, and for each unit of the table which of them it is: many units are alike.
+func (t table) kinds() (kinds []unit, of []int) {
+	known := map[string]int{}
+	for _, u := range t.units {
+		key := fmt.Sprint(u.labels, u.counts)
+		kind, ok := known[key]
+		if !ok {
+			kind = len(kinds)
+			known[key], kinds = kind, append(kinds, u)
+		}
+		of = append(of, kind)
+	}
+	return kinds, of
 }
 
 // interval returns the percentiles of a bootstrap, or none.

@@ -264,7 +264,7 @@ func textInputs() badInputs {
 			return fmt.Sprintf("none of them on the card: %t", !strings.ContainsAny(m.AllText()+m.Text, "\x1b\x00\u202e"))
 		}),
 		shows("a text of 512 KiB", strings.Repeat("word ", 100<<10), func(m slacksim.Message) string {
-			return fmt.Sprintf("its beginning on the card, the rest behind “Show all”: %t", len(m.AllText()) < 4000)
+			return fmt.Sprintf("its beginning on the card, the rest behind “Details”: %t", len(m.AllText()) < 4000)
 		}),
 		{"a text, an id and a comment that a spreadsheet would run", func(w *world) string {
 			it := w.post("=1+1", "=HYPERLINK(\"http://evil.example\") refund", http.StatusAccepted)

@@ -39,7 +39,9 @@ func (s *service) runEffects(ctx context.Context) error {
 			return s.eraseOld(ctx, retained)
 		}})
 	}
-	return s.store.RunEffects(ctx, audit.Handlers{Callback: s.sender.Send, RefreshCard: s.bot.RefreshCard, PostNotice: s.bot.PostNotice, Periodic: periodic})
+	return s.store.RunEffects(ctx, audit.Handlers{
+		Callback: s.sender.Send, RefreshCard: s.bot.RefreshCard, PostNotice: s.bot.PostNotice, DecideTwins: s.desk.DecideTwins, Periodic: periodic,
+	})
 }
 
 // retained returns how long the items of each source are kept; sources that keep them for ever are left out.
@@ -88,6 +90,14 @@ type waiting struct{ *queue.Client }
 func (w waiting) Add(ctx context.Context, name string, priority hitl.Priority, reviewID string) error {
 	if err := w.Client.Add(ctx, name, queue.Entry{ReviewID: reviewID, Priority: priority}); err != nil {
 		return fmt.Errorf("queue review: %w", err)
+	}
+	return nil
+}
+
+// Promote implements hitl.Promotions.
+func (w waiting) Promote(ctx context.Context, name string, priority hitl.Priority, reviewID string) error {
+	if _, err := w.Client.Promote(ctx, name, queue.Entry{ReviewID: reviewID, Priority: priority}); err != nil {
+		return fmt.Errorf("promote review: %w", err)
 	}
 	return nil
 }

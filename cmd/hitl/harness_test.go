@@ -58,6 +58,7 @@ type storySettings struct {
 	Rate      float64
 	Expire    time.Duration
 	Backlog   int
+	Merge     bool // merge_duplicates; most stories post the same text again and mean another item
 	PProf     bool
 	Socket    bool   // Socket Mode, with nothing that HTTP needs
 	Queue     string // more keys of the queue, as lines of YAML
@@ -143,6 +144,8 @@ queues:
     open_limit: %d
     expire_after: %s
     backlog: %d
+    merge_duplicates: %t
+    undo_for: 0
     reasons: [Irony, Mixed feelings]
 %s
 sources:
@@ -159,7 +162,7 @@ sources:
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
 %s`, s.PProf, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), proof, w.slackURL+"/api/",
-		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
+		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Merge, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
 		demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, hookSecret, s.Sources)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)

@@ -59,7 +59,7 @@ func TestHiddenAndRevealed(t *testing.T) {
 	if !strings.Contains(card.AllText(), "▇▇▇, ▇▇▇, ▇▇▇, ▇▇▇, ▇▇▇") || !strings.Contains(card.Text, "6 parts are hidden") {
 		t.Fatalf("card: %s", card.AllText())
 	}
-	w.click("U0ANA", card, "Show all")
+	w.click("U0ANA", card, "Details")
 	w.modal("U0ANA", func(v slacksim.View) bool { return strings.Contains(v.AllText(), "▇▇▇") })
 	for user, why := range map[string]string{"U0EVE": "members of this workspace", "U0BEN": ""} {
 		w.click(user, card, "Other")

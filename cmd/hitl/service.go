@@ -63,6 +63,9 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if err != nil {
 		return nil, err
 	}
+	if err := checkDistressing(cfg, s.labels()); err != nil {
+		return nil, err
+	}
 	if err := s.saveVersions(ctx, policies); err != nil {
 		return nil, err
 	}
@@ -73,8 +76,8 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 		return nil, err
 	}
 	s.desk = newDesk(cfg, s.store, logger)
-	s.desk.Observer = s.metrics
-	if s.bot, err = bot.New(botConfig(cfg, s)); err != nil {
+	s.desk.Observer, s.desk.Waiting = s.metrics, waiting{s.queue}
+	if s.bot, err = bot.New(botConfig(cfg, s, policies)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
 	}
 	if s.sender, err = ingest.NewSender(senderConfig(cfg, logger)); err != nil {
@@ -82,7 +85,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	}
 	intake := &hitl.Intake{
 		Sources: intakeSources(cfg, s.models, policies), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
-		Observer: s.metrics, Logger: logger, Now: time.Now,
+		Normal: normalText, Observer: s.metrics, Logger: logger, Now: time.Now,
 	}
 	s.metrics.registry.MustRegister(newGauges(s, policies))
 	if s.api, err = ingest.New(ingestConfig(cfg, s, intake)); err != nil { //nolint:contextcheck // a handler gets its requests' contexts
@@ -97,8 +100,8 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 // newDesk makes the desk of a configuration, for the service and for commands that decide beside it.
 func newDesk(cfg *config.Config, store *audit.Store, logger *slog.Logger) *hitl.Desk {
 	return &hitl.Desk{
-		Decisions: store, Reveals: store, Panels: store, Reopens: store, Notes: store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Amends: amended(cfg),
-		Logger: logger, Now: time.Now,
+		Decisions: store, Reveals: store, Claims: store, Skips: store, Panels: store, Twins: store, Reopens: store, Followers: store, Notes: store,
+		Timers: store, Pauses: store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Amends: amended(cfg), Logger: logger, Now: time.Now,
 	}
 }
 

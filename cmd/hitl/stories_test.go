@@ -336,7 +336,7 @@ func TestOverLongText(t *testing.T) {
 	if strings.Contains(card.AllText(), text) {
 		t.Error("the card holds all of the text")
 	}
-	w.click("U0ANA", card, "Show all")
+	w.click("U0ANA", card, "Details")
 	w.modal("U0ANA", func(v slacksim.View) bool { return strings.Count(v.AllText(), "wonderful") == 400 })
 }
 

@@ -159,6 +159,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 		queues[name] = bot.Queue{
 			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}, Owners: bot.Owners(q.Owners), Adjudicators: adjudicators(q),
 			OpenLimit: q.OpenLimit, BatchLimit: q.BatchLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
+			Sensitive: q.Sensitive, Distressing: q.Distressing,
 		}
 	}
 	var secrets []string // none with Socket Mode alone
@@ -175,11 +176,38 @@ func slackConfig(cfg *config.Config) bot.Config {
 	}
 }
 
-func botConfig(cfg *config.Config, s *service) bot.Config {
+func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Policy) bot.Config {
 	out := slackConfig(cfg)
 	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
+	out.Details, out.Rules = s.store, ruleDescriptions(cfg, policies)
 	out.Observer, out.Logger = s.metrics, s.logger
 	return out
+}
+
+// ruleDescriptions returns why each rule of each policy sends items to a person, by the policy's version.
+func ruleDescriptions(cfg *config.Config, policies map[string]*policy.Policy) map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for name, p := range policies {
+		out[p.Version()] = map[string]string{}
+		for _, r := range cfg.Policies[name].Rules {
+			out[p.Version()][r.Name] = r.Description
+		}
+	}
+	return out
+}
+
+// checkDistressing refuses labels to warn of that no model has: a slip would show what was not to be shown.
+func checkDistressing(cfg *config.Config, labels map[string][]string) error {
+	known := slices.Concat(slices.Collect(maps.Values(labels))...)
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(cfg.Queues)) {
+		for _, label := range cfg.Queues[name].Distressing {
+			if !slices.Contains(known, label) {
+				errs = append(errs, fmt.Errorf("queues.%s.distressing: no classifier has a label %q", name, label))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func senderConfig(cfg *config.Config, logger *slog.Logger) ingest.SenderConfig {
@@ -231,11 +259,29 @@ func amended(cfg *config.Config) map[string]bool {
 	return out
 }
 
+// hours are those of a queue. That they can be is checked with the configuration.
+func hours(h *config.Hours) hitl.Hours {
+	if h == nil {
+		return hitl.Hours{}
+	}
+	zone, err := time.LoadLocation(h.TimeZone)
+	if err != nil {
+		panic(err)
+	}
+	out, err := hitl.NewHours(zone, h.Week, h.Holidays)
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
 func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
 	out := map[string]hitl.QueueRules{}
 	for name, q := range cfg.Queues {
 		out[name] = hitl.QueueRules{
-			ExpireAfter: q.ExpireAfter, Backlog: q.Backlog, UndoFor: q.UndoFor, Panel: panelRules(q),
+			RemindAfter: q.SLA.RemindAfter, EscalateAfter: q.SLA.EscalateAfter, EscalateTo: hitl.Escalation(q.SLA.EscalateTo),
+			ExpireAfter: q.ExpireAfter, ExpireAs: hitl.Outcome(q.SLA.ExpireAs), Hours: hours(q.Hours),
+			Backlog: q.Backlog, ClaimFor: q.ClaimFor, UndoFor: q.UndoFor, MergeDuplicates: q.MergeDuplicates, Panel: panelRules(q),
 			ReasonRequired: hitl.Requirement(q.ReasonRequired), CommentRequired: hitl.Requirement(q.CommentRequired),
 		}
 	}
