@@ -179,7 +179,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Policy) bot.Config {
 	out := slackConfig(cfg)
 	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
-	out.Details, out.Rules = s.store, ruleDescriptions(cfg, policies)
+	out.Details, out.Lists, out.Rules = s.store, s.store, ruleDescriptions(cfg, policies)
 	out.Observer, out.Logger = s.metrics, s.logger
 	return out
 }
