@@ -15,7 +15,7 @@ func TestBatchFromHome(t *testing.T) {
 	w := newWorld(t, nil)
 	var items []item
 	for i := range 3 {
-		items = append(items, w.post(fmt.Sprint("batch-", i), fmt.Sprintf("%s (%d)", unsureText, i), http.StatusAccepted))
+		items = append(items, w.post(fmt.Sprint("batch-", i), unsureText, http.StatusAccepted))
 	}
 	home := func(words string) (v slacksim.View) {
 		w.eventually("home tab with "+words, func() (ok bool) {
@@ -53,5 +53,4 @@ func TestBatchFromHome(t *testing.T) {
 			t.Errorf("entries: %+v", entries)
 		}
 	}
-	w.mustHitl("verify")
 }
