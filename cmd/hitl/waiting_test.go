@@ -9,6 +9,7 @@ import (
 
 	"hitl"
 	"hitl/bot/slacksim"
+	"hitl/config"
 )
 
 // said returns the messages of a channel that hold all words.
@@ -38,7 +39,9 @@ func TestWaitingStory(t *testing.T) {
 	w.appendConfig("audit: {key: \"" + keys[0] + "\", checkpoint_every: 1s}\n")
 	it := w.post("first", unsureText, http.StatusAccepted)
 	w.card(it)
-	w.eventually("the channel is reminded", func() bool { return len(w.said(reviewChannel, "1 review in `support` is still waiting", "Open its card")) == 1 })
+	w.eventually("the channel is reminded", func() bool {
+		return len(w.said(reviewChannel, "1 review in `support` is still waiting", "Open its card")) == 1
+	})
 	w.stop()
 	w.start()
 	w.eventually("others are told", func() bool {
@@ -72,7 +75,9 @@ func TestPauseStory(t *testing.T) {
 	w.card(before)
 	w.asks("U0ANA", "pause support", "Only the owners of the queue `support` can do that.")
 	w.asks("U0CHLOE", "pause support stocktaking", "`support` is paused.")
-	w.eventually("the channel is told", func() bool { return len(w.said(reviewChannel, "<@U0CHLOE> has paused `support`", "Reason: stocktaking")) == 1 })
+	w.eventually("the channel is told", func() bool {
+		return len(w.said(reviewChannel, "<@U0CHLOE> has paused `support`", "Reason: stocktaking")) == 1
+	})
 	w.post("during", unsureText, http.StatusAccepted)
 	w.click("U0ANA", w.card(before), "Accept")
 	w.shows(before, "by <@U0ANA>")
@@ -96,5 +101,19 @@ func TestPauseStory(t *testing.T) {
 	}
 	if _, err := w.hitl("queue", "pause", "nowhere"); err == nil || !strings.Contains(fmt.Sprint(err), "there are [support]") {
 		t.Errorf("a queue that is not there: %v", err)
+	}
+}
+
+// A label that no model has is a slip, and nothing is served until it is mended.
+func TestQueueLabelsAreKnown(t *testing.T) {
+	t.Parallel()
+	cfg := &config.Config{Queues: map[string]config.Queue{
+		"a": {Distressing: []string{"SPAM", "HAM"}, SLA: config.SLA{ExpireAs: "label:SPAN"}},
+		"b": {SLA: config.SLA{ExpireAs: "label:HAM"}},
+		"c": {SLA: config.SLA{ExpireAs: "ai_label"}},
+	}}
+	err := checkQueueLabels(cfg, map[string][]string{"mail": {"SPAM"}, "chat": {"HAM", "OTHER"}})
+	if want := `queues.a.sla.expire_as: no classifier has a label "SPAN"`; fmt.Sprint(err) != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
