@@ -158,7 +158,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 	for name, q := range cfg.Queues {
 		queues[name] = bot.Queue{
 			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}, Owners: bot.Owners(q.Owners), Adjudicators: adjudicators(q),
-			OpenLimit: q.OpenLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
+			OpenLimit: q.OpenLimit, BatchLimit: q.BatchLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
 			Sensitive: q.Sensitive, Distressing: q.Distressing,
 		}
 	}
@@ -179,7 +179,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Policy) bot.Config {
 	out := slackConfig(cfg)
 	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
-	out.Details, out.Rules, out.Policies = s.store, ruleDescriptions(cfg, policies), policiesInWords(cfg, policies)
+	out.Details, out.Lists, out.Rules, out.Policies = s.store, s.store, ruleDescriptions(cfg, policies), policiesInWords(cfg, policies)
 	out.Observer, out.Logger = s.metrics, s.logger
 	return out
 }
