@@ -50,6 +50,8 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 		return b.openClick(ctx, in, r)
 	case a.ActionID == actionGiveBack:
 		return b.giveBackClick(ctx, in, r)
+	case a.ActionID == actionUndo:
+		return b.undoClick(ctx, in, r, scopeOf(a.BlockID))
 	case a.ActionID == actionReveal:
 		return b.open(ctx, in, r, saying("modal.reveal.title"), b.revealView)
 	case (a.ActionID == actionAccept || strings.HasPrefix(a.ActionID, actionLabel)) && r.Label != "":
@@ -85,7 +87,10 @@ func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 	if res.words != nil {
 		b.tell(ctx, in, res.words)
 	}
-	if res.rec.Decision != nil && in.ResponseURL != "" {
+	switch {
+	case res.outcome == outcomeLost && res.rec.Decision == nil: // a card of a round that is over
+		b.refreshSoon(ctx, r.Review)
+	case res.rec.Decision != nil && in.ResponseURL != "":
 		b.spawn(ctx, func(ctx context.Context) { b.redrawClicked(ctx, in, res.rec) })
 	}
 	if res.outcome == outcomeFailed {

@@ -97,6 +97,8 @@ func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec screened, err erro
 		return result{outcome: outcomeInvalid, words: offer.words, field: offer.field}
 	case errors.As(err, &claimed):
 		return result{outcome: outcomeRefused, words: claimedWords(claimed)}
+	case errors.Is(err, hitl.ErrRoundOver):
+		return result{outcome: outcomeLost, rec: rec, words: saying("told.round_over")}
 	case errors.Is(err, hitl.ErrPanel):
 		return result{outcome: outcomeRefused, words: saying("told.panel")}
 	case errors.Is(err, hitl.ErrNotFound):

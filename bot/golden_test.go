@@ -159,7 +159,19 @@ func messages(l *language) map[string]message {
 			r.Prediction.Label, r.Labels = "www.evil.example", []string{"www.evil.example", "#review", "@here", "✓ Accept NEGATIVE"}
 			r.Prediction.Scores = []hitl.Score{{Label: "www.evil.example"}, {Label: "#review"}, {Label: "@here"}, {Label: "✓ Accept NEGATIVE"}}
 		})),
-		"card_accepted": card(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
+		"card_accepted":           card(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
+		"card_accepted_undoable":  card(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"), undoableNow)),
+		"card_corrected_undoable": card(l, asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) { d.Comment = "See above." }), undoableNow)),
+		"card_plain_undoable":     plainCard(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"), undoableNow)),
+		"card_expired_no_undo":    card(l, asIs("rev_1", decidedBy(hitl.Expired, "POSITIVE"), undoableNow)),
+		"next_recorded_undoable":  recorded(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"), undoableNow), "support"),
+		"told_round_over":         told(l.say("told.round_over")),
+		"told_undo_late":          told(undoRefused(hitl.UndoTooLate, true)(l)),
+		"told_undo_not_yours":     told(undoRefused(hitl.UndoNotYours, true)(l)),
+		"told_undo_decided_by":    told(undoRefused(hitl.UndoNotYours, false)(l)),
+		"told_undo_reopened":      told(undoRefused(hitl.UndoReopened, true)(l)),
+		"told_undo_open":          told(undoRefused(hitl.UndoOpen, true)(l)),
+		"told_undo_erased":        told(undoRefused(hitl.UndoErased, true)(l)),
 		"card_corrected": card(l, asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
 			d.Reason, d.Comment = "Sarcasm", "He <@U0BEN> means *it*.\nReally."
 		}))),
@@ -308,6 +320,17 @@ func claimedNow(s screened) screened {
 	r.ClaimedBy, r.ClaimedUntil = hitl.Reviewer{Team: "T0SLACKSIM", User: ana}, testTime.Add(15*time.Minute)
 	s.Review, s.claimed = &r, true
 	return s
+}
+
+// undoableNow is a record whose decision can be taken back.
+func undoableNow(r *hitl.Record) { r.Review.UndoUntil = testTime.Add(5 * time.Minute) }
+
+func undoRefused(why hitl.UndoRefusal, inTime bool) words {
+	refused := &hitl.UndoError{Why: why, By: hitl.Reviewer{Team: "T0SLACKSIM", User: ana}}
+	if inTime {
+		refused.Until = testTime
+	}
+	return notUndone(screened{}, refused).words
 }
 
 func told(words string) message { return message{Text: words, Blocks: []slack.Block{section(words)}} }
