@@ -118,10 +118,14 @@ func (e *notOfferedError) Error() string { return e.field + " is not on offer" }
 
 // invalidWords says what the desk does not take of a verdict.
 func invalidWords(err *hitl.InvalidError) words {
-	switch err.Field {
-	case "label":
+	switch missing := err.Reason == hitl.Missing; {
+	case missing && err.Field == "reason":
+		return saying("modal.field.reason_required")
+	case missing && err.Field == "comment":
+		return saying("modal.field.comment_required")
+	case err.Field == "label":
 		return saying("told.no_label")
-	case "comment":
+	case err.Field == "comment":
 		return saying("told.comment_too_long")
 	}
 	return saying("told.not_taken", "Field", escape(err.Field), "Problem", escape(err.Reason))
