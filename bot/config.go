@@ -99,7 +99,7 @@ type Observer interface {
 	// "turned" (a page of a modal), "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became of
 	// wishes to see hidden parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed" (it had come before), and
 	// over Socket Mode "unreadable", "unknown" (of a type without use) and "unacknowledged" (Slack was not told that it was carried out, or it
-	// was not).
+	// was not). Surface "note" counts replies in the threads of cards: "noted", "refused" or "failed".
 	Clicked(surface, outcome string)
 	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
 	// "full", "busy" (another process is at it) or "failed".

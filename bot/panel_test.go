@@ -217,7 +217,7 @@ func (w *world) forged(user string, m slacksim.Message, actionID, value string) 
 	w.t.Helper()
 	in := interaction{Type: "block_actions", Team: idField{"T0SLACKSIM"}, User: userField{ID: user, TeamID: "T0SLACKSIM"}, Channel: idField{m.Channel}}
 	in.Container = container{MessageTS: m.TS, ChannelID: m.Channel}
-	in.Actions = []action{{ActionID: actionID, Value: value}}
+	in.Actions = append(in.Actions, action{ActionID: actionID, Value: value})
 	raw, err := json.Marshal(in)
 	if err != nil {
 		w.t.Fatal(err)

@@ -196,15 +196,22 @@ func ruleDescriptions(cfg *config.Config, policies map[string]*policy.Policy) ma
 	return out
 }
 
-// checkDistressing refuses labels to warn of that no model has: a slip would show what was not to be shown.
-func checkDistressing(cfg *config.Config, labels map[string][]string) error {
+// checkQueueLabels refuses labels that no model has: a slip would show what was not to be shown, or answer what nobody would.
+func checkQueueLabels(cfg *config.Config, labels map[string][]string) error {
 	known := slices.Concat(slices.Collect(maps.Values(labels))...)
 	var errs []error
+	check := func(key, label string) {
+		if !slices.Contains(known, label) {
+			errs = append(errs, fmt.Errorf("%s: no classifier has a label %q", key, label))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Queues)) {
-		for _, label := range cfg.Queues[name].Distressing {
-			if !slices.Contains(known, label) {
-				errs = append(errs, fmt.Errorf("queues.%s.distressing: no classifier has a label %q", name, label))
-			}
+		q := cfg.Queues[name]
+		for _, label := range q.Distressing {
+			check("queues."+name+".distressing", label)
+		}
+		if label, ok := hitl.Outcome(q.SLA.ExpireAs).Default(); ok {
+			check("queues."+name+".sla.expire_as", label)
 		}
 	}
 	return errors.Join(errs...)
