@@ -53,8 +53,10 @@ func card(l *language, s screened) message {
 	if rec.Twins > 0 {
 		blocks = append(blocks, contextLine(twinWords(l, rec)))
 	}
-	if line := claimLine(l, s); line != "" {
-		blocks = append(blocks, contextLine(line))
+	for _, line := range []string{claimLine(l, s), noteLine(l, rec)} {
+		if line != "" {
+			blocks = append(blocks, contextLine(line))
+		}
 	}
 	if open(rec) {
 		return message{Text: summary(l, s), Blocks: append(blocks, buttons(l, s), tools(l, s))}
@@ -219,7 +221,7 @@ func summary(l *language, s screened) string {
 	if rec.Twins > 0 {
 		parts = append(parts, twinWords(l, rec)+".")
 	}
-	for _, line := range []string{claimLine(l, s), undoLine(l, rec)} {
+	for _, line := range []string{claimLine(l, s), undoLine(l, rec), noteLine(l, rec)} {
 		if line != "" {
 			parts = append(parts, line+".")
 		}

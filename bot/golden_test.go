@@ -167,6 +167,8 @@ func messages(l *language) map[string]message {
 		"next_recorded_undoable":  recorded(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"), undoableNow), "support"),
 		"told_reason_required":    told(invalidWords(&hitl.InvalidError{Field: "reason", Reason: hitl.Missing})(l)),
 		"told_comment_required":   told(invalidWords(&hitl.InvalidError{Field: "comment", Reason: hitl.Missing})(l)),
+		"card_open_notes":         card(l, asIs("rev_1", func(r *hitl.Record) { r.Notes = make([]hitl.Note, 2) })),
+		"card_accepted_note":      card(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"), func(r *hitl.Record) { r.Notes = make([]hitl.Note, 1) })),
 		"told_round_over":         told(l.say("told.round_over")),
 		"told_undo_late":          told(undoRefused(hitl.UndoTooLate, true)(l)),
 		"told_undo_not_yours":     told(undoRefused(hitl.UndoNotYours, true)(l)),
