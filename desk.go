@@ -117,7 +117,7 @@ func (d *Desk) decision(rec Record, v Verdict) (Decision, error) {
 	default:
 		return Decision{}, &InvalidError{"verdict", fmt.Sprintf("%q is not known", v.Kind)}
 	}
-	return dec, d.Queues[rec.Review.Queue].complete(dec)
+	return dec, d.Queues[rec.Review.Queue].complete(rec, dec)
 }
 
 func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, error) {

@@ -21,15 +21,23 @@ func (r Requirement) Of(status Status) bool {
 	return false
 }
 
+// OfAll says whether every verdict on a record needs it. Where reviewers are not shown the model's answer, corrections means that: to ask for more in
+// some cases would tell it.
+func (r Requirement) OfAll(rec Record) bool {
+	return r == Always || r == OnCorrections && (rec.Prediction.Label == "" || rec.Sealed())
+}
+
+func (r Requirement) of(rec Record, status Status) bool { return r.Of(status) || r.OfAll(rec) }
+
 // Missing is the Reason of an *InvalidError about a reason or a comment that a queue requires.
 const Missing = "is missing; this queue requires it"
 
-// complete says whether a decision has all that its queue requires. Errors are *InvalidError.
-func (q QueueRules) complete(d Decision) error {
+// complete says whether a person's verdict on a record has all that its queue requires. Errors are *InvalidError.
+func (q QueueRules) complete(rec Record, d Decision) error {
 	switch {
-	case q.ReasonRequired.Of(d.Status) && blank(d.Reason):
+	case q.ReasonRequired.of(rec, d.Status) && blank(d.Reason):
 		return &InvalidError{"reason", Missing}
-	case q.CommentRequired.Of(d.Status) && blank(d.Comment):
+	case q.CommentRequired.of(rec, d.Status) && blank(d.Comment):
 		return &InvalidError{"comment", Missing}
 	}
 	return nil

@@ -91,7 +91,7 @@ type Decision struct {
 	Context  map[string]string
 
 	// UndoFor is how long the decision can be undone from its commit on, and UndoUntil when that ends, as the commit found by the database's
-	// clock. They stand with the review and not with the decision: one that is read from the record has neither.
+	// clock. They stand with the review and not with the decision: one that is read with its record has neither.
 	UndoFor   time.Duration
 	UndoUntil time.Time
 }

@@ -193,14 +193,16 @@ func (s *Store) standing(ctx context.Context, lost hitl.Decision) (hitl.Decision
 	var round, now *int
 	var claim claimColumns
 	var open bool
+	var until *time.Time
 	err := s.pool.QueryRow(ctx, `
 		SELECT r.round, r.state = 'open' AND r.round = $2, `+claimedByOther("$3", "$4")+`, r.claimed_team, r.claimed_user, r.claimed_until,
+		    CASE WHEN d.round = r.round AND r.undo_until > now() THEN r.undo_until END,
 		    d.round, d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
 		FROM hitl.reviews r LEFT JOIN hitl.decisions d ON d.review_id = r.id
 		WHERE r.id = $1 ORDER BY d.round = $2 DESC NULLS LAST, d.round DESC LIMIT 1`,
 		lost.ReviewID, lost.Round, lost.Reviewer.Team, lost.Reviewer.User,
 	).Scan(&now, &open, &claim.others, &claim.by.Team, &claim.by.User, &claim.until,
-		&round, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
+		&until, &round, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return hitl.Decision{}, hitl.ErrNotFound
@@ -215,7 +217,9 @@ func (s *Store) standing(ctx context.Context, lost hitl.Decision) (hitl.Decision
 	case round == nil:
 		return hitl.Decision{}, &hitl.InvalidError{Field: "round", Reason: fmt.Sprintf("%d is not the open one", lost.Round)}
 	}
-	return d.decision(lost.ReviewID, *round)
+	dec, err := d.decision(lost.ReviewID, *round)
+	dec.UndoUntil = orNever(until)
+	return dec, err
 }
 
 // Due returns the ids of open reviews that expired before now, the oldest first, limit at most.

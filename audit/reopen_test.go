@@ -70,6 +70,10 @@ func TestReopen(t *testing.T) {
 	if err != nil || decided.Review.UndoUntil.IsZero() || !decided.Review.UndoUntil.Equal(d.UndoUntil) {
 		t.Errorf("undo until %v, told %v, error %v", decided.Review.UndoUntil, d.UndoUntil, err)
 	}
+	other, won, err := s.Decide(t.Context(), undoable(rec, 1, "U2"), held(rec, 1))
+	if won || err != nil || other.Reviewer.User != "U1" || !other.UndoUntil.Equal(d.UndoUntil) {
+		t.Errorf("who comes second is told %+v, won %v, error %v", other, won, err)
+	}
 	equal(t, "held callback", scalar[bool](t, owner, `SELECT next_at = undo_until FROM hitl.callbacks, hitl.reviews`), true)
 	equal(t, "its job's time", scalar[bool](t, owner, `
 		SELECT j.scheduled_at = r.undo_until FROM hitl_jobs.river_job j, hitl.reviews r WHERE j.kind = 'callback'`), true)

@@ -59,7 +59,7 @@ func (b *Bot) undoBatch(ctx context.Context, who hitl.Reviewer, id string) (out 
 	for _, r := range batches[i].Reviews {
 		_, err := b.cfg.Desk.Undo(ctx, r.ID, r.Round, who, map[string]string{"surface": "batch", "batch": id})
 		_, refused := errors.AsType[*hitl.UndoError](err)
-		outcome := "undone"
+		outcome := outcomeUndone
 		switch {
 		case err == nil:
 			out.undone++

@@ -60,9 +60,9 @@ func batchModal(l *language, d batch, label string, sample []screened, reasons [
 		blocks = append(blocks, quote(text), contextLine(rowFacts(l, s, now)))
 	}
 	if label == "" {
-		blocks = append(blocks, slack.NewInputBlock(blockLabel, plain(l.say("modal.correct.label")), nil, labelSelect(l, sample[0].Record)))
+		blocks = append(blocks, slack.NewInputBlock(blockLabel, plain(l.say("modal.correct.label")), nil, labelSelect(l, sample[0].Record, "")))
 	}
-	view := modal(l, viewBatch, l.say("batch.title"), viewData{}, append(blocks, reasonAndComment(l, reasons)...)...)
+	view := modal(l, viewBatch, l.say("batch.title"), viewData{}, append(blocks, reasonAndComment(l, form{reasons: reasons})...)...)
 	view.PrivateMetadata = d.String()
 	view.Submit, view.Close = plain(l.say("batch.submit", "N", n)), plain(l.say("modal.correct.cancel"))
 	return view

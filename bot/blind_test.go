@@ -36,7 +36,7 @@ func TestBlindTellsNothing(t *testing.T) {
 					r.Prediction.Scores = []hitl.Score{{Label: label, Probability: confidence}}
 				}, blind, state)
 				b, err := json.Marshal([]any{
-					card(l, s), plainCard(l, s), correctModal(l, s, []string{"Sarcasm"}, viewData{}), voteModal(l, s, nil, viewData{}), detailsModal(l, details{screened: s, rules: map[string]string{"refunds": "why"}}),
+					card(l, s), plainCard(l, s), correctModal(l, s, form{reasons: []string{"Sarcasm"}}, viewData{}), voteModal(l, s, form{}, viewData{}), detailsModal(l, details{screened: s, rules: map[string]string{"refunds": "why"}}),
 				})
 				if err != nil {
 					t.Fatal(err)

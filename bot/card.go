@@ -53,13 +53,15 @@ func card(l *language, s screened) message {
 	if rec.Twins > 0 {
 		blocks = append(blocks, contextLine(twinWords(l, rec)))
 	}
-	if line := claimLine(l, s); line != "" {
-		blocks = append(blocks, contextLine(line))
+	for _, line := range []string{claimLine(l, s), noteLine(l, rec)} {
+		if line != "" {
+			blocks = append(blocks, contextLine(line))
+		}
 	}
 	if open(rec) {
 		return message{Text: summary(l, s), Blocks: append(blocks, buttons(l, s), tools(l, s))}
 	}
-	blocks = append(blocks, outcome(l, rec)...)
+	blocks = append(append(blocks, outcome(l, rec)...), undoRow(l, rec)...)
 	if s.hidden > 0 && !s.veil.on() {
 		blocks = append(blocks, slack.NewActionBlock("hitl_reveal", revealButton(l, s)))
 	}
@@ -219,8 +221,10 @@ func summary(l *language, s screened) string {
 	if rec.Twins > 0 {
 		parts = append(parts, twinWords(l, rec)+".")
 	}
-	if line := claimLine(l, s); line != "" {
-		parts = append(parts, line+".")
+	for _, line := range []string{claimLine(l, s), undoLine(l, rec), noteLine(l, rec)} {
+		if line != "" {
+			parts = append(parts, line+".")
+		}
 	}
 	if s.hidden > 0 && !s.veil.on() {
 		parts = append(parts, hiddenWords(l, s))

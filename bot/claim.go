@@ -71,6 +71,7 @@ func (b *Bot) handled(ctx context.Context, r ref, who hitl.Reviewer, rec screene
 		claimed *hitl.ClaimedError
 		lost    *hitl.AlreadyDecidedError
 		invalid *hitl.InvalidError
+		undo    *hitl.UndoError
 	)
 	switch {
 	case errors.As(err, &claimed):
@@ -80,7 +81,9 @@ func (b *Bot) handled(ctx context.Context, r ref, who hitl.Reviewer, rec screene
 		rec = b.screen(rec.Record)
 		return result{outcome: outcomeLost, rec: rec, words: func(l *language) string { return closedWords(l, rec, who) }}
 	case errors.Is(err, hitl.ErrRoundOver):
-		return result{outcome: outcomeLost, rec: rec, words: saying("told.moved_on")}
+		return result{outcome: outcomeLost, rec: rec, words: saying("told.round_over")}
+	case errors.As(err, &undo):
+		return notUndone(rec, undo)
 	case errors.Is(err, hitl.ErrNotClaimed):
 		return result{outcome: outcomeRefused, rec: rec, words: saying("told.not_claimed")}
 	case errors.As(err, &invalid):

@@ -35,7 +35,7 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	}
 	switch {
 	case a.ActionID == actionOther:
-		return b.open(ctx, in, r, saying("modal.correct.title"), b.correctView)
+		return b.open(ctx, in, r, saying("modal.correct.title"), b.correctView(""))
 	case a.ActionID == actionVote:
 		return b.open(ctx, in, r, saying("modal.vote.title"), b.voteView)
 	case a.ActionID == actionText:
@@ -50,6 +50,8 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 		return b.openClick(ctx, in, r)
 	case a.ActionID == actionGiveBack:
 		return b.giveBackClick(ctx, in, r)
+	case a.ActionID == actionUndo:
+		return b.undoClick(ctx, in, r, scopeOf(a.BlockID))
 	case a.ActionID == actionReveal:
 		return b.open(ctx, in, r, saying("modal.reveal.title"), b.revealView)
 	case (a.ActionID == actionAccept || strings.HasPrefix(a.ActionID, actionLabel)) && r.Label != "":
@@ -60,7 +62,7 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	return answer{}
 }
 
-// decideClick turns a click on a label into a decision. The answer is 200 only when the reviewer was told something definite.
+// decideClick turns a click on a label into a decision, or opens the form where its queue wants more than a label. The answer is 200 only when the reviewer was told something definite.
 func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 	channel, ts := in.place()
 	v := hitl.Verdict{
@@ -77,6 +79,9 @@ func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 		}
 		return label, "", nil
 	})
+	if res.outcome == outcomeInvalid && (res.field == "reason" || res.field == "comment") { // which a button cannot say
+		return b.open(ctx, in, r, saying("modal.correct.title"), b.correctView(r.Label))
+	}
 	b.cfg.Observer.Clicked("button", res.outcome)
 	if in.Container.IsEphemeral && in.ResponseURL != "" && res.outcome != outcomeFailed {
 		b.decidedAlone(ctx, in, r, res)
@@ -85,7 +90,10 @@ func (b *Bot) decideClick(ctx context.Context, in interaction, r ref) answer {
 	if res.words != nil {
 		b.tell(ctx, in, res.words)
 	}
-	if res.rec.Decision != nil && in.ResponseURL != "" {
+	switch {
+	case res.outcome == outcomeLost && res.rec.Decision == nil: // a card of a round that is over
+		b.refreshSoon(ctx, r.Review)
+	case res.rec.Decision != nil && in.ResponseURL != "":
 		b.spawn(ctx, func(ctx context.Context) { b.redrawClicked(ctx, in, res.rec) })
 	}
 	if res.outcome == outcomeFailed {
@@ -136,18 +144,23 @@ func (b *Bot) whisper(ctx context.Context, responseURL, channel, user string, m 
 // viewBuilder makes the modal that a button opens, for a person who may decide the review.
 type viewBuilder func(ctx context.Context, l *language, who hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest
 
-func (b *Bot) correctView(ctx context.Context, l *language, who hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
-	if !open(rec.Record) {
-		return notice(l, l.say("modal.decided.title"), closedWords(l, rec, hitl.Reviewer{}), data)
-	}
-	if err := b.rights.decider(ctx, who, rec.Record); err != nil {
-		if no, ok := errors.AsType[*notAllowedError](err); ok {
-			return notice(l, l.say("modal.correct.title"), no.why(l), data)
+// correctView makes the form of a decision, in which the label with a key is chosen.
+func (b *Bot) correctView(key string) viewBuilder {
+	return func(ctx context.Context, l *language, who hitl.Reviewer, rec screened, data viewData) slack.ModalViewRequest {
+		if !open(rec.Record) {
+			return notice(l, l.say("modal.decided.title"), closedWords(l, rec, hitl.Reviewer{}), data)
 		}
-		b.log.ErrorContext(ctx, "form not filled: rights not known", "review", rec.Review.ID, "reviewer", who, "error", err)
-		return notice(l, l.say("modal.correct.title"), l.say("modal.not_loaded"), data)
+		if err := b.rights.decider(ctx, who, rec.Record); err != nil {
+			if no, ok := errors.AsType[*notAllowedError](err); ok {
+				return notice(l, l.say("modal.correct.title"), no.why(l), data)
+			}
+			b.log.ErrorContext(ctx, "form not filled: rights not known", "review", rec.Review.ID, "reviewer", who, "error", err)
+			return notice(l, l.say("modal.correct.title"), l.say("modal.not_loaded"), data)
+		}
+		f := b.formOf(rec.Record)
+		f.label = key
+		return correctModal(l, rec, f, data)
 	}
-	return correctModal(l, rec, b.cfg.Queues[rec.Review.Queue].Reasons, data)
 }
 
 // open opens a modal. The trigger lives for three seconds, so the modal opens empty before anything is looked up, and fills then.

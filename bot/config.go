@@ -94,12 +94,12 @@ type Observer interface {
 	// Called is called after each request to Slack. outcome is "ok", "ratelimited", "unclear" (the request may have had its effect:
 	// a timeout, a cut connection, a server error), or Slack's error code.
 	Called(method, outcome string, took time.Duration)
-	// Clicked is called once for each answer given to a person. surface is "button", "modal", "command", "home" or "batch" (once for each review of
-	// it, "undone" for one that was taken back); outcome is "accepted", "corrected", "voted" (one of a panel), "claimed", "released", "skipped",
-	// "opened", "turned" (a page of a modal), "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became
-	// of wishes to see hidden parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed" (it had come before), and
-	// over Socket Mode "unreadable", "unknown" (of a type without use) and "unacknowledged" (Slack was not told that it was carried out, or it was
-	// not).
+	// Clicked is called once for each answer given to a person. surface is "button", "modal", "command", "home" or "batch" (once for
+	// each review of it); outcome is "accepted", "corrected", "voted" (one of a panel), "claimed", "released", "skipped", "undone", "opened",
+	// "turned" (a page of a modal), "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became of
+	// wishes to see hidden parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed" (it had come before), and
+	// over Socket Mode "unreadable", "unknown" (of a type without use) and "unacknowledged" (Slack was not told that it was carried out, or it
+	// was not). Surface "note" counts replies in the threads of cards: "noted", "refused" or "failed".
 	Clicked(surface, outcome string)
 	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
 	// "full", "busy" (another process is at it) or "failed".

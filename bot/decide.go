@@ -97,6 +97,8 @@ func (b *Bot) result(ctx context.Context, v hitl.Verdict, rec screened, err erro
 		return result{outcome: outcomeInvalid, words: offer.words, field: offer.field}
 	case errors.As(err, &claimed):
 		return result{outcome: outcomeRefused, words: claimedWords(claimed)}
+	case errors.Is(err, hitl.ErrRoundOver):
+		return result{outcome: outcomeLost, rec: rec, words: saying("told.round_over")}
 	case errors.Is(err, hitl.ErrPanel):
 		return result{outcome: outcomeRefused, words: saying("told.panel")}
 	case errors.Is(err, hitl.ErrNotFound):
@@ -116,10 +118,14 @@ func (e *notOfferedError) Error() string { return e.field + " is not on offer" }
 
 // invalidWords says what the desk does not take of a verdict.
 func invalidWords(err *hitl.InvalidError) words {
-	switch err.Field {
-	case "label":
+	switch missing := err.Reason == hitl.Missing; {
+	case missing && err.Field == "reason":
+		return saying("modal.field.reason_required")
+	case missing && err.Field == "comment":
+		return saying("modal.field.comment_required")
+	case err.Field == "label":
 		return saying("told.no_label")
-	case "comment":
+	case err.Field == "comment":
 		return saying("told.comment_too_long")
 	}
 	return saying("told.not_taken", "Field", escape(err.Field), "Problem", escape(err.Reason))

@@ -28,7 +28,7 @@ func detailsModal(l *language, d details) slack.ModalViewRequest {
 	title := l.say("modal.text.title")
 	if erased(d.Record) {
 		blocks := []slack.Block{contextLine(origin(l, d.Record)), section(l.say("modal.text.erased", "Erased", erasedWords(l, d.Record)))}
-		return modal(l, viewText, title, d.at, append(blocks, pastBlocks(l, d.entries, false)...)...)
+		return modal(l, viewText, title, d.at, append(blocks, pastBlocks(l, d.entries, nil, false)...)...)
 	}
 	var blocks []slack.Block
 	if d.at.Raw {
@@ -104,7 +104,7 @@ func (d details) about(l *language) []slack.Block {
 		blocks = append(blocks, contextLine(l.say("card.comment_by", "Who", who(l, c.Reviewer))), quote(cut(visible(l, c.Comment), blockUnits, units)))
 	}
 	blocks = append(blocks, precedentBlocks(l, d.precedents, blind)...)
-	blocks = append(blocks, pastBlocks(l, d.entries, blind)...)
+	blocks = append(blocks, pastBlocks(l, d.entries, d.Notes, blind)...)
 	if len(d.metadata) > 0 {
 		lines, notice := dataLines(l, d.metadata)
 		blocks = append(blocks, section(l.say("details.metadata")))

@@ -113,8 +113,8 @@ func detailViews(l *language) map[string]slack.ModalViewRequest {
 		"modal_details_blind":             detailsModal(l, blind),
 		"modal_details_missing":           detailsModal(l, details{screened: plainly(), at: at, missing: true}),
 		"modal_details_erased":            detailsModal(l, details{screened: plainly(commented, erase), at: at, entries: past()}),
-		"modal_correct_distressing":       correctModal(l, veiled(newRecord("rev_1"), false, "NEGATIVE"), nil, at),
-		"modal_correct_sensitive":         correctModal(l, veiled(newRecord("rev_1"), true), nil, at),
+		"modal_correct_distressing":       correctModal(l, veiled(newRecord("rev_1"), false, "NEGATIVE"), form{}, at),
+		"modal_correct_sensitive":         correctModal(l, veiled(newRecord("rev_1"), true), form{}, at),
 	}
 }
 

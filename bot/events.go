@@ -8,7 +8,7 @@ import (
 	"hitl"
 )
 
-// eventHomeOpened says that somebody opened the app. It is all that the app asks to be told of.
+// eventHomeOpened says that somebody opened the app.
 const eventHomeOpened = "app_home_opened"
 
 // event is as much of a request of the Events API as we read: the same over HTTP and over Socket Mode.
@@ -23,6 +23,15 @@ type event struct {
 type innerEvent struct {
 	Type string `json:"type"`
 	User string `json:"user"`
+
+	// Of message:
+	Subtype string `json:"subtype"`
+	BotID   string `json:"bot_id"`
+	Channel string `json:"channel"`
+	TS      string `json:"ts"`
+	Thread  string `json:"thread_ts"`
+	Text    string `json:"text"`
+
 	Tab  string `json:"tab"` // of app_home_opened
 	View struct {
 		PrivateMetadata string `json:"private_metadata"`
@@ -51,6 +60,8 @@ func (b *Bot) event(ctx context.Context, body []byte) answer {
 		b.spawn(ctx, func(ctx context.Context) {
 			b.showHome(ctx, e.reviewer(), parseHomeState(e.Event.View.PrivateMetadata), nil)
 		})
+	case e.Event.reply():
+		return b.note(ctx, e)
 	}
 	return answer{}
 }

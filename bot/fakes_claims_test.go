@@ -142,3 +142,31 @@ func (s *store) CardAt(ctx context.Context, channel, ts string) (string, error) 
 	}
 	return "", hitl.ErrNotFound
 }
+
+// AddNote keeps the promises of hitl.NoteKeeper.
+func (s *store) AddNote(ctx context.Context, n hitl.Note) (bool, error) {
+	id, err := s.CardAt(ctx, n.Channel, n.Thread)
+	if err != nil {
+		return false, err
+	}
+	if err := s.begin(ctx, "AddNote"); err != nil {
+		return false, err
+	}
+	defer s.mu.Unlock()
+	rec := s.records[id]
+	if erased(rec) {
+		return false, hitl.ErrNotFound
+	}
+	if slices.ContainsFunc(rec.Notes, func(o hitl.Note) bool { return o.Channel == n.Channel && o.TS == n.TS }) {
+		return false, nil
+	}
+	rec.Notes = append(slices.Clone(rec.Notes), n)
+	s.records[id] = rec
+	return true, nil
+}
+
+func (s *store) notes(reviewID string) []hitl.Note {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.records[reviewID].Notes
+}

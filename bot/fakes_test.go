@@ -93,6 +93,9 @@ func (s *store) record(id string) (hitl.Record, error) {
 		if d.Status == hitl.Expired {
 			review.State = hitl.ReviewExpired
 		}
+		if d.UndoUntil.After(time.Now()) {
+			review.UndoUntil = d.UndoUntil
+		}
 	}
 	rec.Review = &review
 	rec.Voices = append(slices.Clone(rec.Voices), s.voices[fmt.Sprint(id, review.Round)]...)
@@ -148,6 +151,9 @@ func (s *store) Decide(ctx context.Context, d hitl.Decision, _ *hitl.Callback) (
 	}
 	if err := s.held(d.ReviewID, d.Reviewer); err != nil && d.Reviewer.Team != "" {
 		return hitl.Decision{}, false, err
+	}
+	if d.UndoFor > 0 {
+		d.UndoUntil = time.Now().Add(d.UndoFor)
 	}
 	s.decisions[k] = d
 	return d, true, nil

@@ -159,7 +159,23 @@ func messages(l *language) map[string]message {
 			r.Prediction.Label, r.Labels = "www.evil.example", []string{"www.evil.example", "#review", "@here", "✓ Accept NEGATIVE"}
 			r.Prediction.Scores = []hitl.Score{{Label: "www.evil.example"}, {Label: "#review"}, {Label: "@here"}, {Label: "✓ Accept NEGATIVE"}}
 		})),
-		"card_accepted": card(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
+		"card_accepted":           card(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
+		"card_accepted_undoable":  card(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"), undoableNow)),
+		"card_corrected_undoable": card(l, asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) { d.Comment = "See above." }), undoableNow)),
+		"card_plain_undoable":     plainCard(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"), undoableNow)),
+		"card_expired_no_undo":    card(l, asIs("rev_1", decidedBy(hitl.Expired, "POSITIVE"), undoableNow)),
+		"next_recorded_undoable":  recorded(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"), undoableNow), "support"),
+		"told_reason_required":    told(invalidWords(&hitl.InvalidError{Field: "reason", Reason: hitl.Missing})(l)),
+		"told_comment_required":   told(invalidWords(&hitl.InvalidError{Field: "comment", Reason: hitl.Missing})(l)),
+		"card_open_notes":         card(l, asIs("rev_1", func(r *hitl.Record) { r.Notes = make([]hitl.Note, 2) })),
+		"card_accepted_note":      card(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"), func(r *hitl.Record) { r.Notes = make([]hitl.Note, 1) })),
+		"told_round_over":         told(l.say("told.round_over")),
+		"told_undo_late":          told(undoRefused(hitl.UndoTooLate, true)(l)),
+		"told_undo_not_yours":     told(undoRefused(hitl.UndoNotYours, true)(l)),
+		"told_undo_decided_by":    told(undoRefused(hitl.UndoNotYours, false)(l)),
+		"told_undo_reopened":      told(undoRefused(hitl.UndoReopened, true)(l)),
+		"told_undo_open":          told(undoRefused(hitl.UndoOpen, true)(l)),
+		"told_undo_erased":        told(undoRefused(hitl.UndoErased, true)(l)),
 		"card_corrected": card(l, asIs("rev_1", decidedBy(hitl.HumanCorrected, "POSITIVE", func(d *hitl.Decision) {
 			d.Reason, d.Comment = "Sarcasm", "He <@U0BEN> means *it*.\nReally."
 		}))),
@@ -310,6 +326,17 @@ func claimedNow(s screened) screened {
 	return s
 }
 
+// undoableNow is a record whose decision can be taken back.
+func undoableNow(r *hitl.Record) { r.Review.UndoUntil = testTime.Add(5 * time.Minute) }
+
+func undoRefused(why hitl.UndoRefusal, inTime bool) words {
+	refused := &hitl.UndoError{Why: why, By: hitl.Reviewer{Team: "T0SLACKSIM", User: ana}}
+	if inTime {
+		refused.Until = testTime
+	}
+	return notUndone(screened{}, refused).words
+}
+
 func told(words string) message { return message{Text: words, Blocks: []slack.Block{section(words)}} }
 
 // voices are verdicts of several people.
@@ -353,21 +380,24 @@ func views(l *language) map[string]slack.ModalViewRequest {
 	return map[string]slack.ModalViewRequest{
 		"modal_skip":       skipModal(l, data),
 		"modal_loading":    loading(l, l.say("modal.correct.title"), data),
-		"modal_correct":    correctModal(l, asIs("rev_1"), []string{"Sarcasm", strings.Repeat("a long reason ", 20)}, data),
-		"modal_no_reasons": correctModal(l, asIs("rev_1", failure0), nil, data),
-		"modal_no_labels":  correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = nil }), nil, data),
+		"modal_correct":    correctModal(l, asIs("rev_1"), form{reasons: []string{"Sarcasm", strings.Repeat("a long reason ", 20)}}, data),
+		"modal_no_reasons": correctModal(l, asIs("rev_1", failure0), form{}, data),
+		"modal_no_labels":  correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = nil }), form{}, data),
 		"modal_hostile": correctModal(l, asIs("rev_1", func(r *hitl.Record) {
 			r.Item.Text, r.Labels = hostile, []string{"<!channel>", "a\x00b", " "}
-		}), []string{"<!here>"}, data),
-		"modal_100_labels":     correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels[:100] }), nil, data),
-		"modal_101_labels":     correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels }), nil, data),
-		"modal_vote":           voteModal(l, panelOf(3), []string{"Sarcasm"}, data),
-		"modal_vote_no_labels": voteModal(l, panelOf(3, func(r *hitl.Record) { r.Labels = nil }), nil, data),
-		"modal_correct_hidden": correctModal(l, hidden(newRecord("rev_1", private)), nil, data),
-		"modal_unknown":        notice(l, l.say("modal.unknown.title"), l.say("told.unknown"), viewData{}),
-		"modal_not_loaded":     notice(l, "Correct", l.say("modal.not_loaded"), data),
-		"modal_not_revealed":   notice(l, l.say("modal.reveal.title"), l.say("modal.reveal.failed"), data),
-		"modal_lost":           notice(l, l.say("modal.not_recorded.title"), closedWords(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
+		}), form{reasons: []string{"<!here>"}}, data),
+		"modal_required":                correctModal(l, asIs("rev_1"), form{reasons: []string{"Sarcasm"}, reason: hitl.Always, comment: hitl.Always, label: labelKey("NEGATIVE")}, data),
+		"modal_required_of_corrections": correctModal(l, asIs("rev_1"), form{reasons: []string{"Sarcasm"}, reason: hitl.OnCorrections, comment: hitl.OnCorrections, label: labelKey("POSITIVE")}, data),
+		"modal_101_labels_chosen":       correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels }), form{label: labelKey(labels[100])}, data),
+		"modal_100_labels":              correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels[:100] }), form{}, data),
+		"modal_101_labels":              correctModal(l, asIs("rev_1", func(r *hitl.Record) { r.Labels = labels }), form{}, data),
+		"modal_vote":                    voteModal(l, panelOf(3), form{reasons: []string{"Sarcasm"}}, data),
+		"modal_vote_no_labels":          voteModal(l, panelOf(3, func(r *hitl.Record) { r.Labels = nil }), form{}, data),
+		"modal_correct_hidden":          correctModal(l, hidden(newRecord("rev_1", private)), form{}, data),
+		"modal_unknown":                 notice(l, l.say("modal.unknown.title"), l.say("told.unknown"), viewData{}),
+		"modal_not_loaded":              notice(l, "Correct", l.say("modal.not_loaded"), data),
+		"modal_not_revealed":            notice(l, l.say("modal.reveal.title"), l.say("modal.reveal.failed"), data),
+		"modal_lost":                    notice(l, l.say("modal.not_recorded.title"), closedWords(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE")), hitl.Reviewer{}), data),
 	}
 }
 

@@ -57,7 +57,7 @@ func newWorld(t *testing.T, change ...func(*setup)) *world {
 				Channel: channel, Reviewers: Reviewers{Groups: []string{"S0REVIEWERS"}}, Reasons: []string{"Sarcasm", "Two topics"},
 			}},
 			Desk: &hitl.Desk{
-				Decisions: w.store, Reveals: w.store, Panels: w.store, Claims: w.store, Skips: w.store,
+				Decisions: w.store, Reveals: w.store, Panels: w.store, Claims: w.store, Skips: w.store, Notes: w.store,
 				Queues: map[string]hitl.QueueRules{"support": {ClaimFor: 15 * time.Minute}}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 			},
 			Cards: w.store, Waiting: w.queue, Stats: w.stats, Lists: w.store, Details: w.store, Observer: w.seen, Consumer: "test",

@@ -88,20 +88,28 @@ func (s *store) Batches(ctx context.Context, who hitl.Reviewer) (out []hitl.Batc
 	return out, nil
 }
 
-// Reopen takes a decision back, if it is there.
+// Reopen takes a decision back, if it is there and may be.
 func (s *store) Reopen(ctx context.Context, r hitl.Reopening) error {
 	if err := s.begin(ctx, "Reopen"); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
 	rec, err := s.record(r.ReviewID)
-	switch {
+	switch d := rec.Decision; {
 	case err != nil:
 		return err
-	case rec.Decision == nil || rec.Review.Round != r.Round:
+	case rec.Review.Round != r.Round:
 		return &hitl.UndoError{Why: hitl.UndoReopened}
+	case !rec.Item.ErasedAt.IsZero():
+		return &hitl.UndoError{Why: hitl.UndoErased, By: d.Reviewer}
+	case d == nil:
+		return &hitl.UndoError{Why: hitl.UndoOpen}
+	case d.Reviewer != r.By:
+		return &hitl.UndoError{Why: hitl.UndoNotYours, By: d.Reviewer, Until: rec.Review.UndoUntil}
+	case rec.Review.UndoUntil.IsZero():
+		return &hitl.UndoError{Why: hitl.UndoTooLate, By: d.Reviewer}
 	}
-	rec.Review.Round, rec.Review.State, rec.Decision = r.Round+1, hitl.ReviewOpen, nil
+	rec.Review, rec.Decision = &r.Next, nil
 	s.records[r.ReviewID] = rec
 	return nil
 }

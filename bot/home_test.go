@@ -21,7 +21,7 @@ func batches(s *setup) {
 	q := s.bot.Queues["support"]
 	q.BatchLimit = 5
 	s.bot.Queues["support"] = q
-	s.bot.Desk.Reopens, _ = s.bot.Desk.Decisions.(hitl.Reopens)
+	withUndo(s)
 }
 
 // openHome shows somebody their home tab.

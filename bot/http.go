@@ -74,12 +74,23 @@ func (b *Bot) signed(do func(ctx context.Context, body []byte) answer) http.Hand
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), b.cfg.AnswerWithin)
 		defer cancel()
-		if !b.first(ctx, r.URL.Path, sum) {
+		if !b.first(ctx, r.URL.Path, sum+redelivery(r)) {
 			http.Error(w, "this request was taken before", http.StatusConflict)
 			return
 		}
 		b.write(ctx, w, do(ctx, body))
 	}
+}
+
+// redelivery tells the attempts apart that Slack makes at an event, of which two in one second have the same signature. The header is not signed: a
+// captured event can be sent three more times with it, and an event may come twice.
+func redelivery(r *http.Request) string {
+	switch n := r.Header.Get("X-Slack-Retry-Num"); {
+	case r.URL.Path != eventsPath:
+	case n == "1", n == "2", n == "3":
+		return "/" + n
+	}
+	return ""
 }
 
 // first says whether a request that Slack has signed comes for the first time.

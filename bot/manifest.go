@@ -100,7 +100,7 @@ func NewManifest(base *url.URL) Manifest {
 		},
 		OAuth: ManifestOAuth{Scopes: ManifestScopes{Bot: Scopes()}},
 		Settings: ManifestSettings{
-			Events:        ManifestEvents{RequestURL: at(eventsPath), Bot: []string{eventHomeOpened}},
+			Events:        ManifestEvents{RequestURL: at(eventsPath), Bot: []string{eventHomeOpened, eventChannels, eventGroups}},
 			Interactivity: ManifestInteractivity{Enabled: true, RequestURL: at(interactivityPath), OptionsURL: at(optionsPath)},
 			SocketMode:    base == nil,
 		},

@@ -75,8 +75,28 @@ func loading(l *language, title string, data viewData) slack.ModalViewRequest {
 	return notice(l, title, l.say("modal.loading"), data)
 }
 
+// form is what a queue asks for beside a label. The zero value asks for nothing.
+type form struct {
+	reasons []string         // to choose from
+	reason  hitl.Requirement // OnCorrections: of some verdicts, and which is known when one is sent
+	comment hitl.Requirement
+	label   string // labelKey of the one that is chosen when the form opens; empty: none
+}
+
+// formOf returns what the queue of a record asks for.
+func (b *Bot) formOf(rec hitl.Record) form {
+	rules := b.cfg.Desk.Queues[rec.Review.Queue]
+	required := func(r hitl.Requirement) hitl.Requirement {
+		if r.OfAll(rec) {
+			return hitl.Always
+		}
+		return r
+	}
+	return form{reasons: b.cfg.Queues[rec.Review.Queue].Reasons, reason: required(rules.ReasonRequired), comment: required(rules.CommentRequired)}
+}
+
 // correctModal is the form with every label, a reason and a comment.
-func correctModal(l *language, s screened, reasons []string, data viewData) slack.ModalViewRequest {
+func correctModal(l *language, s screened, f form, data viewData) slack.ModalViewRequest {
 	rec := s.Record
 	if len(rec.Labels) == 0 {
 		return notice(l, l.say("modal.correct.title"), l.say("modal.correct.no_labels"), data)
@@ -88,34 +108,49 @@ func correctModal(l *language, s screened, reasons []string, data viewData) slac
 	blocks := []slack.Block{
 		text,
 		contextLine(opinion(l, rec)),
-		slack.NewInputBlock(blockLabel, plain(l.say("modal.correct.label")), nil, labelSelect(l, rec)),
+		slack.NewInputBlock(blockLabel, plain(l.say("modal.correct.label")), nil, labelSelect(l, rec, f.label)),
 	}
-	blocks = append(blocks, reasonAndComment(l, reasons)...)
+	blocks = append(blocks, reasonAndComment(l, f)...)
 	view := modal(l, viewCorrect, l.say("modal.correct.title"), data, blocks...)
 	view.Submit, view.Close = plain(l.say("modal.correct.save")), plain(l.say("modal.correct.cancel"))
 	return view
 }
 
 // reasonAndComment are the fields that say more about a verdict.
-func reasonAndComment(l *language, reasons []string) []slack.Block {
+func reasonAndComment(l *language, f form) []slack.Block {
 	var blocks []slack.Block
-	if options := reasonOptions(l, reasons); len(options) > 0 {
-		blocks = append(blocks, slack.NewInputBlock(blockReason, plain(l.say("modal.correct.reason")), nil,
-			slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain(l.say("modal.correct.reason_hint")), fieldReason, options...)).WithOptional(true))
+	if options := reasonOptions(l, f.reasons); len(options) > 0 {
+		blocks = append(blocks, more(l, blockReason, l.say("modal.correct.reason"), f.reason,
+			slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain(l.say("modal.correct.reason_hint")), fieldReason, options...)))
 	}
 	comment := slack.NewPlainTextInputBlockElement(plain(l.say("modal.correct.comment_hint")), fieldComment).
 		WithMultiline(true).WithMaxLength(maxCommentInput)
-	return append(blocks, slack.NewInputBlock(blockComment, plain(l.say("modal.correct.comment")), nil, comment).WithOptional(true))
+	return append(blocks, more(l, blockComment, l.say("modal.correct.comment"), f.comment, comment))
 }
 
-// labelSelect lists the labels as far as Slack can show them, and asks us for them while the reviewer types beyond that.
-func labelSelect(l *language, rec hitl.Record) *slack.SelectBlockElement {
-	if len(rec.Labels) <= maxOptions {
-		return slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain(l.say("modal.correct.label_hint")), fieldLabel, labelOptions(l, rec.Labels, "")...)
+// more is a field beside the label. Slack itself asks for it only where every verdict needs it.
+func more(l *language, block, name string, required hitl.Requirement, field slack.BlockElement) *slack.InputBlock {
+	var hint *slack.TextBlockObject
+	if required == hitl.OnCorrections {
+		hint = plain(l.say("modal.correct.if_not_model"))
 	}
-	s := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, plain(l.say("modal.correct.label_search")), fieldLabel)
-	least := 0
-	s.MinQueryLength = &least
+	return slack.NewInputBlock(block, plain(name), hint, field).WithOptional(required != hitl.Always)
+}
+
+// labelSelect lists the labels as far as Slack can show them, and asks us for them while the reviewer types beyond that. The one with a key is
+// chosen.
+func labelSelect(l *language, rec hitl.Record, key string) *slack.SelectBlockElement {
+	var s *slack.SelectBlockElement
+	if len(rec.Labels) <= maxOptions {
+		s = slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain(l.say("modal.correct.label_hint")), fieldLabel, labelOptions(l, rec.Labels, "")...)
+	} else {
+		s = slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, plain(l.say("modal.correct.label_search")), fieldLabel)
+		least := 0
+		s.MinQueryLength = &least
+	}
+	if label, ok := byKey(rec.Labels, key); ok {
+		s.InitialOption = option(l, label)
+	}
 	return s
 }
 

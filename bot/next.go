@@ -89,7 +89,10 @@ func (b *Bot) reviews(ctx context.Context, who hitl.Reviewer, scope string) ([]s
 // scopedCard is a card that one person sees. The scope of what follows is in its blocks' ids: of an ephemeral message nothing else comes back
 // with a click.
 func scopedCard(l *language, rec screened, scope string) message {
-	m := card(l, rec)
+	return scoped(card(l, rec), scope)
+}
+
+func scoped(m message, scope string) message {
 	for _, block := range m.Blocks {
 		if row, ok := block.(*slack.ActionBlock); ok && scope != "" {
 			row.BlockID += "/" + scope
@@ -114,12 +117,22 @@ func nextOffer(l *language, scope, words string) message {
 	return message{Text: words, Blocks: []slack.Block{section(words), slack.NewActionBlock("hitl_next", next)}}
 }
 
-// recorded says what somebody has just said of a review, with the way to the next one.
+// recorded says what somebody has just said of a review, with the way to the next one, and the way back.
 func recorded(l *language, rec screened, scope string) message {
 	if rec.Decision == nil {
 		return nextOffer(l, scope, l.say("next.recorded.voice"))
 	}
-	return nextOffer(l, scope, l.say("next.recorded", "Verdict", verdict(l, *rec.Decision, rec.Prediction.Label)))
+	words := l.say("next.recorded", "Verdict", verdict(l, *rec.Decision, rec.Prediction.Label))
+	if !undoable(rec.Record) {
+		return nextOffer(l, scope, words)
+	}
+	m := nextOffer(l, scope, words+" "+undoLine(l, rec.Record)+".")
+	for _, block := range m.Blocks {
+		if row, ok := block.(*slack.ActionBlock); ok {
+			row.Elements.ElementSet = append(row.Elements.ElementSet, undoButton(l, rec.Record))
+		}
+	}
+	return scoped(m, scope)
 }
 
 // nextClick brings the next review in place of the ephemeral message with the button.

@@ -98,12 +98,12 @@ func (b *Bot) voteView(_ context.Context, l *language, who hitl.Reviewer, rec sc
 	case !rec.Gathering():
 		return no(l.say("told.no_panel"))
 	}
-	return voteModal(l, rec, b.cfg.Queues[rec.Review.Queue].Reasons, data)
+	return voteModal(l, rec, b.formOf(rec.Record), data)
 }
 
 // voteModal is the form of a correction with nothing chosen, whatever the model says: it takes one verdict for a panel.
-func voteModal(l *language, s screened, reasons []string, data viewData) slack.ModalViewRequest {
-	view := correctModal(l, s, reasons, data)
+func voteModal(l *language, s screened, f form, data viewData) slack.ModalViewRequest {
+	view := correctModal(l, s, f, data)
 	if view.CallbackID != viewCorrect {
 		return view // there is nothing to choose from
 	}

@@ -170,7 +170,7 @@ func TestPanelRefuses(t *testing.T) {
 				t.Errorf("told: %s", got)
 			}
 		}
-		if v := w.view(ana, r, w.bot.correctView); !strings.Contains(v, "A panel judges this review") {
+		if v := w.view(ana, r, w.bot.correctView("")); !strings.Contains(v, "A panel judges this review") {
 			t.Errorf("modal: %s", v)
 		}
 

@@ -12,8 +12,8 @@ import (
 const maxPast = 15
 
 // pastBlocks tell what happened to an item, by its entries in the log, the oldest first; of very many the latest. open says that it waits for
-// a verdict, blind that nobody may know until then what others said of it.
-func pastBlocks(l *language, entries []hitl.Entry, blind bool) []slack.Block {
+// a verdict, notes are those whose words may be shown, blind that nobody may know until then what others said of it.
+func pastBlocks(l *language, entries []hitl.Entry, notes []hitl.Note, blind bool) []slack.Block {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -23,13 +23,13 @@ func pastBlocks(l *language, entries []hitl.Entry, blind bool) []slack.Block {
 		entries = entries[n:]
 	}
 	for _, e := range entries {
-		blocks = append(blocks, contextLine(pastLine(l, e, blind)))
+		blocks = append(blocks, contextLine(pastLine(l, e, notes, blind)))
 	}
 	return blocks
 }
 
 // pastLine is one entry in words, as mrkdwn.
-func pastLine(l *language, e hitl.Entry, blind bool) string {
+func pastLine(l *language, e hitl.Entry, notes []hitl.Note, blind bool) string {
 	by := who(l, entryReviewer(e.Reviewer))
 	at := when(l, e.At)
 	var line string
@@ -57,6 +57,9 @@ func pastLine(l *language, e hitl.Entry, blind bool) string {
 		line = l.say("past.reopened", "Who", by, "When", at)
 	case hitl.Noted:
 		line = l.say("past.noted", "Who", by, "When", at)
+		if words := noteOf(notes, e); words != "" {
+			line = l.say("past.noted.words", "Noted", line, "Text", escape(cut(isolate(oneLine(visible(l, words))), maxCommentSummary, escapedUnits)))
+		}
 	case hitl.Escalated:
 		line = l.say("past.escalated", "When", at)
 	case hitl.Erased:

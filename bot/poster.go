@@ -303,6 +303,9 @@ func plainCard(l *language, rec screened) message {
 		if rec.Decision != nil {
 			text = l.say("card.plain.closed_by", "Status", code(l, string(rec.Decision.Status), maxNameUnits), "Who", who(l, rec.Decision.Reviewer))
 		}
+		if line := undoLine(l, rec.Record); line != "" {
+			return message{Text: text + " " + line + ".", Blocks: append([]slack.Block{section(text)}, undoRow(l, rec.Record)...)}
+		}
 		return message{Text: text, Blocks: []slack.Block{section(text)}}
 	}
 	if rec.Gathering() {

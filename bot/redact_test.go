@@ -226,7 +226,7 @@ func FuzzPlanted(f *testing.F) {
 		s := hidden(newRecord("rev_1", func(r *hitl.Record) {
 			r.Item.Text = strings.ToValidUTF8(before, "") + strings.Repeat("x", int(pad)%(previewBytes+64)) + " " + secret + " " + strings.ToValidUTF8(after, "")
 		}))
-		all := card(inEnglish, s).Text + mustJSON(t, card(inEnglish, s).Blocks) + mustJSON(t, detailsModal(inEnglish, details{screened: s})) + mustJSON(t, correctModal(inEnglish, s, nil, viewData{}))
+		all := card(inEnglish, s).Text + mustJSON(t, card(inEnglish, s).Blocks) + mustJSON(t, detailsModal(inEnglish, details{screened: s})) + mustJSON(t, correctModal(inEnglish, s, form{}, viewData{}))
 		if s.hidden == 0 || strings.Contains(all, piece) {
 			t.Errorf("%q after %d x, then %q: %q is shown", before, pad, after, piece)
 		}

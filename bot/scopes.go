@@ -8,8 +8,8 @@ var scopes = []struct{ name, why string }{
 	{"commands", "have a slash command"},
 	{"users:read", "see whether a reviewer's account is active"},
 	{"usergroups:read", "read who is in a user group of reviewers"},
-	{"channels:history", "find cards again in public channels"},
-	{"groups:history", "find cards again in private channels"},
+	{"channels:history", "find cards again in public channels, and keep replies to them"},
+	{"groups:history", "find cards again in private channels, and keep replies to them"},
 	{"im:write", "write to a single person"},
 	{"im:history", "find again what was written to a single person"},
 }

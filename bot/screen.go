@@ -37,6 +37,10 @@ func (b *Bot) screen(rec hitl.Record) screened {
 	s := b.mask(rec)
 	if s.veil.on() {
 		s.Item.Text, s.metadata = "", nil
+		s.Notes = slices.Clone(s.Notes)
+		for i := range s.Notes {
+			s.Notes[i].Text = "" // may repeat it
+		}
 	}
 	return s
 }
@@ -83,6 +87,10 @@ func (b *Bot) mask(rec hitl.Record) screened {
 		s.Item.ExternalID = text(rec.Item.ExternalID)
 	}
 	s.Failure = text(rec.Failure)
+	s.Notes = slices.Clone(rec.Notes)
+	for i := range s.Notes {
+		s.Notes[i].Text, _ = hide.redact(s.Notes[i].Text) // the thread shows them: nothing to reveal
+	}
 	s.Voices, s.spoken = sealedVoices(rec), spoken(rec)
 	if rec.Decision != nil {
 		d := *rec.Decision

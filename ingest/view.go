@@ -20,13 +20,14 @@ type item struct {
 	Triggers   []hitl.Trigger `json:"triggers" nullable:"false" example:"[\"low_confidence\"]" doc:"Every reason for a review: low_confidence, sample, always_review, model_error, truncated, rule:NAME."`
 	Review     *review        `json:"review,omitempty" doc:"The latest round; missing when the item was accepted at once."`
 	Decision   *decision      `json:"decision,omitempty" doc:"Missing while open, and when accepted at once."`
+	Notes      []note         `json:"notes,omitempty" doc:"What people wrote in the thread of the review's card, the oldest first."`
 	Model      string         `json:"model" doc:"Version of the model that answered."`
 	Policy     string         `json:"policy" doc:"Version of the policy that routed."`
 	Threshold  float64        `json:"threshold" example:"0.85" doc:"What the confidence was compared with."`
 	Truncated  bool           `json:"truncated,omitempty" doc:"The text was longer than the model reads."`
 	ReceivedAt time.Time      `json:"received_at"`
 	DecidedAt  *time.Time     `json:"decided_at,omitempty" doc:"When the item got its answer; missing while open."`
-	ErasedAt   *time.Time     `json:"erased_at,omitempty" doc:"When text, metadata, subject and comments were erased; missing while they are kept."`
+	ErasedAt   *time.Time     `json:"erased_at,omitempty" doc:"When text, metadata, subject, comments and notes were erased; missing while they are kept."`
 }
 
 // review is a wait for a person.
@@ -62,6 +63,13 @@ type decision struct {
 	At       time.Time   `json:"at"`
 }
 
+// note is what a person wrote in the thread of a review's card.
+type note struct {
+	Author string    `json:"author" example:"T0HELP/U0ALICE" doc:"Slack team and user."`
+	At     time.Time `json:"at"`
+	Text   string    `json:"text" example:"The same customer wrote yesterday." doc:"As Slack writes it: mentions and links are in angle brackets."`
+}
+
 func view(r hitl.Record) item {
 	v := item{
 		ID: r.Item.ID, ExternalID: r.Item.ExternalID, Source: r.Item.Source, Status: r.Status(), Label: r.Label(),
@@ -83,6 +91,9 @@ func view(r hitl.Record) item {
 	}
 	if rev := r.Review; rev != nil && rev.Panel > 1 {
 		v.Review.Panel = rev.Panel
+	}
+	for _, n := range r.Notes {
+		v.Notes = append(v.Notes, note{n.Author.String(), n.At.UTC(), n.Text})
 	}
 	if d := r.Decision; d != nil {
 		for _, voice := range r.Voices {

@@ -59,6 +59,8 @@ type storySettings struct {
 	Expire    time.Duration
 	Backlog   int
 	Merge     bool // merge_duplicates; most stories post the same text again and mean another item
+	Undo      time.Duration
+	Amend     bool // shop is told of decisions before they cannot be undone any more
 	PProf     bool
 	Socket    bool   // Socket Mode, with nothing that HTTP needs
 	Queue     string // more keys of the queue, as lines of YAML
@@ -123,6 +125,10 @@ func (w *world) writeConfig() {
 	if s.Socket {
 		proof = fmt.Sprintf("app_token: %q", w.sim.AppToken())
 	}
+	undo := "wait"
+	if s.Amend {
+		undo = "amend"
+	}
 	text := fmt.Sprintf(`
 server: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", pprof: %t, shutdown_timeout: 10s, read_header_timeout: 2s}
 postgres: {url: %q, migrate_url: %q, accept_data_loss: true} # the servers of tests run without fsync
@@ -145,7 +151,7 @@ queues:
     expire_after: %s
     backlog: %d
     merge_duplicates: %t
-    undo_for: 0
+    undo_for: %s
     reasons: [Irony, Mixed feelings]
 %s
 sources:
@@ -155,15 +161,15 @@ sources:
     policy: sentiment
     stats: true
     auth: {bearer: [%q]}
-    callback: {url: %q, secret: %q}
+    callback: {url: %q, secret: %q, undo: %s}
   github:
     classifier: sentiment
     policy: sentiment
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
 %s`, s.PProf, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), proof, w.slackURL+"/api/",
-		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Merge, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
-		demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, hookSecret, s.Sources)
+		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Merge, s.Undo, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
+		demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, undo, hookSecret, s.Sources)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
