@@ -63,7 +63,7 @@ type ReviewerQuality struct {
 	Corrected int // of those, the ones that gave another
 	Gold      int // decisions on items whose answer was known
 	GoldRight int // of those, the ones that gave it
-	Gaps      int // decisions that followed another of theirs in the period
+	Gaps      int // decisions that followed another of theirs in the period, not in one batch with it
 	Quick     int // of those, the ones less than 2 s after it
 	MedianGap float64
 }
@@ -74,8 +74,9 @@ func (s *Store) ReviewerQuality(ctx context.Context, q hitl.StatsQuery) ([]Revie
 	rows, err := s.pool.Query(ctx, `
 		WITH d AS (
 		    SELECT d.item_id, d.queue, d.ai_label, d.label, d.status, d.gold, d.reviewer_team AS team, d.reviewer_user AS person,
-		        extract(epoch FROM d.at - lag(d.at) OVER (
-		            PARTITION BY d.reviewer_team, d.reviewer_user ORDER BY d.at, d.review_id))::float8 AS gap `+byOne+`)
+		        CASE WHEN d.context->>'batch' = lag(d.context->>'batch') OVER acts THEN NULL
+		            ELSE extract(epoch FROM d.at - lag(d.at) OVER acts)::float8 END AS gap `+byOne+`
+		    WINDOW acts AS (PARTITION BY d.reviewer_team, d.reviewer_user ORDER BY d.at, d.review_id))
 		SELECT team, person, count(*) FILTER (WHERE NOT gold), count(*) FILTER (WHERE NOT gold AND ai_label <> ''),
 		    count(*) FILTER (WHERE NOT gold AND ai_label <> '' AND status = 'HUMAN_CORRECTED'),
 		    count(*) FILTER (WHERE gold), count(*) FILTER (WHERE gold AND d.label = g.label),

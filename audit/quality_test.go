@@ -103,6 +103,14 @@ func TestReviewerQuality(t *testing.T) {
 	decides(t, s, "U1", "other", 13, accepting)   // 2 s
 	decides(t, s, "U1", "default", 23, func(rec *hitl.Record, _ *hitl.Decision) { rec.Prediction.Label = "" })
 	notCounted(t, s, "U1", 24)
+	for second := 40; second < 43; second++ { // 17 s, and two that one click decided with it
+		decides(t, s, "U1", "batches", second, func(_ *hitl.Record, d *hitl.Decision) {
+			d.Context = map[string]string{"surface": "batch", "batch": "b1"}
+		})
+	}
+	decides(t, s, "U1", "batches", 43, func(_ *hitl.Record, d *hitl.Decision) {
+		d.Context = map[string]string{"surface": "batch", "batch": "b2"}
+	}) // 1 s
 	right, wrong := decides(t, s, "U2", "default", 30, nil), decides(t, s, "U2", "default", 31, accepting)
 	for _, rec := range []hitl.Record{right, wrong} {
 		for _, sql := range []string{
@@ -116,7 +124,7 @@ func TestReviewerQuality(t *testing.T) {
 	}
 	ana, ben := hitl.Reviewer{Team: "T1", User: "U1"}, hitl.Reviewer{Team: "T1", User: "U2"}
 	all := []audit.ReviewerQuality{
-		{Reviewer: ana, Decisions: 4, Judged: 3, Corrected: 1, Gaps: 3, Quick: 1, MedianGap: 2},
+		{Reviewer: ana, Decisions: 8, Judged: 7, Corrected: 5, Gaps: 5, Quick: 2, MedianGap: 2},
 		{Reviewer: ben, Gold: 2, GoldRight: 1, Gaps: 1, Quick: 1, MedianGap: 1},
 	}
 	other := []audit.ReviewerQuality{{Reviewer: ana, Decisions: 1, Judged: 1, Gaps: 1, MedianGap: 2}}
@@ -124,7 +132,7 @@ func TestReviewerQuality(t *testing.T) {
 		queue  string
 		second int
 		want   []audit.ReviewerQuality
-	}{{"", 0, all}, {"other", 0, other}, {"", 31, []audit.ReviewerQuality{{Reviewer: ben, Gold: 1}}}, {"", 32, []audit.ReviewerQuality{}}} {
+	}{{"", 0, all}, {"other", 0, other}, {"", 44, []audit.ReviewerQuality{}}, {"default", 31, []audit.ReviewerQuality{{Reviewer: ben, Gold: 1}}}, {"default", 32, []audit.ReviewerQuality{}}} {
 		got, err := s.ReviewerQuality(t.Context(), hitl.StatsQuery{
 			Since: start.Add(time.Duration(c.second) * time.Second), Until: start.Add(time.Hour), Queue: c.queue,
 		})
