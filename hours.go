@@ -142,9 +142,16 @@ func (h Hours) spans(t time.Time, each func(from, to time.Time) bool) {
 	}
 }
 
-// at is the moment when the clocks of a day show some minutes after midnight. Those that they show twice are the first.
+// at is the moment when the clocks of a day show some minutes after midnight: the first one where they show it twice.
 func (h Hours) at(year int, month time.Month, day, minutes int) time.Time {
-	return time.Date(year, month, day, minutes/60, minutes%60, 0, 0, h.zone)
+	t := time.Date(year, month, day, minutes/60, minutes%60, 0, 0, h.zone)
+	_, offset := t.Zone()
+	_, earlier := t.Add(-3 * time.Hour).Zone() // no clock is put back by more
+	first := t.Add(time.Duration(offset-earlier) * time.Second)
+	if first.Before(t) && first.Format(time.DateTime) == t.Format(time.DateTime) {
+		return first
+	}
+	return t
 }
 
 // Always says whether nothing is ever closed.

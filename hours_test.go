@@ -50,6 +50,8 @@ func TestHours(t *testing.T) {
 		"a day of 25 hours":         {whole, "2026-10-25 00:00", 25 * time.Hour, "2026-10-26 00:00"},
 		"the night of summer time":  {night, "2026-03-28 22:00", 7 * time.Hour, "2026-03-29 06:00"},
 		"the night of winter time":  {night, "2026-10-24 22:00", 9 * time.Hour, "2026-10-25 06:00"},
+		"the first of two":          {mustHours(t, "Europe/Berlin", map[string]string{"sun": "02:30-06:00"}), "2026-10-25 00:00", time.Minute, "2026-10-25 02:31"},
+		"the length of that":        {mustHours(t, "Europe/Berlin", map[string]string{"sun": "02:30-06:00"}), "2026-10-25 00:00", 270 * time.Minute, "2026-10-25 06:00"},
 		"always":                    {Hours{}, "2026-11-28 10:00", 48 * time.Hour, "2026-11-30 10:00"},
 		"three weeks of work hours": {office, "2026-11-02 09:00", 3 * 38 * time.Hour, "2026-11-20 16:00"},
 	} {
@@ -119,7 +121,7 @@ func TestHoursByMinutes(t *testing.T) {
 		{"mon-fri": "09:00-17:00"},
 		{"sun-sat": "00:00-24:00"},
 		{"sat,sun": "20:00-04:30", "wed": "00:30-23:59"},
-		{"sun": "01:15-03:45"},
+		{"sun": "00:45-03:45"},
 		{"mon-sun": "22:00-06:00"},
 		{"tue": "08:00-12:00, 13:00-18:15", "sun": "23:00-08:00"},
 	}

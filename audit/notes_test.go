@@ -27,9 +27,9 @@ func carded(t *testing.T, s *audit.Store, rec hitl.Record, channel, ts string) {
 	}
 }
 
-func reply(channel, thread, ts, text string) hitl.Note {
+func reply(thread, ts, text string) hitl.Note {
 	return hitl.Note{
-		Channel: channel, Thread: thread, TS: ts, Author: hitl.Reviewer{Team: "T1", User: "U1"}, At: start.Add(time.Minute), Text: text,
+		Channel: "C1", Thread: thread, TS: ts, Author: hitl.Reviewer{Team: "T1", User: "U1"}, At: start.Add(time.Minute), Text: text,
 	}
 }
 
@@ -39,7 +39,7 @@ func TestAddNote(t *testing.T) {
 	rec := unsure("a", "so so")
 	carded(t, s, rec, "C1", "1.2")
 	version := scalar[int](t, owner, `SELECT version FROM hitl.reviews`)
-	n := reply("C1", "1.2", "3.4", "=1+1 looks like irony\nto me")
+	n := reply("1.2", "3.4", "=1+1 looks like irony\nto me")
 	var wg sync.WaitGroup
 	var added atomic.Int64
 	for range 8 { // Slack sends it again
@@ -55,7 +55,7 @@ func TestAddNote(t *testing.T) {
 	}
 	wg.Wait()
 	equal(t, "added", added.Load(), int64(1))
-	later := reply("C1", "1.2", "5.6", "agreed")
+	later := reply("1.2", "5.6", "agreed")
 	later.At = start.Add(2 * time.Minute)
 	if ok, err := s.AddNote(t.Context(), later); !ok || err != nil {
 		t.Fatalf("added %v, %v", ok, err)
@@ -78,7 +78,7 @@ func TestAddNote(t *testing.T) {
 	}
 	equal(t, "problems", recordProblems(t, s), []string(nil))
 
-	if ok, err := s.AddNote(t.Context(), reply("C1", "9.9", "7.8", "elsewhere")); ok || !errors.Is(err, hitl.ErrNotFound) {
+	if ok, err := s.AddNote(t.Context(), reply("9.9", "7.8", "elsewhere")); ok || !errors.Is(err, hitl.ErrNotFound) {
 		t.Errorf("another thread: %v, %v", ok, err)
 	}
 	if _, err := s.CardAt(t.Context(), "C1", ""); !errors.Is(err, hitl.ErrNotFound) {
@@ -108,7 +108,7 @@ func TestNotesErased(t *testing.T) {
 	s, owner := open(t)
 	rec := unsure("a", "so so")
 	carded(t, s, rec, "C1", "1.2")
-	if ok, err := s.AddNote(t.Context(), reply("C1", "1.2", "3.4", "my address is …")); !ok || err != nil {
+	if ok, err := s.AddNote(t.Context(), reply("1.2", "3.4", "my address is …")); !ok || err != nil {
 		t.Fatalf("added %v, %v", ok, err)
 	}
 	mustDecide(t, s, corrected(rec, "U1"), nil)
@@ -119,12 +119,12 @@ func TestNotesErased(t *testing.T) {
 		}
 	})
 	wg.Go(func() {
-		if _, err := s.AddNote(t.Context(), reply("C1", "1.2", "5.6", "and my name …")); err != nil && !errors.Is(err, hitl.ErrNotFound) {
+		if _, err := s.AddNote(t.Context(), reply("1.2", "5.6", "and my name …")); err != nil && !errors.Is(err, hitl.ErrNotFound) {
 			t.Error(err)
 		}
 	})
 	wg.Wait()
-	if ok, err := s.AddNote(t.Context(), reply("C1", "1.2", "7.8", "late")); ok || !errors.Is(err, hitl.ErrNotFound) {
+	if ok, err := s.AddNote(t.Context(), reply("1.2", "7.8", "late")); ok || !errors.Is(err, hitl.ErrNotFound) {
 		t.Errorf("after the erasure: %v, %v", ok, err)
 	}
 	equal(t, "words left", scalar[int](t, owner, `SELECT count(*) FROM hitl.notes WHERE text <> ''`), 0)
@@ -138,7 +138,7 @@ func TestVerifyNotes(t *testing.T) {
 	s, owner := open(t)
 	rec := unsure("a", "so so")
 	carded(t, s, rec, "C1", "1.2")
-	if ok, err := s.AddNote(t.Context(), reply("C1", "1.2", "3.4", "hm")); !ok || err != nil {
+	if ok, err := s.AddNote(t.Context(), reply("1.2", "3.4", "hm")); !ok || err != nil {
 		t.Fatalf("added %v, %v", ok, err)
 	}
 	if _, err := owner.Exec(t.Context(), `CREATE TABLE kept_notes AS TABLE hitl.notes`); err != nil {

@@ -126,7 +126,7 @@ func (s *Store) MoveTimes(ctx context.Context, hours map[string]hitl.Hours) erro
 // moveStep moves the due times of the next reviews of a queue, or ends its pause when there are none.
 func moveStep(ctx context.Context, tx pgx.Tx, queue, after string, move func(opened, due time.Time) time.Time) error {
 	rows, err := tx.Query(ctx, `
-		SELECT id, opened_at, remind_at, escalate_at, expires_at FROM hitl.reviews
+		SELECT id, greatest(opened_at, entered_at), remind_at, escalate_at, expires_at FROM hitl.reviews
 		WHERE state = 'open' AND queue = $1 AND id > $2 ORDER BY id LIMIT $3 FOR NO KEY UPDATE`, queue, after, moveBatch)
 	if err != nil {
 		return fmt.Errorf("query open reviews: %w", err)

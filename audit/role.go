@@ -28,7 +28,7 @@ var serviceGrants = []string{
 	`GRANT UPDATE (size, horizon) ON hitl.log_tree TO $ROLE`,
 	`GRANT INSERT, UPDATE (engine) ON hitl.model_versions TO $ROLE`,
 	`GRANT INSERT, UPDATE (round, state, queue, priority, opened_at, expires_at, closed_at, version, claimed_team, claimed_user, claimed_until,
-	     undo_until, remind_at, escalate_at, panel) ON hitl.reviews TO $ROLE`,
+	     undo_until, remind_at, escalate_at, entered_at, panel) ON hitl.reviews TO $ROLE`,
 	`GRANT INSERT, UPDATE (channel, ts, state, attempt, live, begun_at) ON hitl.cards TO $ROLE`,
 	`GRANT INSERT, UPDATE (state, attempts, last_error, delivered_at, next_at) ON hitl.callbacks TO $ROLE`,
 	`GRANT INSERT, UPDATE ON hitl.timers TO $ROLE`,

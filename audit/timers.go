@@ -90,7 +90,11 @@ func (s *Store) Escalate(ctx context.Context, queue string, to hitl.Escalation, 
 		all, oldest := ids(due)
 		rows, err := tx.Query(ctx, `
 			UPDATE hitl.reviews SET escalate_at = $3, priority = $4, version = version + 1, queue = $5,
-			    remind_at = CASE WHEN $5 = queue THEN remind_at ELSE $6 END, expires_at = CASE WHEN $5 = queue THEN expires_at ELSE $7 END
+			    remind_at = CASE WHEN $5 = queue THEN remind_at ELSE $6 END, expires_at = CASE WHEN $5 = queue THEN expires_at ELSE $7 END,
+			    entered_at = CASE WHEN $5 = queue THEN entered_at ELSE now() END,
+			    claimed_user = CASE WHEN $5 = queue THEN claimed_user ELSE '' END, -- whoever has it may have no rights there
+			    claimed_team = CASE WHEN $5 = queue THEN claimed_team ELSE '' END,
+			    claimed_until = CASE WHEN $5 = queue THEN claimed_until END
 			WHERE id = ANY ($1) AND queue = $2 RETURNING source`,
 			all, queue, optionalTime(next.EscalateAt), hitl.PriorityUrgent, next.Queue, optionalTime(next.RemindAt), optionalTime(next.ExpiresAt))
 		if err != nil {
@@ -102,7 +106,7 @@ func (s *Store) Escalate(ctx context.Context, queue string, to hitl.Escalation, 
 		if _, err := tx.Exec(ctx, `
 			INSERT INTO hitl.log (item_id, at, status, text_ref, ai_label, confidence, label, reviewer, model, policy, context)
 			SELECT i.id, now(), $2, i.text_ref, i.ai_label, i.confidence, '', 'system', coalesce(m.version, ''), i.policy, json_build_object(
-			    'source', i.source, 'review', r.id, 'round', r.round, 'queue', $3::text, 'to', r.queue)
+			    'source', i.source, 'review', r.id, 'round', r.round, 'queue', $3::text, 'to', r.queue, 'reason', 'sla')
 			FROM hitl.reviews r JOIN hitl.items i ON i.id = r.item_id LEFT JOIN hitl.model_versions m ON m.id = i.model_id
 			WHERE r.id = ANY ($1) ORDER BY r.id`, all, hitl.Escalated, queue); err != nil {
 			return fmt.Errorf("write entries: %w", err)

@@ -109,6 +109,40 @@ func TestEscalate(t *testing.T) {
 	equal(t, "problems", recordProblems(t, s), []string(nil))
 }
 
+// A review that was moved has lost no time in its new queue before it came there, and whoever had claimed it has it no more.
+func TestEscalateIntoAPausedQueue(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t)
+	rec := dueReviews(t, s, 1)[0]
+	desk := waitingDesk(s)
+	if _, _, err := desk.Pause(t.Context(), "seniors", "U1", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := owner.Exec(t.Context(), `UPDATE hitl.pauses SET paused_at = $1`, start); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := owner.Exec(t.Context(), `UPDATE hitl.reviews SET claimed_user = 'U1', claimed_until = now() + interval '1 hour'`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := desk.EscalateDue(t.Context(), 10); n != 1 || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	if _, err := owner.Exec(t.Context(), `UPDATE hitl.reviews SET entered_at = $1`, start.Add(4*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := owner.Exec(t.Context(), `UPDATE hitl.pauses SET resumed_at = $1`, start.Add(5*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.MoveTimes(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Review(t.Context(), rec.Review.ID)
+	if err != nil || got.Review.ClaimedBy.User != "" {
+		t.Errorf("claimed by %v, %v", got.Review.ClaimedBy, err)
+	}
+	equal(t, "expiry", got.Review.ExpiresAt, start.Add((4+48+1)*time.Hour))
+}
+
 // Of very many that are escalated together one notice tells.
 func TestEscalateMany(t *testing.T) {
 	t.Parallel()

@@ -171,6 +171,14 @@ func (a *api) updateView(ctx context.Context, id, hash string, view slack.ModalV
 	})
 }
 
+// publishHome sets what somebody sees in the app's home tab.
+func (a *api) publishHome(ctx context.Context, user string, view slack.HomeTabViewRequest) error {
+	return a.send(ctx, "views.publish", "views.publish", func(ctx context.Context) error {
+		_, err := a.client.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: user, View: view})
+		return err
+	})
+}
+
 func (a *api) groupMembers(ctx context.Context, group string) (users []string, err error) {
 	err = a.call(ctx, "usergroups.users.list", 0, func(ctx context.Context) (err error) {
 		users, err = a.client.GetUserGroupMembersContext(ctx, group)

@@ -19,6 +19,7 @@ type Bot struct {
 	rights *rights
 	tasks  tasks
 	drawn  drawn
+	homes  homes
 	wakes  map[string]chan struct{} // by queue: a slot may have become free
 
 	languages *languages

@@ -16,7 +16,12 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 		return answer{}
 	}
 	a := in.Actions[0] // Slack sends one
-	if in.View.ID != "" {
+	switch {
+	case in.View.Type == "home":
+		return b.homeClick(ctx, in, a)
+	case in.View.ID != "" && a.ActionID == actionBatchUndo:
+		return b.undoBatchClick(ctx, in, a.Value)
+	case in.View.ID != "":
 		return b.clickInModal(ctx, in, a)
 	}
 	if a.ActionID == actionNext {

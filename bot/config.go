@@ -69,6 +69,20 @@ type Statistics interface {
 	Stats(ctx context.Context, q hitl.StatsQuery) (hitl.Stats, error)
 }
 
+// Worklists is what the home tab lists. It is safe for concurrent use.
+type Worklists interface {
+	// Worklist returns one page of the reviews that wait in a queue.
+	Worklist(ctx context.Context, q hitl.WorkQuery) (hitl.Worklist, error)
+	// OpenLabels returns the model's labels of a queue's open reviews that are not blind, the most frequent first, 100 at most.
+	OpenLabels(ctx context.Context, queue string) ([]string, error)
+	// Waits returns what waits in some queues, in their order.
+	Waits(ctx context.Context, queues []string) ([]hitl.QueueWait, error)
+	// Claims returns the open reviews that a person has claimed, the claim that ends first at the front, limit at most.
+	Claims(ctx context.Context, who hitl.Reviewer, limit int) ([]hitl.Record, error)
+	// Batches returns what a person decided in batches and can still take back, the latest first.
+	Batches(ctx context.Context, who hitl.Reviewer) ([]hitl.Batch, error)
+}
+
 // Replays remembers keys for all replicas. It is safe for concurrent use.
 type Replays interface {
 	// First says whether a key has not been given to it within ttl, by anybody. It returns when ctx ends, at the latest.
@@ -80,11 +94,12 @@ type Observer interface {
 	// Called is called after each request to Slack. outcome is "ok", "ratelimited", "unclear" (the request may have had its effect:
 	// a timeout, a cut connection, a server error), or Slack's error code.
 	Called(method, outcome string, took time.Duration)
-	// Clicked is called once for each answer given to a person. surface is "button", "modal" or "command"; outcome is "accepted", "corrected",
-	// "voted" (one of a panel), "claimed", "released", "skipped", "opened", "turned" (a page of a modal), "lost", "refused", "unknown", "invalid",
-	// "failed" or "answered". Surface "reveal" counts what became of wishes to see hidden parts, "revealed" or "failed", and "request" what Slack
-	// sent and nobody sees: "replayed" (it had come before), and over Socket Mode "unreadable", "unknown" (of a type without use) and
-	// "unacknowledged" (Slack was not told that it was carried out, or it was not).
+	// Clicked is called once for each answer given to a person. surface is "button", "modal", "command", "home" or "batch" (once for each review of
+	// it, "undone" for one that was taken back); outcome is "accepted", "corrected", "voted" (one of a panel), "claimed", "released", "skipped",
+	// "opened", "turned" (a page of a modal), "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became
+	// of wishes to see hidden parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed" (it had come before), and
+	// over Socket Mode "unreadable", "unknown" (of a type without use) and "unacknowledged" (Slack was not told that it was carried out, or it was
+	// not).
 	Clicked(surface, outcome string)
 	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
 	// "full", "busy" (another process is at it) or "failed".
@@ -111,8 +126,10 @@ type Queue struct {
 	Owners    Owners
 	// Adjudicators decide where a panel has no majority. Default: the owners.
 	Adjudicators Reviewers
-	OpenLimit    int      // most open cards in the channel; default 10
-	Reasons      []string // canned reasons offered in the modal, up to 100; may be empty
+	OpenLimit    int // most open cards in the channel; default 10
+	// BatchLimit is how many reviews may be decided together in the home tab, 20 at most. 0: none.
+	BatchLimit int
+	Reasons    []string // canned reasons offered in the modal, up to 100; may be empty
 	// Redact are the kinds of personal data that are hidden from Slack: "email", "phone", "card", "iban". Default: none.
 	Redact []string
 	// RedactPatterns are more to hide: RE2 expressions by name, matched against the text in plain characters: no full-width or invisible
@@ -150,7 +167,7 @@ type Rate struct {
 	Burst int
 }
 
-// Config is what a Bot needs. Token, Queues, Desk, Cards, Waiting and Stats are required, and SigningSecrets or AppToken.
+// Config is what a Bot needs. Token, Queues, Desk, Cards, Waiting, Stats and Lists are required, and SigningSecrets or AppToken.
 type Config struct {
 	// Token is the bot token, xoxb-….
 	Token string
@@ -179,6 +196,7 @@ type Config struct {
 	Cards   Cards
 	Waiting Waiting
 	Stats   Statistics
+	Lists   Worklists
 	// Details has what the details show beside a review's record. Default: nothing.
 	Details Details
 	// Policies are what decides on the items of each source, by the source's name. Default: none, and `/hitl policy` says so.
@@ -201,6 +219,8 @@ type Config struct {
 
 	// AnswerWithin bounds the work between a request of Slack's and its answer; Slack itself waits 3 s. Default: 2.5 s.
 	AnswerWithin time.Duration
+	// SettleAfter is how long Slack may take to show the answer to a form before what it shows is replaced. Default: 1 s.
+	SettleAfter time.Duration
 	// MembersFor is how long the members of a user group and the state of a user are believed. Default: 5 min.
 	MembersFor time.Duration
 	// MembersAtMost is how long they are believed while Slack does not answer. Default: 30 min.
@@ -242,6 +262,7 @@ func (c Config) withDefaults() Config {
 	or(&c.Command, defaultCommand)
 	or(&c.Language, english)
 	or(&c.AnswerWithin, 2500*time.Millisecond)
+	or(&c.SettleAfter, time.Second)
 	or(&c.MembersFor, 5*time.Minute)
 	or(&c.MembersAtMost, 30*time.Minute)
 	or(&c.Poll, 2*time.Second)
@@ -296,8 +317,8 @@ var (
 
 // complete says whether all that the bot works with is there.
 func (c Config) complete() error {
-	if c.Desk == nil || c.Cards == nil || c.Waiting == nil || c.Stats == nil {
-		return errors.New("desk, cards, waiting and stats are required")
+	if c.Desk == nil || c.Cards == nil || c.Waiting == nil || c.Stats == nil || c.Lists == nil {
+		return errors.New("desk, cards, waiting, stats and lists are required")
 	}
 	return nil
 }
@@ -338,6 +359,9 @@ func (c Config) validate() error {
 		}
 		if q.OpenLimit < 1 {
 			bad("queue %q: open limit %d is less than 1", name, q.OpenLimit)
+		}
+		if q.BatchLimit < 0 || q.BatchLimit > homeRows {
+			bad("queue %q: batch limit %d is not within 0 and %d", name, q.BatchLimit, homeRows)
 		}
 		if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 {
 			bad("queue %q has no reviewers", name)

@@ -146,6 +146,38 @@ func TestPausedQueueIsNotFilled(t *testing.T) {
 	stop()
 }
 
+// A card that was only intended when its review moved is posted where it was meant to be and then given up, and the review gets one in its new
+// channel.
+func TestIntendedCardOfMovedReview(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) {
+		s.bot.Queues["seniors"] = Queue{Channel: "C0ESCALATE", Reviewers: Reviewers{Users: []string{ana}}}
+	})
+	rec := w.add()
+	if _, err := w.store.BeginCard(t.Context(), rec.Review.ID, "T0SLACKSIM", channel, 10); err != nil {
+		t.Fatal(err)
+	}
+	moved := rec
+	review := *rec.Review
+	review.Queue = "seniors"
+	moved.Review = &review
+	w.store.put(moved)
+	for range 2 {
+		if _, _, err := w.bot.show(t.Context(), "seniors", rec.Review.ID, 0, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.sim.Messages("C0ESCALATE"); len(got) != 1 || !strings.Contains(got[0].AllText(), "Accept") {
+		t.Errorf("in the new channel: %+v", got)
+	}
+	for _, m := range w.sim.Messages(channel) {
+		if !strings.Contains(m.Text, "moved to `seniors`") {
+			t.Errorf("in the old channel: %q", m.Text)
+		}
+	}
+	w.clean()
+}
+
 // A card whose review has moved to another queue's channel says so, has no buttons, and is given up.
 func TestMovedCard(t *testing.T) {
 	t.Parallel()

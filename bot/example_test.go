@@ -16,6 +16,7 @@ type system interface {
 	bot.Cards
 	bot.Waiting
 	bot.Statistics
+	bot.Worklists
 }
 
 // A bot for one queue: its handler goes onto the public server, its loops run until ctx is done, and its RefreshCard handles the
@@ -29,7 +30,7 @@ func Example() {
 				"support": {Channel: "C0123456789", Reviewers: bot.Reviewers{Groups: []string{"S0123456789"}}, Reasons: []string{"Sarcasm"}},
 			},
 			Desk:  &hitl.Desk{Decisions: s, Logger: slog.Default(), Now: time.Now},
-			Cards: s, Waiting: s, Stats: s,
+			Cards: s, Waiting: s, Stats: s, Lists: s,
 			Logger: slog.Default(),
 		})
 		if err != nil {

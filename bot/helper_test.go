@@ -60,9 +60,9 @@ func newWorld(t *testing.T, change ...func(*setup)) *world {
 				Decisions: w.store, Reveals: w.store, Panels: w.store, Claims: w.store, Skips: w.store,
 				Queues: map[string]hitl.QueueRules{"support": {ClaimFor: 15 * time.Minute}}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 			},
-			Cards: w.store, Waiting: w.queue, Stats: w.stats, Details: w.store, Observer: w.seen, Consumer: "test",
+			Cards: w.store, Waiting: w.queue, Stats: w.stats, Lists: w.store, Details: w.store, Observer: w.seen, Consumer: "test",
 			Poll: 20 * time.Millisecond, RetryFirst: 5 * time.Millisecond, RetryMost: 20 * time.Millisecond,
-			SweepEvery: 10 * time.Millisecond, StaleAfter: time.Hour, LookAgain: time.Millisecond, AnswerWithin: 2500 * time.Millisecond,
+			SweepEvery: 10 * time.Millisecond, StaleAfter: time.Hour, LookAgain: time.Millisecond, AnswerWithin: 2500 * time.Millisecond, SettleAfter: 300 * time.Millisecond,
 			PostRate: Rate{Every: -1}, UpdateRate: Rate{Every: -1}, HistoryRate: Rate{Every: -1},
 		},
 	}

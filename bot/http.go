@@ -37,7 +37,7 @@ const (
 //	POST /slack/interactivity  clicks, modals, type-ahead
 //	POST /slack/options        type-ahead, where the app names a URL of its own for it
 //	POST /slack/commands       slash commands
-//	POST /slack/events         answers url_verification; no event is needed
+//	POST /slack/events         events; answers url_verification
 //
 // Requests that are not signed by Slack are answered 401, and one that was taken before 409: Slack signs each anew. A request is answered within Config.AnswerWithin, and what it asked for is
 // carried through even when Slack hangs up meanwhile.
@@ -142,18 +142,4 @@ func (b *Bot) commandForm(ctx context.Context, body []byte) answer {
 		UserID: form.Get("user_id"), Command: form.Get("command"), Text: form.Get("text"), ResponseURL: form.Get("response_url"),
 		TriggerID: form.Get("trigger_id"),
 	})
-}
-
-func (b *Bot) event(_ context.Context, body []byte) answer {
-	var e struct {
-		Type      string `json:"type"`
-		Challenge string `json:"challenge"`
-	}
-	if json.Unmarshal(body, &e) != nil {
-		return answer{status: http.StatusBadRequest}
-	}
-	if e.Type != "url_verification" {
-		return answer{}
-	}
-	return answer{body: map[string]string{"challenge": e.Challenge}}
 }

@@ -177,7 +177,7 @@ func unreached(t testing.TB) (*Bot, *store) {
 	store := newStore()
 	store.put(newRecord("rev_1", private))
 	b, err := New(Config{
-		Token: "xoxb-1", SigningSecrets: []string{"s"}, HTTPClient: dead, Cards: store, Waiting: newWaiting(), Stats: &stats{},
+		Token: "xoxb-1", SigningSecrets: []string{"s"}, HTTPClient: dead, Cards: store, Waiting: newWaiting(), Stats: &stats{}, Lists: store,
 		Desk:   &hitl.Desk{Decisions: store, Reveals: store, Logger: slog.New(slog.DiscardHandler), Now: time.Now},
 		Queues: map[string]Queue{"support": {Channel: channel, Reviewers: Reviewers{Users: []string{ana}}, Redact: []string{"email"}}},
 	})

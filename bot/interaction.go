@@ -49,10 +49,12 @@ type action struct {
 	ActionID string `json:"action_id"`
 	BlockID  string `json:"block_id"`
 	Value    string `json:"value"`
+	chosen
 }
 
 type interactive struct {
 	ID              string `json:"id"`
+	Type            string `json:"type"`
 	Hash            string `json:"hash"`
 	CallbackID      string `json:"callback_id"`
 	PrivateMetadata string `json:"private_metadata"`
@@ -62,10 +64,18 @@ type interactive struct {
 }
 
 type field struct {
-	Value          string `json:"value"`
-	SelectedOption struct {
-		Value string `json:"value"`
-	} `json:"selected_option"`
+	Value string `json:"value"`
+	chosen
+}
+
+// chosen is what was chosen among options, the one or the several.
+type chosen struct {
+	SelectedOption  choice   `json:"selected_option"`
+	SelectedOptions []choice `json:"selected_options"`
+}
+
+type choice struct {
+	Value string `json:"value"`
 }
 
 // input returns what was entered or chosen in a field of a view.

@@ -20,10 +20,18 @@ type ManifestDisplay struct {
 	Description string `json:"description"`
 }
 
-// ManifestFeatures are the app's bot user and its slash command.
+// ManifestFeatures are the app's home tab, its bot user and its slash command.
 type ManifestFeatures struct {
+	AppHome       ManifestAppHome   `json:"app_home"`
 	BotUser       ManifestBotUser   `json:"bot_user"`
 	SlashCommands []ManifestCommand `json:"slash_commands"`
+}
+
+// ManifestAppHome are the tabs of the app.
+type ManifestAppHome struct {
+	Home             bool `json:"home_tab_enabled"`
+	Messages         bool `json:"messages_tab_enabled"`
+	MessagesReadOnly bool `json:"messages_tab_read_only_enabled"`
 }
 
 // ManifestBotUser is the user that posts the cards.
@@ -53,10 +61,17 @@ type ManifestScopes struct {
 
 // ManifestSettings is how Slack talks to the app.
 type ManifestSettings struct {
+	Events        ManifestEvents        `json:"event_subscriptions"`
 	Interactivity ManifestInteractivity `json:"interactivity"`
 	OrgDeploy     bool                  `json:"org_deploy_enabled"`
 	SocketMode    bool                  `json:"socket_mode_enabled"`
 	TokenRotation bool                  `json:"token_rotation_enabled"`
+}
+
+// ManifestEvents is what the app is told of by itself, and where. The URL is empty in Socket Mode.
+type ManifestEvents struct {
+	RequestURL string   `json:"request_url,omitempty"`
+	Bot        []string `json:"bot_events"`
 }
 
 // ManifestInteractivity is where clicks go. The URLs are empty in Socket Mode.
@@ -77,6 +92,7 @@ func NewManifest(base *url.URL) Manifest {
 	return Manifest{
 		Display: ManifestDisplay{Name: appName, Description: "Asks people about what the model is not sure of, and takes their decisions back."},
 		Features: ManifestFeatures{
+			AppHome: ManifestAppHome{Home: true, Messages: true, MessagesReadOnly: true},
 			BotUser: ManifestBotUser{DisplayName: appName, AlwaysOnline: true},
 			SlashCommands: []ManifestCommand{{
 				Command: defaultCommand, URL: at(commandsPath), Description: "What waits for review, and how it goes", UsageHint: usageHint(), ShouldEscape: true, // people are named by their ids
@@ -84,6 +100,7 @@ func NewManifest(base *url.URL) Manifest {
 		},
 		OAuth: ManifestOAuth{Scopes: ManifestScopes{Bot: Scopes()}},
 		Settings: ManifestSettings{
+			Events:        ManifestEvents{RequestURL: at(eventsPath), Bot: []string{eventHomeOpened}},
 			Interactivity: ManifestInteractivity{Enabled: true, RequestURL: at(interactivityPath), OptionsURL: at(optionsPath)},
 			SocketMode:    base == nil,
 		},

@@ -38,22 +38,27 @@ type rule struct {
 // manifestRules are all texts that our manifest may hold, with what both versions of Slack's schema say of them. The schema itself,
 // https://github.com/slackapi/manifest-schema, comes without a licence and so cannot stand here.
 var manifestRules = map[string]rule{
-	"/display_information/name":                        {1, 35, ""},
-	"/display_information/description":                 {1, 140, ""},
-	"/features/bot_user/display_name":                  {1, 80, ""},
-	"/features/bot_user/always_online":                 {},
-	"/features/slash_commands/command":                 {2, 32, `^/`},
-	"/features/slash_commands/url":                     {1, 3000, `^https://`},
-	"/features/slash_commands/description":             {1, 2000, ""},
-	"/features/slash_commands/usage_hint":              {1, 1000, ""},
-	"/features/slash_commands/should_escape":           {},
-	"/oauth_config/scopes/bot":                         {1, 50, ""},
-	"/settings/interactivity/is_enabled":               {},
-	"/settings/interactivity/request_url":              {1, 3500, `^https://`},
-	"/settings/interactivity/message_menu_options_url": {1, 3500, `^https://`},
-	"/settings/org_deploy_enabled":                     {},
-	"/settings/socket_mode_enabled":                    {},
-	"/settings/token_rotation_enabled":                 {},
+	"/display_information/name":                         {1, 35, ""},
+	"/display_information/description":                  {1, 140, ""},
+	"/features/app_home/home_tab_enabled":               {},
+	"/features/app_home/messages_tab_enabled":           {},
+	"/features/app_home/messages_tab_read_only_enabled": {},
+	"/features/bot_user/display_name":                   {1, 80, ""},
+	"/features/bot_user/always_online":                  {},
+	"/features/slash_commands/command":                  {2, 32, `^/`},
+	"/features/slash_commands/url":                      {1, 3000, `^https://`},
+	"/features/slash_commands/description":              {1, 2000, ""},
+	"/features/slash_commands/usage_hint":               {1, 1000, ""},
+	"/features/slash_commands/should_escape":            {},
+	"/oauth_config/scopes/bot":                          {1, 50, ""},
+	"/settings/event_subscriptions/request_url":         {1, 3500, `^https://`},
+	"/settings/event_subscriptions/bot_events":          {1, 100, ""},
+	"/settings/interactivity/is_enabled":                {},
+	"/settings/interactivity/request_url":               {1, 3500, `^https://`},
+	"/settings/interactivity/message_menu_options_url":  {1, 3500, `^https://`},
+	"/settings/org_deploy_enabled":                      {},
+	"/settings/socket_mode_enabled":                     {},
+	"/settings/token_rotation_enabled":                  {},
 }
 
 // leaves gives every value of a JSON document its path; elements of a list share the list's.
@@ -115,8 +120,9 @@ func TestManifestNamesTheRoutes(t *testing.T) {
 	m := NewManifest(serviceAt(t, "https://hitl.example.org/behind/"))
 	want := []string{
 		"https://hitl.example.org/behind/slack/commands", "https://hitl.example.org/behind/slack/interactivity", "https://hitl.example.org/behind/slack/options",
+		"https://hitl.example.org/behind/slack/events",
 	}
-	got := []string{m.Features.SlashCommands[0].URL, m.Settings.Interactivity.RequestURL, m.Settings.Interactivity.OptionsURL}
+	got := []string{m.Features.SlashCommands[0].URL, m.Settings.Interactivity.RequestURL, m.Settings.Interactivity.OptionsURL, m.Settings.Events.RequestURL}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -132,7 +138,7 @@ func TestManifestNamesTheRoutes(t *testing.T) {
 		}
 	}
 	socket := NewManifest(nil)
-	if !socket.Settings.SocketMode || m.Settings.SocketMode || socket.Features.SlashCommands[0].URL+socket.Settings.Interactivity.RequestURL+socket.Settings.Interactivity.OptionsURL != "" {
+	if !socket.Settings.SocketMode || m.Settings.SocketMode || socket.Features.SlashCommands[0].URL+socket.Settings.Interactivity.RequestURL+socket.Settings.Interactivity.OptionsURL+socket.Settings.Events.RequestURL != "" {
 		t.Errorf("socket mode: %+v", socket)
 	}
 }
@@ -173,6 +179,7 @@ func everyCall(t *testing.T, w *world) (refusals []string) {
 	id, err := a.openView(ctx, out.TriggerID, view)
 	note(err)
 	note(a.updateView(ctx, id, "", view))
+	note(a.publishHome(ctx, ana, slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: view.Blocks}))
 	direct, err := a.conversationWith(ctx, ana)
 	note(err)
 	_, err = w.bot.mine(ctx, direct, noticeType, time.Now(), func(slack.Message) bool { return true })
@@ -201,7 +208,7 @@ func TestScopesAreThoseOfTheCalls(t *testing.T) {
 	// Whoever lets the bot call another method adds it to everyCall.
 	for _, method := range []string{
 		"auth.test", "chat.delete", "chat.postEphemeral", "chat.postMessage", "chat.update", "conversations.history", "conversations.open", "usergroups.users.list",
-		"users.info", "views.open", "views.update",
+		"users.info", "views.open", "views.publish", "views.update",
 	} {
 		if !called[method] {
 			t.Errorf("%s is not called", method)

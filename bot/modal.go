@@ -90,16 +90,22 @@ func correctModal(l *language, s screened, reasons []string, data viewData) slac
 		contextLine(opinion(l, rec)),
 		slack.NewInputBlock(blockLabel, plain(l.say("modal.correct.label")), nil, labelSelect(l, rec)),
 	}
+	blocks = append(blocks, reasonAndComment(l, reasons)...)
+	view := modal(l, viewCorrect, l.say("modal.correct.title"), data, blocks...)
+	view.Submit, view.Close = plain(l.say("modal.correct.save")), plain(l.say("modal.correct.cancel"))
+	return view
+}
+
+// reasonAndComment are the fields that say more about a verdict.
+func reasonAndComment(l *language, reasons []string) []slack.Block {
+	var blocks []slack.Block
 	if options := reasonOptions(l, reasons); len(options) > 0 {
 		blocks = append(blocks, slack.NewInputBlock(blockReason, plain(l.say("modal.correct.reason")), nil,
 			slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain(l.say("modal.correct.reason_hint")), fieldReason, options...)).WithOptional(true))
 	}
 	comment := slack.NewPlainTextInputBlockElement(plain(l.say("modal.correct.comment_hint")), fieldComment).
 		WithMultiline(true).WithMaxLength(maxCommentInput)
-	blocks = append(blocks, slack.NewInputBlock(blockComment, plain(l.say("modal.correct.comment")), nil, comment).WithOptional(true))
-	view := modal(l, viewCorrect, l.say("modal.correct.title"), data, blocks...)
-	view.Submit, view.Close = plain(l.say("modal.correct.save")), plain(l.say("modal.correct.cancel"))
-	return view
+	return append(blocks, slack.NewInputBlock(blockComment, plain(l.say("modal.correct.comment")), nil, comment).WithOptional(true))
 }
 
 // labelSelect lists the labels as far as Slack can show them, and asks us for them while the reviewer types beyond that.

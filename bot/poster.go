@@ -256,7 +256,7 @@ func (b *Bot) abandon(ctx context.Context, c hitl.Card, configured string, err e
 // settleTries is how often the store is told of a posted card before it is left to the next attempt, which finds the message.
 const settleTries = 3
 
-// settle records where a card stands, and redraws it if its review was decided while it was being posted.
+// settle records where a card stands, and redraws it if its review was decided, or has moved to another channel, while it was being posted.
 func (b *Bot) settle(ctx context.Context, c hitl.Card, channel, ts string) error {
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
@@ -275,7 +275,8 @@ func (b *Bot) settle(ctx context.Context, c hitl.Card, channel, ts string) error
 		return fmt.Errorf("record posted card: %w", err)
 	}
 	rec, err := b.state(ctx, c.ReviewID)
-	if err == nil && open(rec.Record) {
+	c.Channel = channel
+	if err == nil && open(rec.Record) && !b.moved(c, rec) {
 		return nil
 	}
 	if err := b.RefreshCard(ctx, c.ReviewID); err != nil {

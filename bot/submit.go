@@ -19,6 +19,8 @@ func (b *Bot) submit(ctx context.Context, in interaction) answer {
 		record = b.decide
 	case viewVote:
 		record = b.vote
+	case viewBatch:
+		return b.submitBatch(ctx, in)
 	default:
 		return answer{}
 	}

@@ -200,7 +200,7 @@ func TestConfig(t *testing.T) {
 	store := newStore()
 	good := func() Config {
 		return Config{
-			Token: "xoxb-secret", SigningSecrets: []string{"s3cret"}, Desk: &hitl.Desk{}, Cards: store, Waiting: newWaiting(), Stats: &stats{},
+			Token: "xoxb-secret", SigningSecrets: []string{"s3cret"}, Desk: &hitl.Desk{}, Cards: store, Waiting: newWaiting(), Stats: &stats{}, Lists: store,
 			Queues: map[string]Queue{"support": {Channel: "C1", Reviewers: Reviewers{Users: []string{"U1"}, Groups: []string{"S1"}}}},
 		}
 	}

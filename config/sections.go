@@ -96,6 +96,8 @@ type Queue struct {
 	ClaimFor time.Duration `yaml:"claim_for" default:"15m" max:"24h"`
 	// UndoFor is how long whoever decided can take it back. 0: never.
 	UndoFor time.Duration `yaml:"undo_for" default:"2m"`
+	// BatchLimit is how many reviews can be decided together in the app's home tab. 0: each is decided on its own.
+	BatchLimit int `yaml:"batch_limit" default:"20" min:"0" max:"20"`
 	// Reasons are what a reviewer can choose to say about a correction.
 	Reasons []string `yaml:"reasons" min:"1" max:"75"`
 	// ReasonRequired says which verdicts need one of them: none, corrections, or all.

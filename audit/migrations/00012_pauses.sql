@@ -5,3 +5,6 @@
 ALTER TABLE hitl.pauses
     ADD COLUMN resumed_at timestamptz,
     ADD COLUMN moved_to   text COLLATE "C" NOT NULL DEFAULT '';
+
+-- When a review came into its queue, where that was after it was opened: it has lost no time there before.
+ALTER TABLE hitl.reviews ADD COLUMN entered_at timestamptz;

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,76 @@ func TestPage(t *testing.T) {
 		t.Errorf("/hitl stats says %s", text)
 	}
 	picture(t, ctx, "docs/stats.png", chromedp.CaptureScreenshot())
+}
+
+// TestDeskPage looks at what reviewers have before them all day: a card with its tools, details, the home tab with a batch, and both on a phone,
+// where nothing may be wider than the screen.
+func TestDeskPage(t *testing.T) {
+	ctx := browser(t)
+	w := newWorld(t, func(s *storySettings) { s.Merge = true })
+	do := func(what string, steps ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		if err := chromedp.Do(ctx, steps...); err != nil {
+			t.Fatalf("%s: %v; Slack shows %s", what, err, w.screen())
+		}
+	}
+	reads := func(selector string, words ...string) {
+		t.Helper()
+		text, err := chromedp.Run(ctx, chromedp.Text(selector))
+		if err != nil {
+			t.Fatalf("read %s: %v", selector, err)
+		}
+		for _, word := range words {
+			if !strings.Contains(text, word) {
+				t.Errorf("%s lacks %q: %s", selector, word, text)
+			}
+		}
+	}
+	fits := func(what string) {
+		t.Helper()
+		const widest = `Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll("#messages, #home, #modal-body")].map((n) => n.scrollWidth))`
+		if width, err := chromedp.Run(ctx, chromedp.Evaluate[int](widest)); err != nil || width > 375 {
+			t.Errorf("%s is %d px wide on a phone of 375, %v", what, width, err)
+		}
+	}
+	texts := []string{unsureText, "Not what I ordered, though it works.", "It does what it says, I expected more.", "Good sound, poor cable."}
+	var items []item
+	for i, text := range texts {
+		items = append(items, w.post("order-"+strconv.Itoa(4711+i), text, http.StatusAccepted))
+	}
+	twin := w.post("order-4800", strings.ToUpper(unsureText), http.StatusAccepted)
+	card := w.card(items[0])
+	message := `[data-ts="` + card.TS + `"]`
+	do("open the page", chromedp.Navigate(w.slackURL+"/?user=U0ANA&channel="+reviewChannel), chromedp.WaitVisible(`body[data-ready]`),
+		chromedp.WaitVisible(message))
+	do("claim", chromedp.Click(message+` button[data-action-id="hitl_claim"]`), chromedp.WaitVisible(message+` button[data-action-id="hitl_release"]`))
+	reads(message, "Claimed by", "Extend", "Release", "Skip…")
+	do("open details", chromedp.Click(message+` button[data-action-id="hitl_text"]`), chromedp.WaitVisible(`#modal-body [data-block-id], #modal-body pre, #modal-body .rich-text`))
+	w.eventually("details", func() bool {
+		text, err := chromedp.Run(ctx, chromedp.Text(`#modal-body`))
+		return err == nil && strings.Contains(text, "%") && strings.Contains(text, unsureText)
+	})
+	picture(t, ctx, "docs/details.png", chromedp.CaptureScreenshot())
+	do("close details", chromedp.Click(`#modal-close`), chromedp.WaitNotVisible(`dialog#modal`))
+
+	do("open the home tab", chromedp.Click(`#home-tab`), chromedp.WaitVisible(`#home [data-action-id="hitl_pick"]`))
+	reads(`#home`, "Your reviews", "Not what I ordered", "Good sound")
+	picture(t, ctx, "docs/home.png", chromedp.CaptureScreenshot())
+
+	do("take a phone", chromedp.EmulateViewport(375, 740, chromedp.EmulateMobile, chromedp.EmulateTouch),
+		chromedp.Navigate(w.slackURL+"/?user=U0ANA&channel="+reviewChannel), chromedp.WaitVisible(`body[data-ready]`), chromedp.WaitVisible(message))
+	fits("the channel")
+	picture(t, ctx, "docs/phone.png", chromedp.CaptureScreenshot())
+	do("details on the phone", chromedp.Click(message+` button[data-action-id="hitl_text"]`), chromedp.WaitVisible(`#modal-body`))
+	w.eventually("details on the phone", func() bool {
+		text, err := chromedp.Run(ctx, chromedp.Text(`#modal-body`))
+		return err == nil && strings.Contains(text, unsureText)
+	})
+	fits("details")
+	do("close details on the phone", chromedp.Click(`#modal-close`), chromedp.WaitNotVisible(`dialog#modal`))
+	do("accept on the phone", chromedp.Click(message+` button[data-action-id="hitl_accept"]`), chromedp.WaitNotPresent(message+` button[data-action-id="hitl_other"]`))
+	reads(message, "Accepted", "Ana")
+	w.eventually("the identical item is decided, too", func() bool { return w.get(twin.ID).Status == hitl.HumanAccepted })
 }
 
 // picture takes a picture for the README when asked to.

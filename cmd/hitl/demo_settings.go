@@ -124,6 +124,10 @@ queues:
     reviewers:
       users: [U0CHLOE]
       groups: [S0REVIEWERS]
+    owners:
+      users: [U0CHLOE] # may type /hitl pause support
+    sla:
+      remind_after: 30m
     reasons: [Irony, Mixed feelings, Not about us]
     redact: [email, phone, card, iban] # what a card hides until a reviewer reveals it
 sources:

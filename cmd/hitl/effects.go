@@ -19,7 +19,8 @@ import (
 const (
 	expireEvery = 5 * time.Second
 	dueEvery    = 5 * time.Second
-	expireBatch = 200 // reviews per run; the next run goes on
+	dueBatch    = 5000 // reviews of one queue per run, of which one notice tells
+	expireBatch = 200  // reviews per run; the next run goes on
 	sweepEvery  = 10 * time.Minute
 
 	retainEvery = 5 * time.Second
@@ -34,11 +35,11 @@ func (s *service) runEffects(ctx context.Context) error {
 			return err
 		}},
 		{Name: "remind", Every: dueEvery, Run: func(ctx context.Context) error {
-			_, err := s.desk.RemindDue(ctx, expireBatch)
+			_, err := s.desk.RemindDue(ctx, dueBatch)
 			return err
 		}},
 		{Name: "escalate", Every: dueEvery, Run: func(ctx context.Context) error {
-			_, err := s.desk.EscalateDue(ctx, expireBatch)
+			_, err := s.desk.EscalateDue(ctx, dueBatch)
 			return err
 		}},
 		{Name: "move_due_times", Every: dueEvery, Run: func(ctx context.Context) error {

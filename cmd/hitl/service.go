@@ -63,7 +63,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDistressing(cfg, s.labels()); err != nil {
+	if err := checkQueueLabels(cfg, s.labels()); err != nil {
 		return nil, err
 	}
 	if err := s.saveVersions(ctx, policies); err != nil {

@@ -158,7 +158,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 	for name, q := range cfg.Queues {
 		queues[name] = bot.Queue{
 			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}, Owners: bot.Owners(q.Owners), Adjudicators: adjudicators(q),
-			OpenLimit: q.OpenLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
+			OpenLimit: q.OpenLimit, BatchLimit: q.BatchLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
 			Sensitive: q.Sensitive, Distressing: q.Distressing,
 		}
 	}
@@ -179,7 +179,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Policy) bot.Config {
 	out := slackConfig(cfg)
 	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
-	out.Details, out.Rules, out.Policies = s.store, ruleDescriptions(cfg, policies), policiesInWords(cfg, policies)
+	out.Details, out.Lists, out.Rules, out.Policies = s.store, s.store, ruleDescriptions(cfg, policies), policiesInWords(cfg, policies)
 	out.Observer, out.Logger = s.metrics, s.logger
 	return out
 }
@@ -196,15 +196,22 @@ func ruleDescriptions(cfg *config.Config, policies map[string]*policy.Policy) ma
 	return out
 }
 
-// checkDistressing refuses labels to warn of that no model has: a slip would show what was not to be shown.
-func checkDistressing(cfg *config.Config, labels map[string][]string) error {
+// checkQueueLabels refuses labels that no model has: a slip would show what was not to be shown, or answer what nobody would.
+func checkQueueLabels(cfg *config.Config, labels map[string][]string) error {
 	known := slices.Concat(slices.Collect(maps.Values(labels))...)
 	var errs []error
+	check := func(key, label string) {
+		if !slices.Contains(known, label) {
+			errs = append(errs, fmt.Errorf("%s: no classifier has a label %q", key, label))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Queues)) {
-		for _, label := range cfg.Queues[name].Distressing {
-			if !slices.Contains(known, label) {
-				errs = append(errs, fmt.Errorf("queues.%s.distressing: no classifier has a label %q", name, label))
-			}
+		q := cfg.Queues[name]
+		for _, label := range q.Distressing {
+			check("queues."+name+".distressing", label)
+		}
+		if label, ok := hitl.Outcome(q.SLA.ExpireAs).Default(); ok {
+			check("queues."+name+".sla.expire_as", label)
 		}
 	}
 	return errors.Join(errs...)

@@ -122,7 +122,19 @@ function pick() {
     || { id: "", name: "nowhere", members: [] };
 }
 
+// While a button is pressed nothing is redrawn: a browser clicks only what is there at the press and still there at the release.
+let pressed = false, due = false;
+function release() {
+  pressed = false;
+  if (due) draw();
+}
+addEventListener("pointerdown", (ev) => { pressed = Boolean(ev.target.closest("button")); }, true);
+addEventListener("click", () => { pressed = false; }, true);
+for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, (ev) => { if (ev.type !== "blur" || ev.target === window) setTimeout(release); }, true);
+
 function draw() {
+  due = pressed;
+  if (pressed) return;
   const { state, world, user, channel } = page;
   if (!state.messages || !state.views) return;
   page.seen.set(channel.id, channel.latest || "");

@@ -1,0 +1,107 @@
+package bot
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"hitl"
+)
+
+// waits returns the open reviews of a queue by id. The caller holds the lock.
+func (s *store) waits(queue string) (out []hitl.Record) {
+	for id := range s.records {
+		if rec, _ := s.record(id); rec.Review.Queue == queue && open(rec) {
+			out = append(out, rec)
+		}
+	}
+	slices.SortFunc(out, func(a, b hitl.Record) int { return strings.Compare(a.Review.ID, b.Review.ID) })
+	return out
+}
+
+func (s *store) Worklist(ctx context.Context, q hitl.WorkQuery) (out hitl.Worklist, err error) {
+	if err := s.begin(ctx, "Worklist"); err != nil {
+		return out, err
+	}
+	defer s.mu.Unlock()
+	rows := slices.DeleteFunc(s.waits(q.Queue), func(r hitl.Record) bool {
+		return q.AILabel != "" && (r.Prediction.Label != q.AILabel || r.Review.Blind) || time.Since(r.Review.OpenedAt) < q.MinAge
+	})
+	if q.Order == hitl.NewestFirst {
+		slices.Reverse(rows)
+	}
+	out.Total, out.Page = len(rows), min(max(q.Page, 0), max(len(rows)-1, 0)/q.Size)
+	rows = rows[out.Page*q.Size:]
+	out.Rows = rows[:min(len(rows), q.Size)]
+	return out, nil
+}
+
+func (s *store) OpenLabels(ctx context.Context, queue string) (labels []string, err error) {
+	if err := s.begin(ctx, "OpenLabels"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	for _, r := range s.waits(queue) {
+		if !r.Review.Blind && !slices.Contains(labels, r.Prediction.Label) {
+			labels = append(labels, r.Prediction.Label)
+		}
+	}
+	return labels, nil
+}
+
+func (s *store) Waits(ctx context.Context, queues []string) (out []hitl.QueueWait, err error) {
+	if err := s.begin(ctx, "Waits"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	for _, q := range queues {
+		w := hitl.QueueWait{Queue: q, Open: len(s.waits(q))}
+		if w.Open > 0 {
+			w.OldestAge = time.Hour
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+func (s *store) Claims(context.Context, hitl.Reviewer, int) ([]hitl.Record, error) { return nil, nil }
+
+func (s *store) Batches(ctx context.Context, who hitl.Reviewer) (out []hitl.Batch, err error) {
+	if err := s.begin(ctx, "Batches"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	for id := range s.records {
+		rec, _ := s.record(id)
+		d := rec.Decision
+		if d == nil || d.Reviewer != who || d.Context["batch"] == "" {
+			continue
+		}
+		i := slices.IndexFunc(out, func(b hitl.Batch) bool { return b.ID == d.Context["batch"] })
+		if i < 0 {
+			i = len(out)
+			out = append(out, hitl.Batch{ID: d.Context["batch"], Queue: rec.Review.Queue, Label: d.Label, Until: time.Now().Add(time.Minute)})
+		}
+		out[i].Reviews = append(out[i].Reviews, hitl.BatchReview{ID: id, Round: d.Round})
+	}
+	return out, nil
+}
+
+// Reopen takes a decision back, if it is there.
+func (s *store) Reopen(ctx context.Context, r hitl.Reopening) error {
+	if err := s.begin(ctx, "Reopen"); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	rec, err := s.record(r.ReviewID)
+	switch {
+	case err != nil:
+		return err
+	case rec.Decision == nil || rec.Review.Round != r.Round:
+		return &hitl.UndoError{Why: hitl.UndoReopened}
+	}
+	rec.Review.Round, rec.Review.State, rec.Decision = r.Round+1, hitl.ReviewOpen, nil
+	s.records[r.ReviewID] = rec
+	return nil
+}
