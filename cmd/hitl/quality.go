@@ -13,6 +13,8 @@ import (
 // qualityCmd is what can be said of how well people review.
 type qualityCmd struct {
 	Agreement agreementCmd `cmd:"" help:"How far the verdicts of panels agree, and about which labels they do not."`
+	Anchoring anchoringCmd `cmd:"" help:"How much seeing what the model said sways people: shown reviews against blind ones."`
+	Reviewers reviewersCmd `cmd:"" help:"How each reviewer decides: corrections, known answers, pace."`
 }
 
 type agreementCmd struct {

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"hitl"
+	"hitl/audit"
+)
+
+type reviewersCmd struct {
+	Since ago    `default:"30d" placeholder:"AGO" help:"Decisions from then until now: 24h, 7d (default ${default})."`
+	Queue string `placeholder:"NAME" help:"Only this queue's decisions."`
+	JSON  bool   `help:"Print JSON; times are in seconds."`
+}
+
+// reviewerFigures are one reviewer's.
+type reviewerFigures struct {
+	Reviewer  string  `json:"reviewer"`
+	Decisions int     `json:"decisions"` // on items whose answer nobody knew before
+	Judged    int     `json:"judged"`    // of those, on items that the model gave a label
+	Corrected int     `json:"corrected"` // of those
+	Gold      int     `json:"gold"`      // on items whose answer was known
+	GoldRight int     `json:"gold_right"`
+	Accuracy  *figure `json:"gold_accuracy"` // null: too few to claim anything
+	Gaps      int     `json:"gaps"`          // decisions that followed another one
+	Quick     int     `json:"quick"`         // of those, less than 2 s after it
+	MedianGap float64 `json:"median_gap_s"`
+}
+
+func (c *reviewersCmd) Run(ctx context.Context, p program, global *cli) error {
+	cfg, store, err := p.openStore(ctx, global)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if _, ok := cfg.Queues[c.Queue]; c.Queue != "" && !ok {
+		return usageError{fmt.Errorf("queue %q is not configured", c.Queue)}
+	}
+	now := time.Now().UTC()
+	q := hitl.StatsQuery{Since: now.Add(-time.Duration(c.Since)), Until: now, Queue: c.Queue}
+	counts, err := store.ReviewerQuality(ctx, q)
+	if err != nil {
+		return err
+	}
+	list := []reviewerFigures{}
+	for _, r := range counts {
+		list = append(list, figuresOf(r))
+	}
+	if c.JSON {
+		return printJSON(p.stdout, struct {
+			Since     time.Time         `json:"since"`
+			Until     time.Time         `json:"until"`
+			Reviewers []reviewerFigures `json:"reviewers"`
+		}{q.Since, q.Until, list})
+	}
+	return printReviewers(p.stdout, list)
+}
+
+func figuresOf(r audit.ReviewerQuality) reviewerFigures {
+	f := reviewerFigures{
+		Reviewer: r.Reviewer.String(), Decisions: r.Decisions, Judged: r.Judged, Corrected: r.Corrected,
+		Gold: r.Gold, GoldRight: r.GoldRight, Gaps: r.Gaps, Quick: r.Quick, MedianGap: r.MedianGap,
+	}
+	if r.Gold >= fewest {
+		f.Accuracy = proportion(r.GoldRight, r.Gold)
+	}
+	return f
+}
+
+func printReviewers(w io.Writer, list []reviewerFigures) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, "Nobody decided a review in this period.")
+		return err
+	}
+	var rows [][]string
+	for _, r := range list {
+		known := "–"
+		if r.Gold > 0 {
+			known = fmt.Sprintf("%d of %d", r.GoldRight, r.Gold)
+		}
+		accuracy := "too few to say"
+		if r.Accuracy != nil {
+			value, interval := shareWords(r.Accuracy)
+			accuracy = value + " (" + interval + ")"
+		}
+		rows = append(rows, []string{
+			r.Reviewer, strconv.Itoa(r.Decisions), partOf(r.Corrected, r.Judged), known, accuracy, spanOf(r.MedianGap), partOf(r.Quick, r.Gaps),
+		})
+	}
+	header := []string{"REVIEWER", "DECISIONS", "CORRECTED", "KNOWN ANSWERS RIGHT", "ACCURACY, 95% INTERVAL", "MEDIAN BETWEEN DECISIONS", "UNDER 2S AFTER ANOTHER"}
+	if err := table(w, header, rows); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\nQuick or agreeing decisions can be right ones: easy items, or a model that is good. Only known answers tell.")
+	return err
+}
+
+func partOf(part, whole int) string {
+	if whole == 0 {
+		return "–"
+	}
+	return percent(float64(part) / float64(whole))
+}
