@@ -123,6 +123,11 @@ func (in *Intake) Submit(ctx context.Context, s Submission) (rec Record, replaye
 	return stored, replayed, nil
 }
 
+// Find returns the record of an item by the source's own id, or ErrNotFound.
+func (in *Intake) Find(ctx context.Context, source, externalID string) (Record, error) {
+	return in.Ledger.Find(ctx, source, externalID)
+}
+
 func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Record) error {
 	p, err := source.Model.Classify(ctx, rec.Item.Text)
 	if err != nil && !errors.Is(err, ErrModel) {

@@ -152,6 +152,31 @@ func (a *api) history(ctx context.Context, p *slack.GetConversationHistoryParame
 	return res, err
 }
 
+// messageAt reads one message; thread is the one that it answers, if it does.
+func (a *api) messageAt(ctx context.Context, channel, ts, thread string) (m slack.Message, found bool, err error) {
+	p := slack.GetConversationHistoryParameters{ChannelID: channel, Oldest: ts, Latest: ts, Inclusive: true, Limit: 2}
+	var list []slack.Message
+	if thread == "" || thread == ts {
+		var res *slack.GetConversationHistoryResponse
+		if res, err = a.history(ctx, &p); err == nil {
+			list = res.Messages
+		}
+	} else {
+		err = a.call(ctx, "conversations.replies", historyPatience, func(ctx context.Context) (err error) {
+			list, _, _, err = a.client.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+				ChannelID: channel, Timestamp: thread, Oldest: ts, Latest: ts, Inclusive: true, Limit: 2, // the thread's first message comes, too
+			})
+			return err
+		})
+	}
+	for _, m := range list {
+		if m.Timestamp == ts {
+			return m, true, err
+		}
+	}
+	return slack.Message{}, false, err
+}
+
 // openView opens a modal: never behind a queue, the trigger is about to expire.
 func (a *api) openView(ctx context.Context, trigger string, view slack.ModalViewRequest) (id string, err error) {
 	err = a.send(ctx, "views.open", "views.open", func(ctx context.Context) error {

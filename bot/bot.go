@@ -30,6 +30,7 @@ type Bot struct {
 
 	mu      sync.Mutex
 	trouble map[string]error // by what: what keeps the bot from working
+	host    string           // of the workspace; empty until it is known
 }
 
 // New checks a configuration and makes a Bot. It calls nobody.
@@ -91,6 +92,7 @@ func (b *Bot) introduce(ctx context.Context) bool {
 		if err == nil {
 			b.log.InfoContext(ctx, "slack bot is on", "team", self.Team, "team_id", self.TeamID, "user", self.User, "user_id", self.UserID)
 			b.unhinder("identity")
+			b.settleIn(self.URL)
 			return true
 		}
 		b.hinder("identity", err)

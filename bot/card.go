@@ -47,6 +47,9 @@ func card(l *language, s screened) message {
 	}
 	blocks := append([]slack.Block{contextLine(origin(l, rec))}, excerpt(l, s)...)
 	blocks = append(blocks, section(opinion(l, rec)+"\n"+l.say("card.needs_person", "Why", why(l, rec))))
+	if line := sentLine(l, s); line != "" {
+		blocks = append(blocks, contextLine(line))
+	}
 	if line := panelLine(l, rec); line != "" {
 		blocks = append(blocks, contextLine(line))
 	}
@@ -214,6 +217,9 @@ func summary(l *language, s screened) string {
 			parts = append(parts, l.say("card.summary.comment", "Comment", comment))
 		}
 		parts = append(parts, l.say("card.summary.text", "Text", text, "AI", opinion(l, rec)))
+	}
+	if line := sentLine(l, s); line != "" {
+		parts = append(parts, line+".")
 	}
 	if line := panelLine(l, rec); line != "" {
 		parts = append(parts, line+".")

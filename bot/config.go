@@ -83,6 +83,14 @@ type Worklists interface {
 	Batches(ctx context.Context, who hitl.Reviewer) ([]hitl.Batch, error)
 }
 
+// Intake takes in what people send from Slack. It is safe for concurrent use.
+type Intake interface {
+	// Submit is hitl.Intake's.
+	Submit(ctx context.Context, s hitl.Submission) (rec hitl.Record, replayed bool, err error)
+	// Find returns the record of an item by the source's own id, or hitl.ErrNotFound.
+	Find(ctx context.Context, source, externalID string) (hitl.Record, error)
+}
+
 // Replays remembers keys for all replicas. It is safe for concurrent use.
 type Replays interface {
 	// First says whether a key has not been given to it within ttl, by anybody. It returns when ctx ends, at the latest.
@@ -94,12 +102,13 @@ type Observer interface {
 	// Called is called after each request to Slack. outcome is "ok", "ratelimited", "unclear" (the request may have had its effect:
 	// a timeout, a cut connection, a server error), or Slack's error code.
 	Called(method, outcome string, took time.Duration)
-	// Clicked is called once for each answer given to a person. surface is "button", "modal", "command", "home" or "batch" (once for
+	// Clicked is called once for each answer given to a person. surface is "button", "modal", "command", "home", "shortcut" or "batch" (once for
 	// each review of it); outcome is "accepted", "corrected", "voted" (one of a panel), "claimed", "released", "skipped", "undone", "opened",
-	// "turned" (a page of a modal), "lost", "refused", "unknown", "invalid", "failed" or "answered". Surface "reveal" counts what became of
-	// wishes to see hidden parts, "revealed" or "failed", and "request" what Slack sent and nobody sees: "replayed" (it had come before), and
-	// over Socket Mode "unreadable", "unknown" (of a type without use) and "unacknowledged" (Slack was not told that it was carried out, or it
-	// was not). Surface "note" counts replies in the threads of cards: "noted", "refused" or "failed".
+	// "turned" (a page of a modal), "lost", "refused", "unknown", "invalid", "failed" or "answered"; of surface "shortcut" also "sent" and "known"
+	// (it was sent before). Surface "reveal" counts what became of wishes to see hidden parts, "revealed" or "failed", and "request" what Slack
+	// sent and nobody sees: "replayed" (it had come before), and over Socket Mode "unreadable", "unknown" (of a type without use) and
+	// "unacknowledged" (Slack was not told that it was carried out, or it was not). Surface "note" counts replies in the threads of cards:
+	// "noted", "refused" or "failed".
 	Clicked(surface, outcome string)
 	// Posted is called when the poster is through with a review: "posted", "adopted" (found in the channel's history), "needless",
 	// "full", "busy" (another process is at it) or "failed".
@@ -197,6 +206,10 @@ type Config struct {
 	Waiting Waiting
 	Stats   Statistics
 	Lists   Worklists
+	// ShortcutSources are the sources that people may send messages to by the message shortcut; Intake takes them in, and is required then.
+	// Default: none, and there is no shortcut.
+	ShortcutSources []string
+	Intake          Intake
 	// Details has what the details show beside a review's record. Default: nothing.
 	Details Details
 	// Policies are what decides on the items of each source, by the source's name. Default: none, and `/hitl policy` says so.
@@ -320,6 +333,9 @@ func (c Config) complete() error {
 	if c.Desk == nil || c.Cards == nil || c.Waiting == nil || c.Stats == nil || c.Lists == nil {
 		return errors.New("desk, cards, waiting, stats and lists are required")
 	}
+	if len(c.ShortcutSources) > 0 && c.Intake == nil {
+		return errors.New("an intake is required for what the shortcut sends")
+	}
 	return nil
 }
 
@@ -346,6 +362,9 @@ func (c Config) validate() error {
 	}
 	if !slices.Contains(Languages(), c.Language) {
 		errs = append(errs, unknownLanguage(c.Language))
+	}
+	if len(c.ShortcutSources) > maxOptions {
+		bad("%d sources for the shortcut, Slack shows at most %d", len(c.ShortcutSources), maxOptions)
 	}
 	if c.HTTPClient.Timeout <= 0 {
 		bad("HTTP client has no timeout")

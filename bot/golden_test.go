@@ -85,6 +85,7 @@ func messages(l *language) map[string]message {
 	}
 	return map[string]message{
 		"card_open":                card(l, asIs("rev_1")),
+		"card_open_sent":           card(l, sentOn(asIs("rev_1"))),
 		"card_open_claimed":        card(l, claimedNow(asIs("rev_1"))),
 		"card_open_without_claims": card(l, screened{Record: newRecord("rev_1")}),
 		"card_plain_open_claimed":  plainCard(l, claimedNow(asIs("rev_1"))),
@@ -422,6 +423,9 @@ func surfaces(t *testing.T) map[string]any {
 			out[in(l, name)] = m
 		}
 		for name, v := range views(l) {
+			out[in(l, name)] = v
+		}
+		for name, v := range sendViews(l) {
 			out[in(l, name)] = v
 		}
 		for name, v := range batchViews(l) {

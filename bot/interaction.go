@@ -23,6 +23,10 @@ type interaction struct {
 	Container   container   `json:"container"`
 	Actions     []action    `json:"actions"`
 	View        interactive `json:"view"`
+	// Of message_action:
+	CallbackID string  `json:"callback_id"`
+	MessageTS  string  `json:"message_ts"`
+	Message    actedOn `json:"message"`
 	// Of block_suggestion:
 	ActionID string `json:"action_id"`
 	BlockID  string `json:"block_id"`
@@ -43,6 +47,11 @@ type container struct {
 	ChannelID string `json:"channel_id"`
 	// IsEphemeral: only who clicked sees the message.
 	IsEphemeral bool `json:"is_ephemeral"`
+}
+
+// actedOn is the message that a shortcut was chosen on.
+type actedOn struct {
+	Thread string `json:"thread_ts"`
 }
 
 type action struct {
@@ -127,6 +136,8 @@ func (b *Bot) interaction(ctx context.Context, payload []byte) answer {
 	switch in.Type {
 	case "block_actions":
 		return b.click(ctx, in)
+	case "message_action":
+		return b.shortcut(ctx, in)
 	case "view_submission":
 		return b.submit(ctx, in)
 	case "block_suggestion":

@@ -20,11 +20,20 @@ type ManifestDisplay struct {
 	Description string `json:"description"`
 }
 
-// ManifestFeatures are the app's home tab, its bot user and its slash command.
+// ManifestFeatures are the app's home tab, its bot user, its slash command and its shortcut.
 type ManifestFeatures struct {
-	AppHome       ManifestAppHome   `json:"app_home"`
-	BotUser       ManifestBotUser   `json:"bot_user"`
-	SlashCommands []ManifestCommand `json:"slash_commands"`
+	AppHome       ManifestAppHome    `json:"app_home"`
+	BotUser       ManifestBotUser    `json:"bot_user"`
+	Shortcuts     []ManifestShortcut `json:"shortcuts,omitempty"`
+	SlashCommands []ManifestCommand  `json:"slash_commands"`
+}
+
+// ManifestShortcut stands in the menu of every message.
+type ManifestShortcut struct {
+	Name        string `json:"name"`
+	Type        string `json:"type"`
+	CallbackID  string `json:"callback_id"`
+	Description string `json:"description"`
 }
 
 // ManifestAppHome are the tabs of the app.
@@ -81,19 +90,27 @@ type ManifestInteractivity struct {
 	OptionsURL string `json:"message_menu_options_url,omitempty"`
 }
 
-// NewManifest returns the manifest of an app whose requests reach a service at base, or of one in Socket Mode when base is nil.
-func NewManifest(base *url.URL) Manifest {
+// NewManifest returns the manifest of an app whose requests reach a service at base, or of one in Socket Mode when base is nil; shortcut
+// is whether Config.ShortcutSources names any.
+func NewManifest(base *url.URL, shortcut bool) Manifest {
 	at := func(path string) string {
 		if base == nil {
 			return ""
 		}
 		return base.JoinPath(path).String()
 	}
+	var shortcuts []ManifestShortcut
+	if shortcut {
+		shortcuts = []ManifestShortcut{{
+			Name: "Send to " + appName, Type: "message", CallbackID: shortcutSend, Description: "Has the model, or people, say what kind of message it is",
+		}}
+	}
 	return Manifest{
 		Display: ManifestDisplay{Name: appName, Description: "Asks people about what the model is not sure of, and takes their decisions back."},
 		Features: ManifestFeatures{
-			AppHome: ManifestAppHome{Home: true, Messages: true, MessagesReadOnly: true},
-			BotUser: ManifestBotUser{DisplayName: appName, AlwaysOnline: true},
+			AppHome:   ManifestAppHome{Home: true, Messages: true, MessagesReadOnly: true},
+			BotUser:   ManifestBotUser{DisplayName: appName, AlwaysOnline: true},
+			Shortcuts: shortcuts,
 			SlashCommands: []ManifestCommand{{
 				Command: defaultCommand, URL: at(commandsPath), Description: "What waits for review, and how it goes", UsageHint: usageHint(), ShouldEscape: true, // people are named by their ids
 			}},

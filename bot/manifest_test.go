@@ -45,6 +45,10 @@ var manifestRules = map[string]rule{
 	"/features/app_home/messages_tab_read_only_enabled": {},
 	"/features/bot_user/display_name":                   {1, 80, ""},
 	"/features/bot_user/always_online":                  {},
+	"/features/shortcuts/name":                          {1, 24, ""},
+	"/features/shortcuts/type":                          {1, 10, "^message$"},
+	"/features/shortcuts/callback_id":                   {1, 255, ""},
+	"/features/shortcuts/description":                   {1, 150, ""},
 	"/features/slash_commands/command":                  {2, 32, `^/`},
 	"/features/slash_commands/url":                      {1, 3000, `^https://`},
 	"/features/slash_commands/description":              {1, 2000, ""},
@@ -80,7 +84,7 @@ func leaves(path string, v any, to map[string][]any) {
 func TestManifestKeepsSlacksRules(t *testing.T) {
 	t.Parallel()
 	for name, base := range map[string]*url.URL{"socket": nil, "http": serviceAt(t, "https://hitl.example.org")} {
-		raw, err := json.Marshal(NewManifest(base))
+		raw, err := json.Marshal(NewManifest(base, true))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +121,7 @@ func TestManifestKeepsSlacksRules(t *testing.T) {
 func TestManifestNamesTheRoutes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	m := NewManifest(serviceAt(t, "https://hitl.example.org/behind/"))
+	m := NewManifest(serviceAt(t, "https://hitl.example.org/behind/"), true)
 	want := []string{
 		"https://hitl.example.org/behind/slack/commands", "https://hitl.example.org/behind/slack/interactivity", "https://hitl.example.org/behind/slack/options",
 		"https://hitl.example.org/behind/slack/events",
@@ -137,7 +141,7 @@ func TestManifestNamesTheRoutes(t *testing.T) {
 			t.Errorf("%s: %d", path, rec.Code)
 		}
 	}
-	socket := NewManifest(nil)
+	socket := NewManifest(nil, false)
 	if !socket.Settings.SocketMode || m.Settings.SocketMode || socket.Features.SlashCommands[0].URL+socket.Settings.Interactivity.RequestURL+socket.Settings.Interactivity.OptionsURL+socket.Settings.Events.RequestURL != "" {
 		t.Errorf("socket mode: %+v", socket)
 	}

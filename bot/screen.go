@@ -19,8 +19,9 @@ type screened struct {
 	metadata   []datum      // of the item
 	hiddenData int          // how many parts are gone from that
 
-	claimed   bool // somebody has the review for themselves now
-	claimable bool // the queue has claims
+	sent      string // where the message stands that the item was; it need not be shown
+	claimed   bool   // somebody has the review for themselves now
+	claimable bool   // the queue has claims
 }
 
 // state loads a review's record.
@@ -57,7 +58,7 @@ func (b *Bot) redactorOf(rec hitl.Record) *redactor {
 
 // bare hides nothing.
 func (b *Bot) bare(rec hitl.Record) screened {
-	s := screened{Record: rec, veil: b.veilOfRecord(rec)}
+	s := screened{Record: rec, veil: b.veilOfRecord(rec), sent: b.sentFrom(rec)}
 	s.metadata, _ = flatten(rec.Item.Metadata, nil)
 	s.Voices, s.spoken = sealedVoices(rec), spoken(rec)
 	s.Item.Metadata, s.Item.Subject = nil, ""
@@ -74,7 +75,7 @@ func (b *Bot) veilOfRecord(rec hitl.Record) veil {
 // mask hides what a record's queue hides.
 func (b *Bot) mask(rec hitl.Record) screened {
 	hide := b.redactorOf(rec)
-	s := screened{Record: rec, veil: b.veilOfRecord(rec)}
+	s := screened{Record: rec, veil: b.veilOfRecord(rec), sent: b.sentFrom(rec)}
 	s.metadata, s.hiddenData = flatten(rec.Item.Metadata, hide)
 	s.Item.Metadata, s.Item.Subject = nil, "" // no surface takes them from here
 	text := func(in string) string {

@@ -13,6 +13,8 @@ import (
 func (b *Bot) submit(ctx context.Context, in interaction) answer {
 	var record func(context.Context, hitl.Verdict, func(screened) (label, reason string, err error)) result
 	switch in.View.CallbackID {
+	case viewSend:
+		return b.submitSend(ctx, in)
 	case viewSkip:
 		return b.submitSkip(ctx, in)
 	case viewCorrect:

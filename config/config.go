@@ -122,6 +122,9 @@ type Slack struct {
 	APIURL string `yaml:"api_url" default:"https://slack.com/api/" required:"true"`
 	// Language is what channels are spoken to in, and people whose own language Slack does not tell or the bot does not know: en or de.
 	Language string `yaml:"language" default:"en" oneof:"en|de"`
+	// ShortcutSources are the names of sources that people may send messages of Slack's to: "Send to hitl" in a message's menu. The app needs
+	// a manifest with that shortcut then. Empty: there is no such shortcut.
+	ShortcutSources []string `yaml:"shortcut_sources"`
 }
 
 // Callbacks is how upstreams are told of decisions. Which are told, and where, stands with each source.

@@ -40,6 +40,14 @@ func (c *Config) validate(ps *problems) {
 	checkNames(ps, "policies", c.Policies)
 	checkNames(ps, "queues", c.Queues)
 	checkNames(ps, "sources", c.Sources)
+	for i, name := range c.Slack.ShortcutSources {
+		path := index("slack.shortcut_sources", i)
+		if _, ok := c.Sources[name]; !ok {
+			ps.add(path, "names no source: there is no sources.%s", name)
+		} else if slices.Contains(c.Slack.ShortcutSources[:i], name) {
+			ps.add(path, "stands there twice")
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Classifiers)) {
 		checkURL(ps, join(join("classifiers", name), "hub_url"), c.Classifiers[name].HubURL, true)
 	}

@@ -65,6 +65,7 @@ type storySettings struct {
 	Socket    bool   // Socket Mode, with nothing that HTTP needs
 	Queue     string // more keys of the queue, as lines of YAML
 	Sources   string // more YAML below sources
+	Shortcut  string // sources of the message shortcut, separated by commas
 }
 
 func newWorld(t *testing.T, change func(*storySettings)) *world {
@@ -82,6 +83,7 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 	w.upstream = newUpstream(t)
 	ws := slacksim.DemoWorkspace()
 	ws.Rates, ws.Commands, ws.SocketMode, ws.Scopes = slacksim.RatesOff, []string{"/hitl"}, w.settings.Socket, bot.Scopes()
+	ws.Shortcuts = []slacksim.Shortcut{{Name: "Send to hitl", CallbackID: "hitl_send", Type: slacksim.MessageShortcut}}
 	sim, err := slacksim.New(ws)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +135,7 @@ func (w *world) writeConfig() {
 server: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", pprof: %t, shutdown_timeout: 10s, read_header_timeout: 2s}
 postgres: {url: %q, migrate_url: %q, accept_data_loss: true} # the servers of tests run without fsync
 redis: {addrs: [%q], key_prefix: %q}
-slack: {bot_token: %q, %s, team: T0SLACKSIM, api_url: %q}
+slack: {bot_token: %q, %s, team: T0SLACKSIM, api_url: %q, shortcut_sources: [%s]}
 callbacks: {allow_http: true, allow_private: true, schedule: [100ms, 100ms, 100ms]}
 classifiers:
   sentiment: {model: %q, timeout: %s}
@@ -167,7 +169,7 @@ sources:
     policy: sentiment
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
-%s`, s.PProf, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), proof, w.slackURL+"/api/",
+%s`, s.PProf, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), proof, w.slackURL+"/api/", s.Shortcut,
 		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Merge, s.Undo, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
 		demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, undo, hookSecret, s.Sources)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {

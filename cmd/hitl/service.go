@@ -77,15 +77,15 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	}
 	s.desk = newDesk(cfg, s.store, logger)
 	s.desk.Observer, s.desk.Waiting = s.metrics, waiting{s.queue}
-	if s.bot, err = bot.New(botConfig(cfg, s, policies)); err != nil {
+	intake := &hitl.Intake{
+		Sources: intakeSources(cfg, s.models, policies), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
+		Normal: normalText, Observer: s.metrics, Logger: logger, Now: time.Now,
+	}
+	if s.bot, err = bot.New(botConfig(cfg, s, policies, intake)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
 	}
 	if s.sender, err = ingest.NewSender(senderConfig(cfg, logger)); err != nil {
 		return nil, err
-	}
-	intake := &hitl.Intake{
-		Sources: intakeSources(cfg, s.models, policies), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
-		Normal: normalText, Observer: s.metrics, Logger: logger, Now: time.Now,
 	}
 	s.metrics.registry.MustRegister(newGauges(s, policies))
 	if s.api, err = ingest.New(ingestConfig(cfg, s, intake)); err != nil { //nolint:contextcheck // a handler gets its requests' contexts

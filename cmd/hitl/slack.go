@@ -29,6 +29,7 @@ type slackCmd struct {
 type slackManifestCmd struct {
 	URL    string `placeholder:"URL" xor:"how" help:"Where Slack reaches the service, https://hitl.example.org. Default: server.public_url of the configuration."`
 	Socket bool   `xor:"how" help:"For Socket Mode: Slack needs no URL."`
+	Send   bool   `name:"shortcut" help:"With the message shortcut. Default: if slack.shortcut_sources of the configuration names a source."`
 	YAML   bool   `name:"yaml" xor:"form" help:"Print YAML, as by default."`
 	JSON   bool   `name:"json" xor:"form" help:"Print JSON."`
 }
@@ -48,7 +49,7 @@ func (c *slackManifestCmd) Run(p program, global *cli) error {
 			return usageError{err}
 		}
 	}
-	out, err := json.MarshalIndent(bot.NewManifest(base), "", "  ")
+	out, err := json.MarshalIndent(bot.NewManifest(base, c.Send || hasShortcut(p, global)), "", "  ")
 	if err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
@@ -82,6 +83,12 @@ func (c *slackManifestCmd) serviceURL(p program, global *cli) (*url.URL, error) 
 		return nil, fmt.Errorf("%s must be an address that Slack can call, like https://hitl.example.org", whence) // it may hold a password
 	}
 	return u, nil
+}
+
+// hasShortcut says whether the configuration, if there is one, wants the shortcut.
+func hasShortcut(p program, global *cli) bool {
+	cfg, err := p.load(global.Config)
+	return err == nil && len(cfg.Slack.ShortcutSources) > 0
 }
 
 type slackDoctorCmd struct {

@@ -172,12 +172,14 @@ func slackConfig(cfg *config.Config) bot.Config {
 	return bot.Config{
 		Token: cfg.Slack.BotToken.Reveal(), AppToken: cfg.Slack.AppToken.Reveal(), SocketConnections: cfg.Slack.SocketConnections,
 		SigningSecrets: secrets, Team: cfg.Slack.Team, APIURL: cfg.Slack.APIURL, Language: cfg.Slack.Language, Queues: queues,
-		HTTPClient: &http.Client{Timeout: 10 * time.Second},
+		ShortcutSources: cfg.Slack.ShortcutSources,
+		HTTPClient:      &http.Client{Timeout: 10 * time.Second},
 	}
 }
 
-func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Policy) bot.Config {
+func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Policy, intake *hitl.Intake) bot.Config {
 	out := slackConfig(cfg)
+	out.Intake = intake
 	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
 	out.Details, out.Lists, out.Rules, out.Policies = s.store, s.store, ruleDescriptions(cfg, policies), policiesInWords(cfg, policies)
 	out.Observer, out.Logger = s.metrics, s.logger
