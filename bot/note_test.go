@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -75,9 +76,7 @@ func TestNotes(t *testing.T) {
 			{"user": "U0BEN", "channel": "C0ESCALATE"},
 		} {
 			e := map[string]any{"type": "message", "channel": channel, "text": "hm", "ts": "1795639606.000001", "thread_ts": m.TS}
-			for k, v := range event {
-				e[k] = v
-			}
+			maps.Copy(e, event)
 			if out := w.sim.Event(t.Context(), "", e, slacksim.Retry{}); out.Error != "" {
 				t.Errorf("%v: %+v", event, out)
 			}
