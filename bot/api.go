@@ -179,9 +179,10 @@ func (a *api) publishHome(ctx context.Context, user string, view slack.HomeTabVi
 	})
 }
 
-func (a *api) groupMembers(ctx context.Context, group string) (users []string, err error) {
+// groupMembers returns the members of a user group. team is needed with an organisation's token only.
+func (a *api) groupMembers(ctx context.Context, group, team string) (users []string, err error) {
 	err = a.call(ctx, "usergroups.users.list", 0, func(ctx context.Context) (err error) {
-		users, err = a.client.GetUserGroupMembersContext(ctx, group)
+		users, err = a.client.GetUserGroupMembersContext(ctx, group, slack.GetUserGroupMembersOptionTeamID(team))
 		return err
 	})
 	return users, err

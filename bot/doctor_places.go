@@ -109,7 +109,7 @@ func (d *doctor) unfit(u *slack.User) string {
 func (d *doctor) group(ctx context.Context, id string) Check {
 	about := "group " + id
 	var members []string
-	err := patiently(ctx, func() (err error) { members, err = d.api.groupMembers(ctx, id); return err })
+	err := patiently(ctx, func() (err error) { members, err = d.api.groupMembers(ctx, id, workspaceOf(d.self)); return err })
 	if err != nil {
 		return refusalCheck(about, err)
 	}

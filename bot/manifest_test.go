@@ -164,7 +164,7 @@ func everyCall(t *testing.T, w *world) (refusals []string) {
 	}
 	_, err := a.authTest(ctx)
 	note(err)
-	_, err = a.groupMembers(ctx, "S0REVIEWERS")
+	_, err = a.groupMembers(ctx, "S0REVIEWERS", "")
 	note(err)
 	_, err = a.user(ctx, ana)
 	note(err)

@@ -41,7 +41,11 @@ func newRights(cfg Config, a *api, spawn spawner) *rights {
 		return self, err
 	})
 	r.groups = newCache(cfg, spawn, func(ctx context.Context, group string) ([]string, error) {
-		users, err := a.groupMembers(ctx, group)
+		self, err := r.self(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("learn workspace: %w", err)
+		}
+		users, err := a.groupMembers(ctx, group, workspaceOf(self))
 		if refusal(err) == "no_such_subteam" {
 			cfg.Logger.ErrorContext(ctx, "a queue's reviewers name a user group that does not exist", "group", group, "advice", advice("no_such_subteam"))
 			return nil, nil
@@ -73,30 +77,10 @@ func (r *rights) self(ctx context.Context) (*slack.AuthTestResponse, error) {
 	return r.identity.get(ctx, "")
 }
 
-// home says whether a user is of the bot's workspace, or of its organisation; Slack need not say.
-func home(u *slack.User, self *slack.AuthTestResponse) bool {
-	if u.TeamID == "" || u.TeamID == self.TeamID {
-		return true
-	}
-	return self.EnterpriseID != "" && (u.TeamID == self.EnterpriseID || u.Enterprise.EnterpriseID == self.EnterpriseID)
-}
-
 // notAllowedError says that a person may not do what they asked for; it is shown to them.
 type notAllowedError struct{ why words }
 
 func (e *notAllowedError) Error() string { return "not allowed" }
-
-// member makes sure that somebody comes from the bot's workspace. Errors: *notAllowedError; others mean that Slack did not say.
-func (r *rights) member(ctx context.Context, who hitl.Reviewer) error {
-	self, err := r.self(ctx)
-	if err != nil {
-		return fmt.Errorf("learn workspace: %w", err)
-	}
-	if who.Team == "" || (who.Team != self.TeamID && who.Team != self.EnterpriseID) {
-		return &notAllowedError{saying("told.members_only")}
-	}
-	return nil
-}
 
 // reviewer makes sure, at this moment, that somebody may decide the reviews of a queue. Errors as member's.
 func (r *rights) reviewer(ctx context.Context, who hitl.Reviewer, queue string) error {
