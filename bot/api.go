@@ -42,7 +42,7 @@ func newAPI(cfg Config) *api {
 	return &api{
 		client: slack.New(cfg.Token, slack.OptionHTTPClient(cfg.HTTPClient), slack.OptionAPIURL(cfg.APIURL), slack.OptionAppLevelToken(cfg.AppToken)),
 		http:   cfg.HTTPClient, pace: newPacer(cfg.Now), observer: cfg.Observer,
-		rates: map[string]Rate{postMessage: cfg.PostRate, updateChat: cfg.UpdateRate, readHistory: cfg.HistoryRate},
+		rates: map[string]Rate{postMessage: cfg.PostRate, updateChat: cfg.UpdateRate, readHistory: cfg.HistoryRate, readMembers: membersRate},
 	}
 }
 

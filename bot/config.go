@@ -110,6 +110,9 @@ type Observer interface {
 type Reviewers struct {
 	Users  []string // Slack user ids, U… or W…
 	Groups []string // Slack user group ids, S…
+	// MembersOf is a channel, C… or G…, whose members may decide too: people at work in the workspace or the organisation, of the first 10,000.
+	// It takes more scopes. Default: none.
+	MembersOf string
 }
 
 // Owners are the people who run a queue. They are told what needs them in Channel; empty: in the queue's.
@@ -363,8 +366,11 @@ func (c Config) validate() error {
 		if q.BatchLimit < 0 || q.BatchLimit > homeRows {
 			bad("queue %q: batch limit %d is not within 0 and %d", name, q.BatchLimit, homeRows)
 		}
-		if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 {
+		if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 && q.Reviewers.MembersOf == "" {
 			bad("queue %q has no reviewers", name)
+		}
+		if c := q.Reviewers.MembersOf; c != "" && !channelID.MatchString(c) {
+			bad("queue %q: %q is no channel id", name, c)
 		}
 		for _, u := range slices.Concat(q.Reviewers.Users, q.Owners.Users, q.Adjudicators.Users) {
 			if !userID.MatchString(u) {

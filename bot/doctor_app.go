@@ -30,7 +30,7 @@ func (d *doctor) app(ctx context.Context) []Check {
 		return checks // there was no answer that could tell more
 	}
 	if err == nil {
-		checks = append(checks, scopeCheck(self.Header.Values("X-OAuth-Scopes")))
+		checks = append(checks, scopeCheck(self.Header.Values("X-OAuth-Scopes"), d.cfg.Needs()))
 	}
 	return append(checks, clockCheck(self.Header, sent, answered))
 }
@@ -56,20 +56,20 @@ func (d *doctor) token(self *slack.AuthTestResponse, err error) Check {
 }
 
 // scopeCheck holds what Slack says that the token may do against what it needs.
-func scopeCheck(header []string) Check {
+func scopeCheck(header []string, n Needs) Check {
 	const about = "scopes"
 	if len(header) == 0 {
 		return Check{About: about, State: Open, Found: "Slack did not say which the token has"}
 	}
 	has := strings.FieldsFunc(strings.Join(header, ","), func(r rune) bool { return r == ',' || r == ' ' })
 	var lacks, words []string
-	for _, s := range scopes {
+	for _, s := range n.scopes() {
 		if !slices.Contains(has, s.name) {
 			lacks = append(lacks, s.name)
 			words = append(words, s.name+" is missing, it is needed to "+s.why)
 		}
 	}
-	needed := Scopes()
+	needed := Scopes(n)
 	needless := slices.DeleteFunc(slices.Clone(has), func(name string) bool { return slices.Contains(needed, name) })
 	if len(needless) > 0 {
 		words = append(words, strings.Join(needless, ", ")+" is more than hitl needs")

@@ -139,7 +139,7 @@ func TestDoctorFinds(t *testing.T) {
 		words, mend string
 	}{
 		"scope too many": {
-			func(s *setup) { s.sim.Scopes = append(Scopes(), "files:write", "mpim:write") },
+			func(s *setup) { s.sim.Scopes = append(Scopes(Needs{}), "files:write", "mpim:write") },
 			"scopes", Open, "files:write, mpim:write is more than hitl needs", "take it away",
 		},
 		"not in channel":      {in("C0GENERAL"), "channel C0GENERAL", Bad, "queue support: Slack says not_in_channel", "/invite"},
@@ -181,7 +181,7 @@ func TestDoctorMissesScopes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClinic(t)
-			c.sim.SetScopes(slices.DeleteFunc(Scopes(), func(s string) bool { return s == tc.without })...)
+			c.sim.SetScopes(slices.DeleteFunc(Scopes(Needs{}), func(s string) bool { return s == tc.without })...)
 			for about, check := range c.examine() {
 				want := Good
 				switch {

@@ -12,9 +12,9 @@ import (
 // grid is a workspace of an organisation, in which the app is installed as a whole when orgWide says so.
 func grid(orgWide bool) func(*setup) {
 	return func(s *setup) {
-		scopes, socket, grace := s.sim.Scopes, s.sim.SocketMode, s.sim.SocketGrace
+		socket, grace := s.sim.SocketMode, s.sim.SocketGrace
 		s.sim = slacksim.DemoEnterprise()
-		s.sim.Scopes, s.sim.SocketMode, s.sim.SocketGrace, s.sim.Rates = scopes, socket, grace, slacksim.RatesOff
+		s.sim.SocketMode, s.sim.SocketGrace, s.sim.Rates = socket, grace, slacksim.RatesOff
 		s.sim.Enterprise.OrgWide = orgWide
 		s.bot.Team = "E0SLACKSIM"
 	}

@@ -81,8 +81,9 @@ type ManifestInteractivity struct {
 	OptionsURL string `json:"message_menu_options_url,omitempty"`
 }
 
-// NewManifest returns the manifest of an app whose requests reach a service at base, or of one in Socket Mode when base is nil.
-func NewManifest(base *url.URL) Manifest {
+// NewManifest returns the manifest of an app that has what is needed and whose requests reach a service at base, or of one in Socket Mode when base
+// is nil.
+func NewManifest(base *url.URL, n Needs) Manifest {
 	at := func(path string) string {
 		if base == nil {
 			return ""
@@ -98,7 +99,7 @@ func NewManifest(base *url.URL) Manifest {
 				Command: defaultCommand, URL: at(commandsPath), Description: "What waits for review, and how it goes", UsageHint: usageHint(), ShouldEscape: true, // people are named by their ids
 			}},
 		},
-		OAuth: ManifestOAuth{Scopes: ManifestScopes{Bot: Scopes()}},
+		OAuth: ManifestOAuth{Scopes: ManifestScopes{Bot: Scopes(n)}},
 		Settings: ManifestSettings{
 			Events:        ManifestEvents{RequestURL: at(eventsPath), Bot: []string{eventHomeOpened}},
 			Interactivity: ManifestInteractivity{Enabled: true, RequestURL: at(interactivityPath), OptionsURL: at(optionsPath)},

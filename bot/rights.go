@@ -25,6 +25,7 @@ type rights struct {
 
 	identity *cache[*slack.AuthTestResponse]
 	groups   *cache[[]string]
+	members  *cache[[]string] // of channels
 	people   *cache[person]
 }
 
@@ -52,6 +53,7 @@ func newRights(cfg Config, a *api, spawn spawner) *rights {
 		}
 		return users, err
 	})
+	r.members = newMembers(cfg, a, spawn)
 	r.people = newCache(cfg, spawn, func(ctx context.Context, id string) (person, error) {
 		u, err := a.user(ctx, id)
 		switch refusal(err) {
@@ -154,8 +156,8 @@ func (r *rights) active(ctx context.Context, user string) (person, error) {
 	return p, nil
 }
 
-// listed says whether a user is among the reviewers, directly or through a group. A group that cannot be read matters only when no
-// other one names the user.
+// listed says whether a user is among the reviewers, directly, through a group or as a member of a channel. A group or channel that cannot be read
+// matters only when no other one names the user.
 func (r *rights) listed(ctx context.Context, user string, rs Reviewers) (bool, error) {
 	if slices.Contains(rs.Users, user) {
 		return true, nil
@@ -168,6 +170,14 @@ func (r *rights) listed(ctx context.Context, user string, rs Reviewers) (bool, e
 			continue
 		}
 		if slices.Contains(members, user) {
+			return true, nil
+		}
+	}
+	if rs.MembersOf != "" {
+		members, err := r.members.get(ctx, rs.MembersOf)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read channel's members: %w", err))
+		} else if slices.Contains(members, user) {
 			return true, nil
 		}
 	}

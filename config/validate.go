@@ -169,8 +169,8 @@ func (q Queue) validate(ps *problems, path string) {
 	if q.Channel != "" && !channelForm.MatchString(q.Channel) {
 		ps.add(path+".channel", `must be the channel's id, "C…", which stands at the end of "View channel details", not its name`)
 	}
-	if len(q.Reviewers.Users) == 0 && len(q.Reviewers.Groups) == 0 {
-		ps.add(path+".reviewers", "nobody may review: name users or groups")
+	if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 && !q.Reviewers.ChannelMembers {
+		ps.add(path+".reviewers", "nobody may review: name users or groups, or set channel_members")
 	}
 	checkPeople(ps, path+".reviewers", q.Reviewers.Users, q.Reviewers.Groups)
 	checkPeople(ps, path+".owners", q.Owners.Users, q.Owners.Groups)

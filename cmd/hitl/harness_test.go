@@ -79,7 +79,7 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 	})
 	w.upstream = newUpstream(t)
 	ws := slacksim.DemoWorkspace()
-	ws.Rates, ws.Commands, ws.SocketMode, ws.Scopes = slacksim.RatesOff, []string{"/hitl"}, w.settings.Socket, bot.Scopes()
+	ws.Rates, ws.Commands, ws.SocketMode, ws.Scopes = slacksim.RatesOff, []string{"/hitl"}, w.settings.Socket, bot.Scopes(bot.Needs{})
 	sim, err := slacksim.New(ws)
 	if err != nil {
 		t.Fatal(err)

@@ -41,14 +41,22 @@ then belong under slack in the configuration; hitl slack doctor checks them.`
 }
 
 func (c *slackManifestCmd) Run(p program, global *cli) error {
+	cfg, unread := config.Load(global.Config, p.env)
 	var base *url.URL
 	if !c.Socket {
 		var err error
-		if base, err = c.serviceURL(p, global); err != nil {
+		if base, err = c.serviceURL(cfg, unread); err != nil {
 			return usageError{err}
 		}
 	}
-	out, err := json.MarshalIndent(bot.NewManifest(base), "", "  ")
+	var needs bot.Needs
+	switch {
+	case unread == nil:
+		needs = slackConfig(cfg).Needs()
+	case !errors.Is(unread, fs.ErrNotExist):
+		_, _ = fmt.Fprintf(p.stderr, "The configuration cannot be read, so that nothing is asked for which only it would need:\n%v\n", unread)
+	}
+	out, err := json.MarshalIndent(bot.NewManifest(base, needs), "", "  ")
 	if err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
@@ -61,17 +69,17 @@ func (c *slackManifestCmd) Run(p program, global *cli) error {
 	return err
 }
 
-// serviceURL is where Slack will reach the service. The configuration may lack the very token that the app will have.
-func (c *slackManifestCmd) serviceURL(p program, global *cli) (*url.URL, error) {
+// serviceURL is where Slack will reach the service, by a configuration that may not have been read: it may lack the very token that the app
+// will have.
+func (c *slackManifestCmd) serviceURL(cfg *config.Config, unread error) (*url.URL, error) {
 	text, whence := c.URL, "--url"
 	if text == "" {
 		const missing = "say where Slack reaches the service: --url https://hitl.example.org, server.public_url in the configuration, or --socket"
-		cfg, err := config.Load(global.Config, p.env)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(unread, fs.ErrNotExist):
 			return nil, errors.New(missing)
-		case err != nil:
-			return nil, fmt.Errorf("%s; and the configuration cannot be read:\n%w", missing, err)
+		case unread != nil:
+			return nil, fmt.Errorf("%s; and the configuration cannot be read:\n%w", missing, unread)
 		case cfg.Server.PublicURL == "":
 			return nil, errors.New(missing)
 		}

@@ -157,7 +157,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 	queues := map[string]bot.Queue{}
 	for name, q := range cfg.Queues {
 		queues[name] = bot.Queue{
-			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}, Owners: bot.Owners(q.Owners), Adjudicators: adjudicators(q),
+			Channel: q.Channel, Reviewers: reviewers(q), Owners: bot.Owners(q.Owners), Adjudicators: adjudicators(q),
 			OpenLimit: q.OpenLimit, BatchLimit: q.BatchLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
 			Sensitive: q.Sensitive, Distressing: q.Distressing,
 		}
@@ -320,6 +320,15 @@ func panelRules(q config.Queue) hitl.PanelRules {
 		return hitl.PanelRules{}
 	}
 	return hitl.PanelRules{Reviewers: q.Panel.Reviewers, Share: q.Panel.Share}
+}
+
+// reviewers returns who decides a queue's reviews.
+func reviewers(q config.Queue) bot.Reviewers {
+	out := bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}
+	if q.Reviewers.ChannelMembers {
+		out.MembersOf = q.Channel
+	}
+	return out
 }
 
 func adjudicators(q config.Queue) bot.Reviewers {
