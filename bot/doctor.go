@@ -14,7 +14,7 @@ import (
 
 // Check is one thing that was looked at.
 type Check struct {
-	About string `json:"about"` // "token", "scopes", "clock", "requests", or "channel", "user", "group" or "members of" and its id
+	About string `json:"about"` // "token", "scopes", "app token", "clock", "requests", or "channel", "user", "group" or "members of" and its id
 	State State  `json:"state"`
 	Found string `json:"found"`          // in words; names in it are Slack's, and not made safe for a terminal
 	Mend  string `json:"mend,omitempty"` // what to do about it
@@ -57,7 +57,7 @@ func Examine(ctx context.Context, cfg Config, e Examination) ([]Check, error) {
 	d.api.rates["users.info"] = Rate{Every: 750 * time.Millisecond, Burst: 20}
 	d.api.rates["usergroups.users.list"] = Rate{Every: 4 * time.Second, Burst: 5}
 
-	checks := d.app(ctx)
+	checks := slices.Concat(d.app(ctx), d.appToken(ctx))
 	if d.self != nil {
 		checks = append(checks, d.surroundings(ctx, e.Channels)...)
 	} else {

@@ -55,6 +55,23 @@ func (d *doctor) token(self *slack.AuthTestResponse, err error) Check {
 	return Check{About: about, State: Good, Found: fmt.Sprintf("%s (%s) in workspace %s (%s)", self.User, self.UserID, self.Team, self.TeamID)}
 }
 
+// appToken looks whether Slack gives the app-level token, if there is one, a connection for Socket Mode. None is opened.
+func (d *doctor) appToken(ctx context.Context) []Check {
+	if d.cfg.AppToken == "" {
+		return nil
+	}
+	const about = "app token"
+	err := patiently(ctx, func() error { _, err := d.api.connectionsOpen(ctx); return err })
+	switch code := refusal(err); {
+	case err == nil:
+		return []Check{{About: about, State: Good, Found: "Slack gives it connections for Socket Mode"}}
+	case code == "":
+		return []Check{refusalCheck(about, err)}
+	default:
+		return []Check{{about, Bad, "Slack says " + code, socketAdvice(code)}}
+	}
+}
+
 // scopeCheck holds what Slack says that the token may do against what it needs.
 func scopeCheck(header []string, n Needs) Check {
 	const about = "scopes"

@@ -341,3 +341,28 @@ func TestDoctorEnds(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An app-level token must open connections, and nothing is opened to find that out.
+func TestDoctorTriesTheAppToken(t *testing.T) {
+	t.Parallel()
+	socket := func(s *setup) { s.sim.SocketMode = true }
+	c := newClinic(t, socket)
+	before := c.sim.Connections()
+	if got := c.examine()["app token"]; got.State != Good || c.sim.Connections() != before {
+		t.Errorf("%+v, connections %d and then %d", got, before, c.sim.Connections())
+	}
+	for code, mend := range map[string]string{
+		"invalid_auth": "make another", "not_allowed_token_type": "begin with xapp-", "missing_scope": "connections:write",
+	} {
+		c := newClinic(t, socket)
+		if err := c.sim.Fail("apps.connections.open", slacksim.Fault{Error: code}); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.examine()["app token"]; got.State != Bad || !strings.Contains(got.Found, code) || !strings.Contains(got.Mend, mend) {
+			t.Errorf("%s: %+v", code, got)
+		}
+	}
+	if _, there := newClinic(t).examine()["app token"]; there {
+		t.Error("looked at without one")
+	}
+}
