@@ -174,6 +174,8 @@ type Rate struct {
 type Config struct {
 	// Token is the bot token, xoxb-….
 	Token string
+	// Rotation renews the token when it expires; Token is not needed then. Default: the token does not expire.
+	Rotation Rotation
 	// AppToken is the app-level token, xapp-…, with the scope connections:write. With it Run takes what people do over Socket Mode.
 	// Default: none, and Slack sends requests to Handler.
 	AppToken string
@@ -330,8 +332,12 @@ func (c Config) complete() error {
 func (c Config) validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if c.Token == "" {
+	r := c.Rotation
+	if c.Token == "" && r == (Rotation{}) {
 		bad("token is missing")
+	}
+	if r != (Rotation{}) && (r.RefreshToken == "" || r.ClientID == "" || r.ClientSecret == "" || r.Tokens == nil) {
+		bad("token rotation takes a refresh token, client id, client secret and somewhere to keep tokens")
 	}
 	if c.SocketConnections < 1 || c.SocketConnections > maxConnections {
 		bad("%d socket mode connections, Slack allows 1 to %d", c.SocketConnections, maxConnections)

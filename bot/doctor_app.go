@@ -29,6 +29,7 @@ func (d *doctor) app(ctx context.Context) []Check {
 	if self == nil {
 		return checks // there was no answer that could tell more
 	}
+	checks = append(checks, d.expiry()...)
 	if err == nil {
 		checks = append(checks, scopeCheck(self.Header.Values("X-OAuth-Scopes"), d.cfg.Needs()))
 	}
@@ -53,6 +54,22 @@ func (d *doctor) token(self *slack.AuthTestResponse, err error) Check {
 		}
 	}
 	return Check{About: about, State: Good, Found: fmt.Sprintf("%s (%s) in workspace %s (%s)", self.User, self.UserID, self.Team, self.TeamID)}
+}
+
+// expiry tells when the token stops working, if it does.
+func (d *doctor) expiry() []Check {
+	r := d.api.rotator
+	if r == nil {
+		return nil
+	}
+	const about = "token expiry"
+	at := r.expires()
+	left := at.Sub(d.cfg.Now()).Round(time.Minute)
+	found := fmt.Sprintf("it expires at %s, in %s, and is renewed at half of its life", at.UTC().Format(time.RFC3339), left)
+	if r.due() {
+		return []Check{{about, Open, found + ", which is over", "see whether a service runs, and what it logs about the bot token"}}
+	}
+	return []Check{{About: about, State: Good, Found: found}}
 }
 
 // appToken looks whether Slack gives the app-level token, if there is one, a connection for Socket Mode. None is opened.

@@ -104,6 +104,7 @@ func NewManifest(base *url.URL, n Needs) Manifest {
 			Events:        ManifestEvents{RequestURL: at(eventsPath), Bot: []string{eventHomeOpened}},
 			Interactivity: ManifestInteractivity{Enabled: true, RequestURL: at(interactivityPath), OptionsURL: at(optionsPath)},
 			SocketMode:    base == nil,
+			TokenRotation: n.TokenRotation,
 		},
 	}
 }

@@ -24,7 +24,7 @@ func (a *api) channelMembers(ctx context.Context, channel string) (users []strin
 	p := slack.GetUsersInConversationParameters{ChannelID: channel, Limit: memberPage}
 	for len(users) < maxMembers {
 		err := a.call(ctx, readMembers, membersPatience, func(ctx context.Context) error {
-			page, next, err := a.client.GetUsersInConversationContext(ctx, &p)
+			page, next, err := a.slack().GetUsersInConversationContext(ctx, &p)
 			if err == nil {
 				users, p.Cursor = append(users, page...), next
 			}

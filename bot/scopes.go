@@ -8,11 +8,12 @@ import (
 // Needs are what a configuration uses of Slack beside what every one does.
 type Needs struct {
 	ChannelMembers bool // reviewers are a channel's members
+	TokenRotation  bool // the bot token expires
 }
 
 // Needs returns what a configuration uses.
 func (c Config) Needs() Needs {
-	var n Needs
+	n := Needs{TokenRotation: c.Rotation.RefreshToken != ""}
 	for _, q := range c.Queues {
 		n.ChannelMembers = n.ChannelMembers || q.Reviewers.MembersOf != ""
 	}

@@ -61,6 +61,7 @@ type storySettings struct {
 	Merge     bool // merge_duplicates; most stories post the same text again and mean another item
 	PProf     bool
 	Socket    bool   // Socket Mode, with nothing that HTTP needs
+	Rotation  bool   // tokens expire
 	Queue     string // more keys of the queue, as lines of YAML
 	Sources   string // more YAML below sources
 }
@@ -80,6 +81,9 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 	w.upstream = newUpstream(t)
 	ws := slacksim.DemoWorkspace()
 	ws.Rates, ws.Commands, ws.SocketMode, ws.Scopes = slacksim.RatesOff, []string{"/hitl"}, w.settings.Socket, bot.Scopes(bot.Needs{})
+	if w.settings.Rotation {
+		ws.TokenLifetime = 12 * time.Hour
+	}
 	sim, err := slacksim.New(ws)
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +126,9 @@ func (w *world) writeConfig() {
 	proof := fmt.Sprintf("signing_secret: %q, old_signing_secret: the secret before", w.sim.SigningSecret())
 	if s.Socket {
 		proof = fmt.Sprintf("app_token: %q", w.sim.AppToken())
+	}
+	if s.Rotation {
+		proof += fmt.Sprintf(", refresh_token: %q, client_id: %q, client_secret: %q", w.sim.RefreshToken(), w.sim.ClientID(), w.sim.ClientSecret())
 	}
 	text := fmt.Sprintf(`
 server: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", pprof: %t, shutdown_timeout: 10s, read_header_timeout: 2s}

@@ -115,6 +115,14 @@ func (c *slackDoctorCmd) Run(ctx context.Context, p program, global *cli) error 
 	defer transport.CloseIdleConnections()
 	slack := slackConfig(cfg)
 	slack.HTTPClient = &http.Client{Timeout: 10 * time.Second, Transport: transport}
+	if slack.Rotation.RefreshToken != "" {
+		_, store, err := p.openStore(ctx, global)
+		if err != nil {
+			return fmt.Errorf("the token is kept in Postgres: %w", err)
+		}
+		defer store.Close()
+		slack.Rotation.Tokens = store
+	}
 	e := bot.Examination{Service: reachableAt(cfg.Server), Post: c.Post}
 	if id := cfg.Audit.AnchorChannel; id != "" {
 		e.Channels = map[string]string{id: "audit.anchor_channel"}

@@ -172,6 +172,9 @@ func slackConfig(cfg *config.Config) bot.Config {
 	return bot.Config{
 		Token: cfg.Slack.BotToken.Reveal(), AppToken: cfg.Slack.AppToken.Reveal(), SocketConnections: cfg.Slack.SocketConnections,
 		SigningSecrets: secrets, Team: cfg.Slack.Team, APIURL: cfg.Slack.APIURL, Language: cfg.Slack.Language, Queues: queues,
+		Rotation: bot.Rotation{
+			RefreshToken: cfg.Slack.RefreshToken.Reveal(), ClientID: cfg.Slack.ClientID, ClientSecret: cfg.Slack.ClientSecret.Reveal(),
+		},
 		HTTPClient: &http.Client{Timeout: 10 * time.Second},
 	}
 }
@@ -181,6 +184,9 @@ func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Polic
 	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
 	out.Details, out.Lists, out.Rules, out.Policies = s.store, s.store, ruleDescriptions(cfg, policies), policiesInWords(cfg, policies)
 	out.Observer, out.Logger = s.metrics, s.logger
+	if out.Rotation.RefreshToken != "" {
+		out.Rotation.Tokens = s.store
+	}
 	return out
 }
 
