@@ -20,7 +20,8 @@ import (
 // api is Slack's Web API as the bot uses it. Every error is a *failure. Nothing is retried here: after a failure that leaves the effect
 // open, only the caller knows how to find out.
 type api struct {
-	client   *slack.Client
+	slack    func() *slack.Client
+	rotator  *rotator // nil: the token does not expire
 	http     *http.Client
 	pace     *pacer
 	observer Observer
@@ -39,11 +40,20 @@ const (
 const historyPatience = 5 * time.Second
 
 func newAPI(cfg Config) *api {
-	return &api{
-		client: slack.New(cfg.Token, slack.OptionHTTPClient(cfg.HTTPClient), slack.OptionAPIURL(cfg.APIURL), slack.OptionAppLevelToken(cfg.AppToken)),
-		http:   cfg.HTTPClient, pace: newPacer(cfg.Now), observer: cfg.Observer,
-		rates: map[string]Rate{postMessage: cfg.PostRate, updateChat: cfg.UpdateRate, readHistory: cfg.HistoryRate},
+	client := func(token string) *slack.Client {
+		return slack.New(token, slack.OptionHTTPClient(cfg.HTTPClient), slack.OptionAPIURL(cfg.APIURL), slack.OptionAppLevelToken(cfg.AppToken))
 	}
+	fixed := client(cfg.Token)
+	a := &api{
+		slack: func() *slack.Client { return fixed },
+		http:  cfg.HTTPClient, pace: newPacer(cfg.Now), observer: cfg.Observer,
+		rates: map[string]Rate{postMessage: cfg.PostRate, updateChat: cfg.UpdateRate, readHistory: cfg.HistoryRate, readMembers: membersRate},
+	}
+	if cfg.Rotation.RefreshToken != "" {
+		a.rotator = newRotator(cfg)
+		a.slack = func() *slack.Client { return client(a.rotator.access()) } // it holds nothing but what it is made of
+	}
+	return a
 }
 
 // call makes one call and reports it. A call out of turn waits for its turn if that is near, and otherwise fails as limited.
@@ -76,7 +86,7 @@ func (a *api) turn(ctx context.Context, channel string) (giveBack func(), err er
 // send makes a call whatever its pace.
 func (a *api) send(ctx context.Context, method, k string, do func(context.Context) error) error {
 	start := time.Now()
-	err := classify(method, do(ctx))
+	err := classify(method, a.withToken(ctx, do))
 	outcome := "ok"
 	if f, ok := errors.AsType[*failure](err); ok {
 		if outcome = f.outcome(); f.kind == limited {
@@ -85,6 +95,37 @@ func (a *api) send(ctx context.Context, method, k string, do func(context.Contex
 	}
 	a.observer.Called(method, metricWord(outcome), time.Since(start))
 	return err
+}
+
+// withToken makes a call with a token that is good. One that was refused because the token had expired is made once more with a new one.
+func (a *api) withToken(ctx context.Context, do func(context.Context) error) error {
+	r := a.rotator
+	if r == nil {
+		return do(ctx)
+	}
+	token := r.access()
+	if token == "" {
+		if err := r.renew(ctx, ""); err != nil {
+			return a.tokenless(err)
+		}
+		token = r.access()
+	}
+	err := do(ctx)
+	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); !ok || answer.Err != "token_expired" {
+		return err
+	}
+	if err := r.renew(ctx, token); err != nil {
+		return a.tokenless(err)
+	}
+	return do(ctx)
+}
+
+// tokenless is the failure of a call that was not made for want of a token.
+func (a *api) tokenless(err error) error {
+	if refusal(err) != "" || rateLimited(err) > 0 {
+		return err
+	}
+	return &failure{method: refreshMethod, kind: limited, after: time.Second, err: err}
 }
 
 var plainWord = regexp.MustCompile(`^[a-z0-9_]{1,60}$`)
@@ -98,7 +139,7 @@ func metricWord(s string) string {
 
 func (a *api) authTest(ctx context.Context) (res *slack.AuthTestResponse, err error) {
 	err = a.call(ctx, "auth.test", 0, func(ctx context.Context) (err error) {
-		res, err = a.client.AuthTestContext(ctx)
+		res, err = a.slack().AuthTestContext(ctx)
 		return err
 	})
 	return res, err
@@ -117,7 +158,7 @@ func (a *api) post(ctx context.Context, c hitl.Card, m message) (channel, ts str
 func (a *api) postMarked(ctx context.Context, to string, m message, mark slack.SlackMetadata) (channel, ts string, err error) {
 	err = a.send(ctx, postMessage, postMessage+"/"+to, func(ctx context.Context) (err error) {
 		ctx = context.WithoutCancel(ctx) // cutting a post off only leaves it open what became of it; the client has a timeout
-		channel, ts, err = a.client.PostMessageContext(ctx, to,
+		channel, ts, err = a.slack().PostMessageContext(ctx, to,
 			slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...),
 			slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(), slack.MsgOptionMetadata(mark))
 		if err == nil && (ts == "" || channel == "") {
@@ -131,7 +172,7 @@ func (a *api) postMarked(ctx context.Context, to string, m message, mark slack.S
 // update redraws a message of ours. Out of turn it fails as limited at once.
 func (a *api) update(ctx context.Context, channel, ts string, m message) error {
 	return a.call(ctx, updateChat, 0, func(ctx context.Context) error {
-		_, _, _, err := a.client.UpdateMessageContext(ctx, channel, ts, slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...))
+		_, _, _, err := a.slack().UpdateMessageContext(ctx, channel, ts, slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...))
 		return err
 	})
 }
@@ -139,14 +180,14 @@ func (a *api) update(ctx context.Context, channel, ts string, m message) error {
 // remove deletes a message of ours.
 func (a *api) remove(ctx context.Context, channel, ts string) error {
 	return a.call(ctx, "chat.delete", 0, func(ctx context.Context) error {
-		_, _, err := a.client.DeleteMessageContext(ctx, channel, ts)
+		_, _, err := a.slack().DeleteMessageContext(ctx, channel, ts)
 		return err
 	})
 }
 
 func (a *api) history(ctx context.Context, p *slack.GetConversationHistoryParameters) (res *slack.GetConversationHistoryResponse, err error) {
 	err = a.call(ctx, readHistory, historyPatience, func(ctx context.Context) (err error) {
-		res, err = a.client.GetConversationHistoryContext(ctx, p)
+		res, err = a.slack().GetConversationHistoryContext(ctx, p)
 		return err
 	})
 	return res, err
@@ -163,7 +204,7 @@ func (a *api) messageAt(ctx context.Context, channel, ts, thread string) (m slac
 		}
 	} else {
 		err = a.call(ctx, "conversations.replies", historyPatience, func(ctx context.Context) (err error) {
-			list, _, _, err = a.client.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+			list, _, _, err = a.slack().GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
 				ChannelID: channel, Timestamp: thread, Oldest: ts, Latest: ts, Inclusive: true, Limit: 2, // the thread's first message comes, too
 			})
 			return err
@@ -180,7 +221,7 @@ func (a *api) messageAt(ctx context.Context, channel, ts, thread string) (m slac
 // openView opens a modal: never behind a queue, the trigger is about to expire.
 func (a *api) openView(ctx context.Context, trigger string, view slack.ModalViewRequest) (id string, err error) {
 	err = a.send(ctx, "views.open", "views.open", func(ctx context.Context) error {
-		res, err := a.client.OpenViewContext(ctx, trigger, view)
+		res, err := a.slack().OpenViewContext(ctx, trigger, view)
 		if err == nil {
 			id = res.ID
 		}
@@ -191,7 +232,7 @@ func (a *api) openView(ctx context.Context, trigger string, view slack.ModalView
 
 func (a *api) updateView(ctx context.Context, id, hash string, view slack.ModalViewRequest) error {
 	return a.send(ctx, "views.update", "views.update", func(ctx context.Context) error {
-		_, err := a.client.UpdateViewContext(ctx, view, "", hash, id)
+		_, err := a.slack().UpdateViewContext(ctx, view, "", hash, id)
 		return err
 	})
 }
@@ -199,14 +240,15 @@ func (a *api) updateView(ctx context.Context, id, hash string, view slack.ModalV
 // publishHome sets what somebody sees in the app's home tab.
 func (a *api) publishHome(ctx context.Context, user string, view slack.HomeTabViewRequest) error {
 	return a.send(ctx, "views.publish", "views.publish", func(ctx context.Context) error {
-		_, err := a.client.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: user, View: view})
+		_, err := a.slack().PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: user, View: view})
 		return err
 	})
 }
 
-func (a *api) groupMembers(ctx context.Context, group string) (users []string, err error) {
+// groupMembers returns the members of a user group. team is needed with an organisation's token only.
+func (a *api) groupMembers(ctx context.Context, group, team string) (users []string, err error) {
 	err = a.call(ctx, "usergroups.users.list", 0, func(ctx context.Context) (err error) {
-		users, err = a.client.GetUserGroupMembersContext(ctx, group)
+		users, err = a.slack().GetUserGroupMembersContext(ctx, group, slack.GetUserGroupMembersOptionTeamID(team))
 		return err
 	})
 	return users, err
@@ -214,7 +256,7 @@ func (a *api) groupMembers(ctx context.Context, group string) (users []string, e
 
 func (a *api) user(ctx context.Context, id string) (user *slack.User, err error) {
 	err = a.call(ctx, "users.info", 0, func(ctx context.Context) (err error) {
-		user, err = a.client.GetUserInfoContext(ctx, id)
+		user, err = a.slack().GetUserInfoContext(ctx, id)
 		return err
 	})
 	return user, err
@@ -226,7 +268,7 @@ func (a *api) postEphemeral(ctx context.Context, channel, user string, m message
 		if len(m.Blocks) > 0 {
 			options = append(options, slack.MsgOptionBlocks(m.Blocks...))
 		}
-		_, err := a.client.PostEphemeralContext(ctx, channel, user, options...)
+		_, err := a.slack().PostEphemeralContext(ctx, channel, user, options...)
 		return err
 	})
 }
@@ -286,7 +328,7 @@ func responseError(res *http.Response, answer []byte) error {
 // conversationWith returns the conversation of the app with a user, where messages for them alone are posted.
 func (a *api) conversationWith(ctx context.Context, user string) (channel string, err error) {
 	err = a.call(ctx, "conversations.open", 0, func(ctx context.Context) error {
-		res, _, _, err := a.client.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}, ReturnIM: false})
+		res, _, _, err := a.slack().OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}, ReturnIM: false})
 		if err == nil && res.ID == "" {
 			err = errors.New("the answer names no conversation")
 		}

@@ -81,6 +81,7 @@ func (b *Bot) Run(ctx context.Context) error {
 	}
 	loops.Go(func() { b.sweep(ctx) })
 	loops.Go(func() { b.watch(ctx) })
+	loops.Go(func() { b.rotate(ctx) })
 	return nil
 }
 

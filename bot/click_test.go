@@ -119,7 +119,7 @@ func TestDoubleClickAndSecondThoughts(t *testing.T) {
 		rec, m := w.posted()
 		stale := func(actionID string) slacksim.Outcome { // a card on a screen that has not been redrawn yet
 			e, _ := m.Element(actionID)
-			fresh, err := w.bot.api.client.PostEphemeralContext(t.Context(), channel, ana, blocksOf(card(inEnglish, screened{Record: rec}))...)
+			fresh, err := w.bot.api.slack().PostEphemeralContext(t.Context(), channel, ana, blocksOf(card(inEnglish, screened{Record: rec}))...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -302,7 +302,7 @@ func TestUnknownButtons(t *testing.T) {
 		foreign := card(inEnglish, asIs("rev_elsewhere"))
 		odd := plainCard(inEnglish, asIs("rev_elsewhere"))
 		for _, m := range []message{foreign, odd} {
-			_, ts, err := w.bot.api.client.PostMessageContext(t.Context(), channel, blocksOf(m)...)
+			_, ts, err := w.bot.api.slack().PostMessageContext(t.Context(), channel, blocksOf(m)...)
 			if err != nil {
 				t.Fatal(err)
 			}

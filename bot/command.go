@@ -75,11 +75,7 @@ func (b *Bot) command(ctx context.Context, s slack.SlashCommand) answer {
 	if !slackUser(s.UserID) {
 		return answer{}
 	}
-	team := s.TeamID
-	if team == "" {
-		team = s.EnterpriseID
-	}
-	q := asked{who: hitl.Reviewer{Team: team, User: s.UserID}, words: strings.Fields(s.Text), slash: s}
+	q := asked{words: strings.Fields(s.Text), slash: s}
 	var c command
 	if len(q.words) > 0 {
 		c, _ = named(q.words[0])
@@ -97,6 +93,7 @@ func (b *Bot) command(ctx context.Context, s slack.SlashCommand) answer {
 			m = b.help(q.l, q.words)
 		} else {
 			q.words = q.words[1:]
+			q.who = b.identified(ctx, claimed(s.UserID, s.TeamID, s.EnterpriseID))
 			outcome, m = b.carryOut(ctx, c, q)
 		}
 		b.cfg.Observer.Clicked("command", outcome)

@@ -119,6 +119,9 @@ type Observer interface {
 type Reviewers struct {
 	Users  []string // Slack user ids, U… or W…
 	Groups []string // Slack user group ids, S…
+	// MembersOf is a channel, C… or G…, whose members may decide too: people at work in the workspace or the organisation, of the first 10,000.
+	// It takes more scopes. Default: none.
+	MembersOf string
 }
 
 // Owners are the people who run a queue. They are told what needs them in Channel; empty: in the queue's.
@@ -180,6 +183,8 @@ type Rate struct {
 type Config struct {
 	// Token is the bot token, xoxb-….
 	Token string
+	// Rotation renews the token when it expires; Token is not needed then. Default: the token does not expire.
+	Rotation Rotation
 	// AppToken is the app-level token, xapp-…, with the scope connections:write. With it Run takes what people do over Socket Mode.
 	// Default: none, and Slack sends requests to Handler.
 	AppToken string
@@ -343,8 +348,12 @@ func (c Config) complete() error {
 func (c Config) validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if c.Token == "" {
+	r := c.Rotation
+	if c.Token == "" && r == (Rotation{}) {
 		bad("token is missing")
+	}
+	if r != (Rotation{}) && (r.RefreshToken == "" || r.ClientID == "" || r.ClientSecret == "" || r.Tokens == nil) {
+		bad("token rotation takes a refresh token, client id, client secret and somewhere to keep tokens")
 	}
 	if c.SocketConnections < 1 || c.SocketConnections > maxConnections {
 		bad("%d socket mode connections, Slack allows 1 to %d", c.SocketConnections, maxConnections)
@@ -382,8 +391,11 @@ func (c Config) validate() error {
 		if q.BatchLimit < 0 || q.BatchLimit > homeRows {
 			bad("queue %q: batch limit %d is not within 0 and %d", name, q.BatchLimit, homeRows)
 		}
-		if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 {
+		if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 && q.Reviewers.MembersOf == "" {
 			bad("queue %q has no reviewers", name)
+		}
+		if c := q.Reviewers.MembersOf; c != "" && !channelID.MatchString(c) {
+			bad("queue %q: %q is no channel id", name, c)
 		}
 		for _, u := range slices.Concat(q.Reviewers.Users, q.Owners.Users, q.Adjudicators.Users) {
 			if !userID.MatchString(u) {

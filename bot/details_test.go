@@ -240,7 +240,7 @@ func TestPageClicks(t *testing.T) {
 		}
 		for _, tc := range [][2]string{{"-5", "Page 1 of"}, {"99999999", "Page 9 of 9"}, {"x", ""}, {"", ""}} {
 			value, want := tc[0], tc[1]
-			in := interaction{User: userField{ID: ben}, Team: idField{"T0SLACKSIM"}}
+			in := interaction{User: userField{ID: ben}, who: hitl.Reviewer{Team: "T0SLACKSIM", User: ben}}
 			in.View.ID, in.View.PrivateMetadata = w.top(ben).ID, w.top(ben).PrivateMetadata
 			before := w.top(ben).AllText()
 			w.bot.clickInModal(t.Context(), in, action{ActionID: actionPage + "next", Value: value})

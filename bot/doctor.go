@@ -14,7 +14,7 @@ import (
 
 // Check is one thing that was looked at.
 type Check struct {
-	About string `json:"about"` // "token", "scopes", "clock", "requests", or "channel", "user" or "group" and its id
+	About string `json:"about"` // "token", "scopes", "app token", "clock", "requests", or "channel", "user", "group" or "members of" and its id
 	State State  `json:"state"`
 	Found string `json:"found"`          // in words; names in it are Slack's, and not made safe for a terminal
 	Mend  string `json:"mend,omitempty"` // what to do about it
@@ -57,7 +57,7 @@ func Examine(ctx context.Context, cfg Config, e Examination) ([]Check, error) {
 	d.api.rates["users.info"] = Rate{Every: 750 * time.Millisecond, Burst: 20}
 	d.api.rates["usergroups.users.list"] = Rate{Every: 4 * time.Second, Burst: 5}
 
-	checks := d.app(ctx)
+	checks := slices.Concat(d.app(ctx), d.appToken(ctx))
 	if d.self != nil {
 		checks = append(checks, d.surroundings(ctx, e.Channels)...)
 	} else {
@@ -80,12 +80,15 @@ type doctor struct {
 
 // surroundings looks at channels, users and groups, each kind in turn with its own methods.
 func (d *doctor) surroundings(ctx context.Context, more map[string]string) []Check {
-	var places, users, groups purposes
+	var places, users, groups, members purposes
 	for _, name := range slices.Sorted(maps.Keys(d.cfg.Queues)) {
 		q := d.cfg.Queues[name]
 		places.add("queue "+name, q.Channel)
 		users.add("reviews "+name, q.Reviewers.Users...)
 		groups.add("reviews "+name, q.Reviewers.Groups...)
+		if q.Reviewers.MembersOf != "" {
+			members.add("review "+name, q.Reviewers.MembersOf)
+		}
 		users.add("owns "+name, q.Owners.Users...)
 		groups.add("owns "+name, q.Owners.Groups...)
 		users.add("adjudicates "+name, q.Adjudicators.Users...)
@@ -101,7 +104,7 @@ func (d *doctor) surroundings(ctx context.Context, more map[string]string) []Che
 	var lanes sync.WaitGroup
 	lanes.Go(func() { found[0] = places.each(ctx, d.channel) })
 	lanes.Go(func() { found[1] = users.each(ctx, d.user) })
-	lanes.Go(func() { found[2] = groups.each(ctx, d.group) })
+	lanes.Go(func() { found[2] = slices.Concat(groups.each(ctx, d.group), members.each(ctx, d.members)) })
 	lanes.Wait()
 	return slices.Concat(found[:]...)
 }

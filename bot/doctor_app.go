@@ -29,8 +29,9 @@ func (d *doctor) app(ctx context.Context) []Check {
 	if self == nil {
 		return checks // there was no answer that could tell more
 	}
+	checks = append(checks, d.expiry()...)
 	if err == nil {
-		checks = append(checks, scopeCheck(self.Header.Values("X-OAuth-Scopes")))
+		checks = append(checks, scopeCheck(self.Header.Values("X-OAuth-Scopes"), d.cfg.Needs()))
 	}
 	return append(checks, clockCheck(self.Header, sent, answered))
 }
@@ -55,21 +56,54 @@ func (d *doctor) token(self *slack.AuthTestResponse, err error) Check {
 	return Check{About: about, State: Good, Found: fmt.Sprintf("%s (%s) in workspace %s (%s)", self.User, self.UserID, self.Team, self.TeamID)}
 }
 
+// expiry tells when the token stops working, if it does.
+func (d *doctor) expiry() []Check {
+	r := d.api.rotator
+	if r == nil {
+		return nil
+	}
+	const about = "token expiry"
+	at := r.expires()
+	left := at.Sub(d.cfg.Now()).Round(time.Minute)
+	found := fmt.Sprintf("it expires at %s, in %s, and is renewed at half of its life", at.UTC().Format(time.RFC3339), left)
+	if r.due() {
+		return []Check{{about, Open, found + ", which is over", "see whether a service runs, and what it logs about the bot token"}}
+	}
+	return []Check{{About: about, State: Good, Found: found}}
+}
+
+// appToken looks whether Slack gives the app-level token, if there is one, a connection for Socket Mode. None is opened.
+func (d *doctor) appToken(ctx context.Context) []Check {
+	if d.cfg.AppToken == "" {
+		return nil
+	}
+	const about = "app token"
+	err := patiently(ctx, func() error { _, err := d.api.connectionsOpen(ctx); return err })
+	switch code := refusal(err); {
+	case err == nil:
+		return []Check{{About: about, State: Good, Found: "Slack gives it connections for Socket Mode"}}
+	case code == "":
+		return []Check{refusalCheck(about, err)}
+	default:
+		return []Check{{about, Bad, "Slack says " + code, socketAdvice(code)}}
+	}
+}
+
 // scopeCheck holds what Slack says that the token may do against what it needs.
-func scopeCheck(header []string) Check {
+func scopeCheck(header []string, n Needs) Check {
 	const about = "scopes"
 	if len(header) == 0 {
 		return Check{About: about, State: Open, Found: "Slack did not say which the token has"}
 	}
 	has := strings.FieldsFunc(strings.Join(header, ","), func(r rune) bool { return r == ',' || r == ' ' })
 	var lacks, words []string
-	for _, s := range scopes {
+	for _, s := range n.scopes() {
 		if !slices.Contains(has, s.name) {
 			lacks = append(lacks, s.name)
 			words = append(words, s.name+" is missing, it is needed to "+s.why)
 		}
 	}
-	needed := Scopes()
+	needed := Scopes(n)
 	needless := slices.DeleteFunc(slices.Clone(has), func(name string) bool { return slices.Contains(needed, name) })
 	if len(needless) > 0 {
 		words = append(words, strings.Join(needless, ", ")+" is more than hitl needs")

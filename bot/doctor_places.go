@@ -109,7 +109,7 @@ func (d *doctor) unfit(u *slack.User) string {
 func (d *doctor) group(ctx context.Context, id string) Check {
 	about := "group " + id
 	var members []string
-	err := patiently(ctx, func() (err error) { members, err = d.api.groupMembers(ctx, id); return err })
+	err := patiently(ctx, func() (err error) { members, err = d.api.groupMembers(ctx, id, workspaceOf(d.self)); return err })
 	if err != nil {
 		return refusalCheck(about, err)
 	}
@@ -117,6 +117,27 @@ func (d *doctor) group(ctx context.Context, id string) Check {
 	if len(members) == 0 {
 		return Check{about, Bad, "it has no members, or is disabled", mend}
 	}
+	return d.anyOf(ctx, about, members, mend)
+}
+
+// members looks whether somebody in a channel may decide by being there.
+func (d *doctor) members(ctx context.Context, id string) Check {
+	about := "members of " + id
+	var members []string
+	var all bool
+	err := patiently(ctx, func() (err error) { members, all, err = d.api.channelMembers(ctx, id); return err })
+	if err != nil {
+		return refusalCheck(about, err)
+	}
+	c := d.anyOf(ctx, about, members, "add reviewers to the channel, or name users or groups under the queue's reviewers")
+	if !all && c.State == Good {
+		return Check{about, Open, fmt.Sprintf("there are more than %d; those after them do not review by being there", len(members)), "name users or groups under the queue's reviewers too"}
+	}
+	return c
+}
+
+// anyOf looks whether one of several may decide.
+func (d *doctor) anyOf(ctx context.Context, about string, members []string, mend string) Check {
 	for _, member := range members {
 		u, err := d.look(ctx, member)
 		switch code := refusal(err); {

@@ -139,7 +139,7 @@ func TestDoctorFinds(t *testing.T) {
 		words, mend string
 	}{
 		"scope too many": {
-			func(s *setup) { s.sim.Scopes = append(Scopes(), "files:write", "mpim:write") },
+			func(s *setup) { s.sim.Scopes = append(Scopes(Needs{}), "files:write", "mpim:write") },
 			"scopes", Open, "files:write, mpim:write is more than hitl needs", "take it away",
 		},
 		"not in channel":      {in("C0GENERAL"), "channel C0GENERAL", Bad, "queue support: Slack says not_in_channel", "/invite"},
@@ -181,7 +181,7 @@ func TestDoctorMissesScopes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClinic(t)
-			c.sim.SetScopes(slices.DeleteFunc(Scopes(), func(s string) bool { return s == tc.without })...)
+			c.sim.SetScopes(slices.DeleteFunc(Scopes(Needs{}), func(s string) bool { return s == tc.without })...)
 			for about, check := range c.examine() {
 				want := Good
 				switch {
@@ -339,5 +339,30 @@ func TestDoctorEnds(t *testing.T) {
 	c.cfg.Token = ""
 	if _, err := Examine(t.Context(), c.cfg, c.e); err == nil || !strings.Contains(err.Error(), "token is missing") {
 		t.Error(err)
+	}
+}
+
+// An app-level token must open connections, and nothing is opened to find that out.
+func TestDoctorTriesTheAppToken(t *testing.T) {
+	t.Parallel()
+	socket := func(s *setup) { s.sim.SocketMode = true }
+	c := newClinic(t, socket)
+	before := c.sim.Connections()
+	if got := c.examine()["app token"]; got.State != Good || c.sim.Connections() != before {
+		t.Errorf("%+v, connections %d and then %d", got, before, c.sim.Connections())
+	}
+	for code, mend := range map[string]string{
+		"invalid_auth": "make another", "not_allowed_token_type": "begin with xapp-", "missing_scope": "connections:write",
+	} {
+		c := newClinic(t, socket)
+		if err := c.sim.Fail("apps.connections.open", slacksim.Fault{Error: code}); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.examine()["app token"]; got.State != Bad || !strings.Contains(got.Found, code) || !strings.Contains(got.Mend, mend) {
+			t.Errorf("%s: %+v", code, got)
+		}
+	}
+	if _, there := newClinic(t).examine()["app token"]; there {
+		t.Error("looked at without one")
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-
-	"hitl"
 )
 
 // eventHomeOpened says that somebody opened the app.
@@ -38,15 +36,6 @@ type innerEvent struct {
 	} `json:"view"` // of app_home_opened: what is shown, if anything was
 }
 
-// reviewer is the person behind an event.
-func (e event) reviewer() hitl.Reviewer {
-	team := e.Team
-	if team == "" {
-		team = e.Enterprise
-	}
-	return hitl.Reviewer{Team: team, User: e.Event.User}
-}
-
 // event takes one request of the Events API. Slack sends one that is not answered again; what is done here may be done twice.
 func (b *Bot) event(ctx context.Context, body []byte) answer {
 	var e event
@@ -58,7 +47,8 @@ func (b *Bot) event(ctx context.Context, body []byte) answer {
 		return answer{body: map[string]string{"challenge": e.Challenge}}
 	case e.Event.Type == eventHomeOpened && e.Event.Tab == "home" && slackUser(e.Event.User):
 		b.spawn(ctx, func(ctx context.Context) {
-			b.showHome(ctx, e.reviewer(), parseHomeState(e.Event.View.PrivateMetadata), nil)
+			who := b.identified(ctx, claimed(e.Event.User, e.Team, e.Enterprise))
+			b.showHome(ctx, who, parseHomeState(e.Event.View.PrivateMetadata), nil)
 		})
 	case e.Event.reply():
 		return b.note(ctx, e)

@@ -60,6 +60,9 @@ func classify(method string, err error) error {
 		status slack.StatusCodeError
 		number *strconv.NumError
 	)
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f // of the token that the call was to have
+	}
 	f := &failure{method: method, err: err}
 	switch {
 	case errors.As(err, &rate):
@@ -135,6 +138,10 @@ func advice(code string) string {
 	switch code {
 	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired":
 		return "the bot token is not valid: install the app again and put the new token into the configuration"
+	case "invalid_refresh_token":
+		return "the refresh token is not good any more: install the app again and put the new one into slack.refresh_token"
+	case "invalid_client_id", "bad_client_secret":
+		return "slack.client_id and slack.client_secret are not the app's: they stand under \"Basic Information\" of the app"
 	case "missing_scope", "no_permission":
 		return "the app lacks a scope: add " + scopeWords() + ", then install it again"
 	case "channel_not_found":

@@ -66,9 +66,11 @@ func newWorld(t *testing.T, change ...func(*setup)) *world {
 			PostRate: Rate{Every: -1}, UpdateRate: Rate{Every: -1}, HistoryRate: Rate{Every: -1},
 		},
 	}
-	s.sim.Scopes = Scopes() // every test is one of whether they suffice
 	for _, f := range change {
 		f(&s)
+	}
+	if s.sim.Scopes == nil {
+		s.sim.Scopes = Scopes(s.bot.Needs()) // every test is one of whether they suffice
 	}
 	sim, err := slacksim.New(s.sim)
 	if err != nil {

@@ -237,7 +237,7 @@ func TestBatchRace(t *testing.T) {
 
 // submission is what Slack sends when a batch's form is sent.
 func (w *world) submission(user string, d batch, label string) interaction {
-	in := interaction{Type: "view_submission", User: userField{ID: user}, Team: idField{ID: "T0SLACKSIM"}}
+	in := interaction{Type: "view_submission", User: userField{ID: user}, who: hitl.Reviewer{Team: "T0SLACKSIM", User: user}}
 	in.View.ID, in.View.CallbackID, in.View.PrivateMetadata = "V1", viewBatch, d.String()
 	if label != "" {
 		f := field{}

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -31,6 +32,9 @@ type interaction struct {
 	ActionID string `json:"action_id"`
 	BlockID  string `json:"block_id"`
 	Value    string `json:"value"`
+
+	// who acts, as rights.identify knows them.
+	who hitl.Reviewer
 }
 
 type idField struct {
@@ -105,16 +109,17 @@ func parseInteraction(payload []byte) (interaction, bool) {
 	return in, true
 }
 
-// reviewer is the person behind a payload. A stranger in a shared channel has a team of their own.
-func (in interaction) reviewer() hitl.Reviewer {
-	team := in.User.TeamID
-	if team == "" {
-		team = in.Team.ID
-	}
-	if team == "" {
-		team = in.Enterprise.ID
-	}
-	return hitl.Reviewer{Team: team, User: in.User.ID}
+// reviewer is the person behind a payload.
+func (in interaction) reviewer() hitl.Reviewer { return in.who }
+
+// claims is whom a payload says to be behind it. A stranger in a shared channel has a team of their own.
+func (in interaction) claims() hitl.Reviewer {
+	return claimed(in.User.ID, in.User.TeamID, in.Team.ID, in.Enterprise.ID)
+}
+
+// claimed is a user of the first team that Slack names.
+func claimed(user string, teams ...string) hitl.Reviewer {
+	return hitl.Reviewer{Team: cmp.Or(teams...), User: user}
 }
 
 // place is the message that a click came from.
@@ -132,6 +137,9 @@ func (b *Bot) interaction(ctx context.Context, payload []byte) answer {
 	if !ok {
 		b.log.WarnContext(ctx, "slack sent a payload that cannot be read", "bytes", len(payload))
 		return answer{status: http.StatusBadRequest}
+	}
+	if in.Type != "view_closed" {
+		in.who = b.identified(ctx, in.claims())
 	}
 	switch in.Type {
 	case "block_actions":

@@ -90,9 +90,9 @@ type ManifestInteractivity struct {
 	OptionsURL string `json:"message_menu_options_url,omitempty"`
 }
 
-// NewManifest returns the manifest of an app whose requests reach a service at base, or of one in Socket Mode when base is nil; shortcut
-// is whether Config.ShortcutSources names any.
-func NewManifest(base *url.URL, shortcut bool) Manifest {
+// NewManifest returns the manifest of an app that has what is needed and whose requests reach a service at base, or of one in Socket Mode when base
+// is nil.
+func NewManifest(base *url.URL, n Needs) Manifest {
 	at := func(path string) string {
 		if base == nil {
 			return ""
@@ -100,7 +100,7 @@ func NewManifest(base *url.URL, shortcut bool) Manifest {
 		return base.JoinPath(path).String()
 	}
 	var shortcuts []ManifestShortcut
-	if shortcut {
+	if n.Shortcut {
 		shortcuts = []ManifestShortcut{{
 			Name: "Send to " + appName, Type: "message", CallbackID: shortcutSend, Description: "Has the model, or people, say what kind of message it is",
 		}}
@@ -115,11 +115,12 @@ func NewManifest(base *url.URL, shortcut bool) Manifest {
 				Command: defaultCommand, URL: at(commandsPath), Description: "What waits for review, and how it goes", UsageHint: usageHint(), ShouldEscape: true, // people are named by their ids
 			}},
 		},
-		OAuth: ManifestOAuth{Scopes: ManifestScopes{Bot: Scopes()}},
+		OAuth: ManifestOAuth{Scopes: ManifestScopes{Bot: Scopes(n)}},
 		Settings: ManifestSettings{
 			Events:        ManifestEvents{RequestURL: at(eventsPath), Bot: []string{eventHomeOpened, eventChannels, eventGroups}},
 			Interactivity: ManifestInteractivity{Enabled: true, RequestURL: at(interactivityPath), OptionsURL: at(optionsPath)},
 			SocketMode:    base == nil,
+			TokenRotation: n.TokenRotation,
 		},
 	}
 }

@@ -84,7 +84,7 @@ func leaves(path string, v any, to map[string][]any) {
 func TestManifestKeepsSlacksRules(t *testing.T) {
 	t.Parallel()
 	for name, base := range map[string]*url.URL{"socket": nil, "http": serviceAt(t, "https://hitl.example.org")} {
-		raw, err := json.Marshal(NewManifest(base, true))
+		raw, err := json.Marshal(NewManifest(base, Needs{Shortcut: true}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestManifestKeepsSlacksRules(t *testing.T) {
 func TestManifestNamesTheRoutes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	m := NewManifest(serviceAt(t, "https://hitl.example.org/behind/"), true)
+	m := NewManifest(serviceAt(t, "https://hitl.example.org/behind/"), Needs{Shortcut: true})
 	want := []string{
 		"https://hitl.example.org/behind/slack/commands", "https://hitl.example.org/behind/slack/interactivity", "https://hitl.example.org/behind/slack/options",
 		"https://hitl.example.org/behind/slack/events",
@@ -141,7 +141,7 @@ func TestManifestNamesTheRoutes(t *testing.T) {
 			t.Errorf("%s: %d", path, rec.Code)
 		}
 	}
-	socket := NewManifest(nil, false)
+	socket := NewManifest(nil, Needs{})
 	if !socket.Settings.SocketMode || m.Settings.SocketMode || socket.Features.SlashCommands[0].URL+socket.Settings.Interactivity.RequestURL+socket.Settings.Interactivity.OptionsURL+socket.Settings.Events.RequestURL != "" {
 		t.Errorf("socket mode: %+v", socket)
 	}
@@ -165,10 +165,12 @@ func everyCall(t *testing.T, w *world) (refusals []string) {
 		note(err)
 		note(a.postEphemeral(ctx, channel, ana, m))
 		note(a.remove(ctx, channel, ts))
+		_, _, err = a.channelMembers(ctx, channel)
+		note(err)
 	}
 	_, err := a.authTest(ctx)
 	note(err)
-	_, err = a.groupMembers(ctx, "S0REVIEWERS")
+	_, err = a.groupMembers(ctx, "S0REVIEWERS", "")
 	note(err)
 	_, err = a.user(ctx, ana)
 	note(err)
@@ -199,7 +201,7 @@ func TestScopesAreThoseOfTheCalls(t *testing.T) {
 		s.sim.Users, s.sim.Groups = cfg.Users, cfg.Groups
 		s.sim.Channels = slices.Concat(cfg.Channels, []slacksim.Channel{{ID: "C0PRIVATE", Name: "private", Private: true, Members: []string{ana, "U0HITL"}}})
 	}
-	w := newWorld(t, private)
+	w := newWorld(t, private, func(s *setup) { s.sim.Scopes = Scopes(Needs{ChannelMembers: true}) })
 	if refused := everyCall(t, w); len(refused) > 0 {
 		t.Errorf("with all scopes: %v", refused)
 	}
@@ -211,7 +213,7 @@ func TestScopesAreThoseOfTheCalls(t *testing.T) {
 	delete(called, "response_url") // is no method of the Web API
 	// Whoever lets the bot call another method adds it to everyCall.
 	for _, method := range []string{
-		"auth.test", "chat.delete", "chat.postEphemeral", "chat.postMessage", "chat.update", "conversations.history", "conversations.open", "usergroups.users.list",
+		"auth.test", "chat.delete", "chat.postEphemeral", "chat.postMessage", "chat.update", "conversations.history", "conversations.members", "conversations.open", "usergroups.users.list",
 		"users.info", "views.open", "views.publish", "views.update",
 	} {
 		if !called[method] {
@@ -222,8 +224,8 @@ func TestScopesAreThoseOfTheCalls(t *testing.T) {
 	if len(called) > 0 {
 		t.Errorf("called too: %v", called)
 	}
-	for i, name := range Scopes() {
-		w := newWorld(t, private, func(s *setup) { s.sim.Scopes = slices.Delete(Scopes(), i, i+1) })
+	for i, name := range Scopes(Needs{ChannelMembers: true}) {
+		w := newWorld(t, private, func(s *setup) { s.sim.Scopes = slices.Delete(Scopes(Needs{ChannelMembers: true}), i, i+1) })
 		if refused := everyCall(t, w); !slices.Contains(refused, "missing_scope") && !slices.Contains(refused, "unknown_command") {
 			t.Errorf("no call needs %s: %v", name, refused)
 		}

@@ -46,7 +46,7 @@ func (b *Bot) note(ctx context.Context, e event) answer {
 	if err != nil {
 		return failed(err)
 	}
-	who := e.reviewer()
+	who := b.identified(ctx, claimed(e.Event.User, e.Team, e.Enterprise))
 	err = b.rights.member(ctx, who)
 	if err == nil {
 		_, err = b.rights.active(ctx, who.User)

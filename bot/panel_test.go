@@ -215,7 +215,7 @@ func (w *world) says(user string, rec hitl.Record, label string) result {
 // forged sends a click on a button that the card does not have.
 func (w *world) forged(user string, m slacksim.Message, actionID, value string) {
 	w.t.Helper()
-	in := interaction{Type: "block_actions", Team: idField{"T0SLACKSIM"}, User: userField{ID: user, TeamID: "T0SLACKSIM"}, Channel: idField{m.Channel}}
+	in := interaction{Type: "block_actions", Team: idField{"T0SLACKSIM"}, User: userField{ID: user}, Channel: idField{m.Channel}}
 	in.Container = container{MessageTS: m.TS, ChannelID: m.Channel}
 	in.Actions = append(in.Actions, action{ActionID: actionID, Value: value})
 	raw, err := json.Marshal(in)

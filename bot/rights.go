@@ -25,6 +25,7 @@ type rights struct {
 
 	identity *cache[*slack.AuthTestResponse]
 	groups   *cache[[]string]
+	members  *cache[[]string] // of channels
 	people   *cache[person]
 }
 
@@ -41,13 +42,18 @@ func newRights(cfg Config, a *api, spawn spawner) *rights {
 		return self, err
 	})
 	r.groups = newCache(cfg, spawn, func(ctx context.Context, group string) ([]string, error) {
-		users, err := a.groupMembers(ctx, group)
+		self, err := r.self(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("learn workspace: %w", err)
+		}
+		users, err := a.groupMembers(ctx, group, workspaceOf(self))
 		if refusal(err) == "no_such_subteam" {
 			cfg.Logger.ErrorContext(ctx, "a queue's reviewers name a user group that does not exist", "group", group, "advice", advice("no_such_subteam"))
 			return nil, nil
 		}
 		return users, err
 	})
+	r.members = newMembers(cfg, a, spawn)
 	r.people = newCache(cfg, spawn, func(ctx context.Context, id string) (person, error) {
 		u, err := a.user(ctx, id)
 		switch refusal(err) {
@@ -73,30 +79,10 @@ func (r *rights) self(ctx context.Context) (*slack.AuthTestResponse, error) {
 	return r.identity.get(ctx, "")
 }
 
-// home says whether a user is of the bot's workspace, or of its organisation; Slack need not say.
-func home(u *slack.User, self *slack.AuthTestResponse) bool {
-	if u.TeamID == "" || u.TeamID == self.TeamID {
-		return true
-	}
-	return self.EnterpriseID != "" && (u.TeamID == self.EnterpriseID || u.Enterprise.EnterpriseID == self.EnterpriseID)
-}
-
 // notAllowedError says that a person may not do what they asked for; it is shown to them.
 type notAllowedError struct{ why words }
 
 func (e *notAllowedError) Error() string { return "not allowed" }
-
-// member makes sure that somebody comes from the bot's workspace. Errors: *notAllowedError; others mean that Slack did not say.
-func (r *rights) member(ctx context.Context, who hitl.Reviewer) error {
-	self, err := r.self(ctx)
-	if err != nil {
-		return fmt.Errorf("learn workspace: %w", err)
-	}
-	if who.Team == "" || (who.Team != self.TeamID && who.Team != self.EnterpriseID) {
-		return &notAllowedError{saying("told.members_only")}
-	}
-	return nil
-}
 
 // reviewer makes sure, at this moment, that somebody may decide the reviews of a queue. Errors as member's.
 func (r *rights) reviewer(ctx context.Context, who hitl.Reviewer, queue string) error {
@@ -170,8 +156,8 @@ func (r *rights) active(ctx context.Context, user string) (person, error) {
 	return p, nil
 }
 
-// listed says whether a user is among the reviewers, directly or through a group. A group that cannot be read matters only when no
-// other one names the user.
+// listed says whether a user is among the reviewers, directly, through a group or as a member of a channel. A group or channel that cannot be read
+// matters only when no other one names the user.
 func (r *rights) listed(ctx context.Context, user string, rs Reviewers) (bool, error) {
 	if slices.Contains(rs.Users, user) {
 		return true, nil
@@ -184,6 +170,14 @@ func (r *rights) listed(ctx context.Context, user string, rs Reviewers) (bool, e
 			continue
 		}
 		if slices.Contains(members, user) {
+			return true, nil
+		}
+	}
+	if rs.MembersOf != "" {
+		members, err := r.members.get(ctx, rs.MembersOf)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read channel's members: %w", err))
+		} else if slices.Contains(members, user) {
 			return true, nil
 		}
 	}

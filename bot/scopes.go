@@ -1,9 +1,30 @@
 package bot
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// scopes are what the token needs, and what for. They are all that is asked of Slack.
-var scopes = []struct{ name, why string }{
+// Needs are what a configuration uses of Slack beside what every one does.
+type Needs struct {
+	ChannelMembers bool // reviewers are a channel's members
+	TokenRotation  bool // the bot token expires
+	Shortcut       bool // messages can be sent to hitl
+}
+
+// Needs returns what a configuration uses.
+func (c Config) Needs() Needs {
+	n := Needs{TokenRotation: c.Rotation.RefreshToken != "", Shortcut: len(c.ShortcutSources) > 0}
+	for _, q := range c.Queues {
+		n.ChannelMembers = n.ChannelMembers || q.Reviewers.MembersOf != ""
+	}
+	return n
+}
+
+type scope struct{ name, why string }
+
+// scopes are what every token needs, and what for.
+var scopes = []scope{
 	{"chat:write", "post, redraw and delete cards, and answer clicks"},
 	{"commands", "have a slash command"},
 	{"users:read", "see whether a reviewer's account is active"},
@@ -14,18 +35,30 @@ var scopes = []struct{ name, why string }{
 	{"im:history", "find again what was written to a single person"},
 }
 
+// memberScopes are needed where reviewers are a channel's members.
+var memberScopes = []scope{
+	{"channels:read", "read who is in a public channel whose members review"},
+	{"groups:read", "read who is in a private channel whose members review"},
+}
+
+// scopes are all that is asked of Slack.
+func (n Needs) scopes() []scope {
+	if n.ChannelMembers {
+		return slices.Concat(scopes, memberScopes)
+	}
+	return scopes
+}
+
 // Scopes returns the bot scopes that the app needs, and no others.
-func Scopes() []string {
-	names := make([]string, len(scopes))
-	for i, s := range scopes {
-		names[i] = s.name
+func Scopes(n Needs) []string {
+	var names []string
+	for _, s := range n.scopes() {
+		names = append(names, s.name)
 	}
 	return names
 }
 
 // scopeWords enumerates the scopes in a sentence.
 func scopeWords() string {
-	names := Scopes()
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " and " + names[last]
+	return strings.Join(Scopes(Needs{}), ", ") + ", and, where reviewers are a channel's members, " + strings.Join(Scopes(Needs{ChannelMembers: true})[len(scopes):], " and ")
 }

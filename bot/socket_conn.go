@@ -68,7 +68,7 @@ const helloTime = 10 * time.Second
 // connectionsOpen asks for the address of a connection. It holds a ticket, and is not for logs.
 func (a *api) connectionsOpen(ctx context.Context) (address string, err error) {
 	err = a.call(ctx, "apps.connections.open", 0, func(ctx context.Context) (err error) {
-		_, address, err = a.client.StartSocketModeContext(ctx)
+		_, address, err = a.slack().StartSocketModeContext(ctx)
 		return err
 	})
 	return address, err

@@ -16,7 +16,7 @@ import (
 // remove deletes a message, as a person or a retention rule does.
 func (w *world) remove(m slacksim.Message) {
 	w.t.Helper()
-	if _, _, err := w.bot.api.client.DeleteMessageContext(w.t.Context(), m.Channel, m.TS); err != nil {
+	if _, _, err := w.bot.api.slack().DeleteMessageContext(w.t.Context(), m.Channel, m.TS); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -105,7 +105,14 @@ type RedisTLS struct {
 // Slack is the app in the workspace.
 type Slack struct {
 	// BotToken is the "Bot User OAuth Token" of the app, "xoxb-…".
-	BotToken Secret `yaml:"bot_token" required:"true"`
+	// Required, unless tokens expire.
+	BotToken Secret `yaml:"bot_token"`
+	// RefreshToken is the one that the app was installed with, "xoxe-…", when its tokens expire (token rotation). What it is exchanged for is kept in
+	// Postgres, encrypted under ClientSecret. Empty: the token does not expire.
+	RefreshToken Secret `yaml:"refresh_token"`
+	// ClientID and ClientSecret are under "Basic Information" of the app. Required beside RefreshToken, and without a meaning else.
+	ClientID     string `yaml:"client_id"`
+	ClientSecret Secret `yaml:"client_secret"`
 	// AppToken is the app-level token, "xapp-…", with the scope connections:write. With it Slack is reached by Socket Mode, and needs no
 	// way in. Empty: Slack sends its requests over HTTP.
 	AppToken Secret `yaml:"app_token"`

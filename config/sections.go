@@ -75,7 +75,7 @@ type Queue struct {
 	// Channel is the id of the channel, "C…".
 	Channel string `yaml:"channel" required:"true"`
 	// Reviewers are the people who may decide.
-	Reviewers Reviewers `yaml:"reviewers"`
+	Reviewers QueueReviewers `yaml:"reviewers"`
 	// Owners run the queue.
 	Owners Owners `yaml:"owners"`
 	// Panel puts reviews before several people. Absent: one verdict decides each.
@@ -114,6 +114,15 @@ type Queue struct {
 	Distressing []string `yaml:"distressing" min:"1"`
 	// MergeDuplicates has near-identical open items decided together.
 	MergeDuplicates bool `yaml:"merge_duplicates" default:"true"`
+}
+
+// QueueReviewers are the people who decide a queue's reviews.
+type QueueReviewers struct {
+	Users  []string `yaml:"users"`  // "U…" or "W…"
+	Groups []string `yaml:"groups"` // "S…"
+	// ChannelMembers lets everybody in the queue's channel decide too who is at work in the workspace or the organisation. It takes the scopes
+	// channels:read and groups:read.
+	ChannelMembers bool `yaml:"channel_members" default:"false"`
 }
 
 // Reviewers are people by id: users and the members of user groups.

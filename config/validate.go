@@ -131,6 +131,20 @@ func (s Slack) validate(ps *problems) {
 	case t != "" && !strings.HasPrefix(t, "xoxb-") && !strings.HasPrefix(t, "xoxe.xoxb-"):
 		ps.add("slack.bot_token", `must begin with "xoxb-"`)
 	}
+	rotating := 0
+	for _, given := range []bool{!s.RefreshToken.IsZero(), s.ClientID != "", !s.ClientSecret.IsZero()} {
+		if given {
+			rotating++
+		}
+	}
+	switch {
+	case rotating == 0 && s.BotToken.IsZero():
+		ps.add("slack.bot_token", "is required, or refresh_token, client_id and client_secret where tokens expire")
+	case rotating != 0 && rotating != 3:
+		ps.add("slack.refresh_token", "refresh_token, client_id and client_secret go together: all three, or none")
+	case rotating == 3 && !strings.HasPrefix(s.RefreshToken.Reveal(), "xoxe-"):
+		ps.add("slack.refresh_token", `must begin with "xoxe-"`)
+	}
 	if t := s.AppToken; !t.IsZero() && !strings.HasPrefix(t.Reveal(), "xapp-") {
 		ps.add("slack.app_token", `is no app-level token; those begin with "xapp-"`)
 	}
@@ -177,8 +191,8 @@ func (q Queue) validate(ps *problems, path string) {
 	if q.Channel != "" && !channelForm.MatchString(q.Channel) {
 		ps.add(path+".channel", `must be the channel's id, "C…", which stands at the end of "View channel details", not its name`)
 	}
-	if len(q.Reviewers.Users) == 0 && len(q.Reviewers.Groups) == 0 {
-		ps.add(path+".reviewers", "nobody may review: name users or groups")
+	if len(q.Reviewers.Users)+len(q.Reviewers.Groups) == 0 && !q.Reviewers.ChannelMembers {
+		ps.add(path+".reviewers", "nobody may review: name users or groups, or set channel_members")
 	}
 	checkPeople(ps, path+".reviewers", q.Reviewers.Users, q.Reviewers.Groups)
 	checkPeople(ps, path+".owners", q.Owners.Users, q.Owners.Groups)

@@ -23,7 +23,7 @@ const saveEvery = 2 * time.Second
 func (d *demo) startSlack(ctx context.Context, l net.Listener, s demoSettings, dir string) error {
 	cfg := slacksim.DemoWorkspace()
 	cfg.Token, cfg.SigningSecret, cfg.BaseURL, cfg.Logger = s.BotToken, s.Signing, s.Slack, d.logger
-	cfg.Commands, cfg.Scopes = []string{"/hitl"}, bot.Scopes()
+	cfg.Commands, cfg.Scopes = []string{"/hitl"}, bot.Scopes(bot.Needs{})
 	cfg.Endpoints = slacksim.Endpoints{
 		Interactivity: s.Service + "/slack/interactivity", Options: s.Service + "/slack/options",
 		Commands: s.Service + "/slack/commands", Events: s.Service + "/slack/events",

@@ -14,8 +14,8 @@ type gauges struct {
 	service  *service
 	policies map[string]*policy.Policy
 
-	up, open, oldest, paused, callbacks, conns, queued, ruleFailures *prometheus.Desc
-	entries, pending, checkpoint, checkpointAge                      *prometheus.Desc
+	up, open, oldest, paused, token, callbacks, conns, queued, ruleFailures *prometheus.Desc
+	entries, pending, checkpoint, checkpointAge                             *prometheus.Desc
 }
 
 func newGauges(s *service, policies map[string]*policy.Policy) *gauges {
@@ -28,6 +28,7 @@ func newGauges(s *service, policies map[string]*policy.Policy) *gauges {
 		open:      desc("hitl_reviews_open", "Reviews that wait for a decision.", "queue"),
 		oldest:    desc("hitl_review_oldest_age_seconds", "Age of the oldest open review; 0 when none is open.", "queue"),
 		paused:    desc("hitl_queue_paused", "Whether somebody has paused a queue: 1 or 0.", "queue"),
+		token:     desc("hitl_slack_token_expiry_timestamp_seconds", "When the Slack bot token stops working unless it is renewed; absent when tokens do not expire."),
 		callbacks: desc("hitl_callbacks", "Callbacks that are not delivered, by state: pending or dead.", "state"),
 		conns:     desc("hitl_postgres_connections", "Connections to Postgres, by state.", "state"),
 		queued:    desc("hitl_classifier_queued_texts", "Texts that wait for the model.", "classifier"),
@@ -45,7 +46,7 @@ func newGauges(s *service, policies map[string]*policy.Policy) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.paused, g.callbacks, g.conns, g.queued, g.ruleFailures, g.entries, g.pending, g.checkpoint, g.checkpointAge} {
+	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.paused, g.token, g.callbacks, g.conns, g.queued, g.ruleFailures, g.entries, g.pending, g.checkpoint, g.checkpointAge} {
 		ch <- d
 	}
 }
@@ -68,6 +69,9 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	up("postgres", s.store.Ready(ctx))
 	up("redis", s.queue.Ready(ctx))
 	up("slack", s.bot.Ready())
+	if at := s.bot.TokenExpires(); !at.IsZero() {
+		gauge(g.token, float64(at.Unix()))
+	}
 	up("classifiers", s.modelsReady(ctx))
 	for name, m := range s.models {
 		gauge(g.queued, float64(m.Queued()), name)

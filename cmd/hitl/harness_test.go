@@ -63,6 +63,7 @@ type storySettings struct {
 	Amend     bool // shop is told of decisions before they cannot be undone any more
 	PProf     bool
 	Socket    bool   // Socket Mode, with nothing that HTTP needs
+	Rotation  bool   // tokens expire
 	Queue     string // more keys of the queue, as lines of YAML
 	Sources   string // more YAML below sources
 	Shortcut  string // sources of the message shortcut, separated by commas
@@ -82,8 +83,11 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 	})
 	w.upstream = newUpstream(t)
 	ws := slacksim.DemoWorkspace()
-	ws.Rates, ws.Commands, ws.SocketMode, ws.Scopes = slacksim.RatesOff, []string{"/hitl"}, w.settings.Socket, bot.Scopes()
+	ws.Rates, ws.Commands, ws.SocketMode, ws.Scopes = slacksim.RatesOff, []string{"/hitl"}, w.settings.Socket, bot.Scopes(bot.Needs{})
 	ws.Shortcuts = []slacksim.Shortcut{{Name: "Send to hitl", CallbackID: "hitl_send", Type: slacksim.MessageShortcut}}
+	if w.settings.Rotation {
+		ws.TokenLifetime = 12 * time.Hour
+	}
 	sim, err := slacksim.New(ws)
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +130,9 @@ func (w *world) writeConfig() {
 	proof := fmt.Sprintf("signing_secret: %q, old_signing_secret: the secret before", w.sim.SigningSecret())
 	if s.Socket {
 		proof = fmt.Sprintf("app_token: %q", w.sim.AppToken())
+	}
+	if s.Rotation {
+		proof += fmt.Sprintf(", refresh_token: %q, client_id: %q, client_secret: %q", w.sim.RefreshToken(), w.sim.ClientID(), w.sim.ClientSecret())
 	}
 	undo := "wait"
 	if s.Amend {

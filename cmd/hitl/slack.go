@@ -42,14 +42,23 @@ then belong under slack in the configuration; hitl slack doctor checks them.`
 }
 
 func (c *slackManifestCmd) Run(p program, global *cli) error {
+	cfg, unread := config.Load(global.Config, p.env)
 	var base *url.URL
 	if !c.Socket {
 		var err error
-		if base, err = c.serviceURL(p, global); err != nil {
+		if base, err = c.serviceURL(cfg, unread); err != nil {
 			return usageError{err}
 		}
 	}
-	out, err := json.MarshalIndent(bot.NewManifest(base, c.Send || hasShortcut(p, global)), "", "  ")
+	var needs bot.Needs
+	switch {
+	case unread == nil:
+		needs = slackConfig(cfg).Needs()
+	case !errors.Is(unread, fs.ErrNotExist):
+		_, _ = fmt.Fprintf(p.stderr, "The configuration cannot be read, so that nothing is asked for which only it would need:\n%v\n", unread)
+	}
+	needs.Shortcut = needs.Shortcut || c.Send
+	out, err := json.MarshalIndent(bot.NewManifest(base, needs), "", "  ")
 	if err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
@@ -62,17 +71,17 @@ func (c *slackManifestCmd) Run(p program, global *cli) error {
 	return err
 }
 
-// serviceURL is where Slack will reach the service. The configuration may lack the very token that the app will have.
-func (c *slackManifestCmd) serviceURL(p program, global *cli) (*url.URL, error) {
+// serviceURL is where Slack will reach the service, by a configuration that may not have been read: it may lack the very token that the app
+// will have.
+func (c *slackManifestCmd) serviceURL(cfg *config.Config, unread error) (*url.URL, error) {
 	text, whence := c.URL, "--url"
 	if text == "" {
 		const missing = "say where Slack reaches the service: --url https://hitl.example.org, server.public_url in the configuration, or --socket"
-		cfg, err := config.Load(global.Config, p.env)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(unread, fs.ErrNotExist):
 			return nil, errors.New(missing)
-		case err != nil:
-			return nil, fmt.Errorf("%s; and the configuration cannot be read:\n%w", missing, err)
+		case unread != nil:
+			return nil, fmt.Errorf("%s; and the configuration cannot be read:\n%w", missing, unread)
 		case cfg.Server.PublicURL == "":
 			return nil, errors.New(missing)
 		}
@@ -83,12 +92,6 @@ func (c *slackManifestCmd) serviceURL(p program, global *cli) (*url.URL, error) 
 		return nil, fmt.Errorf("%s must be an address that Slack can call, like https://hitl.example.org", whence) // it may hold a password
 	}
 	return u, nil
-}
-
-// hasShortcut says whether the configuration, if there is one, wants the shortcut.
-func hasShortcut(p program, global *cli) bool {
-	cfg, err := p.load(global.Config)
-	return err == nil && len(cfg.Slack.ShortcutSources) > 0
 }
 
 type slackDoctorCmd struct {
@@ -114,6 +117,14 @@ func (c *slackDoctorCmd) Run(ctx context.Context, p program, global *cli) error 
 	defer transport.CloseIdleConnections()
 	slack := slackConfig(cfg)
 	slack.HTTPClient = &http.Client{Timeout: 10 * time.Second, Transport: transport}
+	if slack.Rotation.RefreshToken != "" {
+		_, store, err := p.openStore(ctx, global)
+		if err != nil {
+			return fmt.Errorf("the token is kept in Postgres: %w", err)
+		}
+		defer store.Close()
+		slack.Rotation.Tokens = store
+	}
 	e := bot.Examination{Service: reachableAt(cfg.Server), Post: c.Post}
 	if id := cfg.Audit.AnchorChannel; id != "" {
 		e.Channels = map[string]string{id: "audit.anchor_channel"}

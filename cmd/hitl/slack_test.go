@@ -159,3 +159,24 @@ func TestReachableAt(t *testing.T) {
 		}
 	}
 }
+
+// Who lets a channel's members review asks for the scopes that it takes.
+func TestManifestOfAConfiguration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	if out := w.mustHitl("slack", "manifest", "--socket"); strings.Contains(out, "channels:read") {
+		t.Errorf("asks for more than is needed: %s", out)
+	}
+	text, err := os.ReadFile(w.configFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.dir = t.TempDir()
+	text = bytes.Replace(text, []byte("reviewers: {"), []byte("reviewers: {channel_members: true, "), 1)
+	if err := os.WriteFile(w.configFile(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := w.mustHitl("slack", "manifest", "--socket"); !strings.Contains(out, "channels:read") || !strings.Contains(out, "groups:read") {
+		t.Errorf("asks for too little: %s", out)
+	}
+}

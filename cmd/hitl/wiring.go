@@ -157,7 +157,7 @@ func slackConfig(cfg *config.Config) bot.Config {
 	queues := map[string]bot.Queue{}
 	for name, q := range cfg.Queues {
 		queues[name] = bot.Queue{
-			Channel: q.Channel, Reviewers: bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}, Owners: bot.Owners(q.Owners), Adjudicators: adjudicators(q),
+			Channel: q.Channel, Reviewers: reviewers(q), Owners: bot.Owners(q.Owners), Adjudicators: adjudicators(q),
 			OpenLimit: q.OpenLimit, BatchLimit: q.BatchLimit, Reasons: q.Reasons, Redact: q.Redact, RedactPatterns: q.RedactPatterns,
 			Sensitive: q.Sensitive, Distressing: q.Distressing,
 		}
@@ -173,7 +173,10 @@ func slackConfig(cfg *config.Config) bot.Config {
 		Token: cfg.Slack.BotToken.Reveal(), AppToken: cfg.Slack.AppToken.Reveal(), SocketConnections: cfg.Slack.SocketConnections,
 		SigningSecrets: secrets, Team: cfg.Slack.Team, APIURL: cfg.Slack.APIURL, Language: cfg.Slack.Language, Queues: queues,
 		ShortcutSources: cfg.Slack.ShortcutSources,
-		HTTPClient:      &http.Client{Timeout: 10 * time.Second},
+		Rotation: bot.Rotation{
+			RefreshToken: cfg.Slack.RefreshToken.Reveal(), ClientID: cfg.Slack.ClientID, ClientSecret: cfg.Slack.ClientSecret.Reveal(),
+		},
+		HTTPClient: &http.Client{Timeout: 10 * time.Second},
 	}
 }
 
@@ -183,6 +186,9 @@ func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Polic
 	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
 	out.Details, out.Lists, out.Rules, out.Policies = s.store, s.store, ruleDescriptions(cfg, policies), policiesInWords(cfg, policies)
 	out.Observer, out.Logger = s.metrics, s.logger
+	if out.Rotation.RefreshToken != "" {
+		out.Rotation.Tokens = s.store
+	}
 	return out
 }
 
@@ -329,6 +335,15 @@ func panelRules(q config.Queue) hitl.PanelRules {
 		return hitl.PanelRules{}
 	}
 	return hitl.PanelRules{Reviewers: q.Panel.Reviewers, Share: q.Panel.Share}
+}
+
+// reviewers returns who decides a queue's reviews.
+func reviewers(q config.Queue) bot.Reviewers {
+	out := bot.Reviewers{Users: q.Reviewers.Users, Groups: q.Reviewers.Groups}
+	if q.Reviewers.ChannelMembers {
+		out.MembersOf = q.Channel
+	}
+	return out
 }
 
 func adjudicators(q config.Queue) bot.Reviewers {
