@@ -48,6 +48,7 @@ const (
 	NoticeEscalation NoticeKind = "escalation"
 	NoticePaused     NoticeKind = "paused"
 	NoticeResumed    NoticeKind = "resumed"
+	NoticeDigest     NoticeKind = "digest"
 )
 
 // Timers is the part of the system of record that knows what is due, by the database's clock. Nothing is due in a queue that is paused.

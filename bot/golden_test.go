@@ -262,6 +262,9 @@ func messages(l *language) map[string]message {
 		"notice_checkpoint": Notice{
 			Channel: channel, Kind: "checkpoint", Text: "Keep this.", Code: "log.example.org\n12\nAAAA=\n\n— log.example.org BBBB+/=",
 		}.message(l),
+		"digest":                     digestMessage(l, "support", sampleStats(), halved(sampleStats()), true),
+		"digest_no_chart":            digestMessage(l, "support", sampleStats(), hitl.Stats{}, false),
+		"digest_nothing":             digestMessage(l, hostile, hitl.Stats{Since: testTime.Add(-week), Until: testTime}, hitl.Stats{}, true),
 		"card_moved":                 movedCard(l, asIs("rev_1", func(r *hitl.Record) { r.Review.Queue = "seniors" }), "C0ESCALATE"),
 		"card_expired_as":            card(l, asIs("rev_1", decidedBy(hitl.Expired, "POSITIVE"))),
 		"notice_reminder":            reminder(l, due(1), asIs("rev_1"), "https://slack.example/p1"),

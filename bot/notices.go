@@ -32,11 +32,17 @@ func (b *Bot) PostNotice(ctx context.Context, n hitl.Notice) (channel, ts string
 	if _, ok := b.cfg.Queues[n.Queue]; n.To == "" && !ok {
 		return "", "", fmt.Errorf("queue %q is not configured any more: %w", n.Queue, hitl.ErrPermanent)
 	}
-	m, ok := b.noticeMessage(ctx, n, rec)
-	if !ok {
-		return "", "", fmt.Errorf("notice of kind %q is not known here: %w", n.Kind, hitl.ErrPermanent)
+	m, err := b.noticeMessage(ctx, n, rec, true)
+	if err != nil {
+		return "", "", err
 	}
 	channel, ts, err = b.postNotice(ctx, n, m)
+	if badContent(refusal(err)) {
+		b.log.InfoContext(ctx, "slack did not take a notice, sending words alone", "notice", n.ID, "kind", n.Kind, "error", err)
+		if m, err = b.noticeMessage(ctx, n, rec, false); err == nil {
+			channel, ts, err = b.postNotice(ctx, n, m)
+		}
+	}
 	switch code := refusal(err); {
 	case err == nil:
 		return channel, ts, nil
@@ -48,24 +54,26 @@ func (b *Bot) PostNotice(ctx context.Context, n hitl.Notice) (channel, ts string
 	return "", "", fmt.Errorf("post notice: %w", err)
 }
 
-// noticeMessage is what a notice says, as things stand now; false: its kind is not known.
-func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened) (message, bool) {
+// noticeMessage is what a notice says, as things stand now, with a chart where there is one and it is wanted.
+func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened, chart bool) (message, error) {
 	l := b.language()
 	switch n.Kind {
 	case hitl.NoticeAdjudicate:
-		return adjudicateMessage(l, rec, b.cfg.Queues[n.Queue].adjudicators(), b.cardLink(ctx, n.ReviewID)), true
+		return adjudicateMessage(l, rec, b.cfg.Queues[n.Queue].adjudicators(), b.cardLink(ctx, n.ReviewID)), nil
 	case hitl.NoticeAssigned:
-		return assignedMessage(b.languageOf(ctx, n.To), n, rec, b.cardLink(ctx, n.ReviewID)), true
+		return assignedMessage(b.languageOf(ctx, n.To), n, rec, b.cardLink(ctx, n.ReviewID)), nil
 	case hitl.NoticeSkipped:
-		return skippedMessage(l, n, rec, b.cfg.Queues[n.Queue].Owners, b.cardLink(ctx, n.ReviewID)), true
+		return skippedMessage(l, n, rec, b.cfg.Queues[n.Queue].Owners, b.cardLink(ctx, n.ReviewID)), nil
 	case hitl.NoticeReminder:
-		return reminder(l, n, rec, b.cardLink(ctx, n.ReviewID)), true
+		return reminder(l, n, rec, b.cardLink(ctx, n.ReviewID)), nil
 	case hitl.NoticeEscalation:
-		return escalation(l, n, rec, b.cardLink(ctx, n.ReviewID)), true
+		return escalation(l, n, rec, b.cardLink(ctx, n.ReviewID)), nil
+	case hitl.NoticeDigest:
+		return b.digest(ctx, n, chart)
 	case hitl.NoticePaused, hitl.NoticeResumed:
-		return pausedMessage(l, n), true
+		return pausedMessage(l, n), nil
 	}
-	return message{}, false
+	return message{}, fmt.Errorf("notice of kind %q is not known here: %w", n.Kind, hitl.ErrPermanent)
 }
 
 // postNotice posts a message that is found again by its notice's id. What is for a person goes into their conversation with the app.

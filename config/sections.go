@@ -90,6 +90,8 @@ type Queue struct {
 	ExpireAfter time.Duration `yaml:"expire_after" default:"0"`
 	// Hours are the times in which people are at work; the times to remind, to escalate and to expire run in them alone. Absent: always.
 	Hours *Hours `yaml:"hours"`
+	// Digest is when the week's figures are posted to the channel, "mon 09:00" in the time zone of Hours, or in UTC. Empty: never.
+	Digest string `yaml:"digest"`
 	// Backlog is the most open reviews; more items that need one are refused with 503. 0: no limit.
 	Backlog int `yaml:"backlog" default:"100000" min:"0"`
 	// ClaimFor is how long a reviewer has a claimed review for themselves. 0: nothing can be claimed.

@@ -203,6 +203,9 @@ func (q Queue) validate(ps *problems, path string) {
 	if h := q.Hours; h != nil {
 		h.validate(ps, path+".hours")
 	}
+	if _, err := hitl.NewWeekly(time.UTC, q.Digest); err != nil {
+		ps.add(path+".digest", "%s", err)
+	}
 	if p := q.Panel; p != nil {
 		who := p.Adjudicators
 		if len(who.Users)+len(who.Groups)+len(q.Owners.Users)+len(q.Owners.Groups) == 0 {

@@ -20,7 +20,9 @@ const (
 	expireEvery = 5 * time.Second
 	dueEvery    = 5 * time.Second
 	dueBatch    = 5000 // reviews of one queue per run, of which one notice tells
-	expireBatch = 200  // reviews per run; the next run goes on
+	digestEvery = time.Minute
+	digestLate  = 24 * time.Hour // a digest that could not be begun for so long is left out
+	expireBatch = 200            // reviews per run; the next run goes on
 	sweepEvery  = 10 * time.Minute
 
 	retainEvery = 5 * time.Second
@@ -45,6 +47,7 @@ func (s *service) runEffects(ctx context.Context) error {
 		{Name: "move_due_times", Every: dueEvery, Run: func(ctx context.Context) error {
 			return s.store.MoveTimes(ctx, allHours(s.cfg))
 		}},
+		{Name: "weekly_digest", Every: digestEvery, Run: s.addDigests},
 		{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},
 	}, s.noticeTasks()...)
 	if retained := retained(s.cfg); len(retained) > 0 {
@@ -55,6 +58,25 @@ func (s *service) runEffects(ctx context.Context) error {
 	return s.store.RunEffects(ctx, audit.Handlers{
 		Callback: s.sender.Send, RefreshCard: s.bot.RefreshCard, PostNotice: s.bot.PostNotice, DecideTwins: s.desk.DecideTwins, Periodic: periodic,
 	})
+}
+
+// addDigests has the week's figures of each queue posted when they are due: once, since the notice is named by queue and moment.
+func (s *service) addDigests(ctx context.Context) error {
+	var due []hitl.Notice
+	now := time.Now()
+	for _, name := range slices.Sorted(maps.Keys(s.cfg.Queues)) {
+		w := digest(s.cfg.Queues[name])
+		if w.Never() {
+			continue
+		}
+		if at := w.Latest(now); now.Sub(at) < digestLate {
+			due = append(due, hitl.Notice{
+				ID: "ntc_digest_" + name + "_" + at.Format("20060102T1504"), Kind: hitl.NoticeDigest, Queue: name, InQueue: true,
+				Data: map[string]string{"until": at.Format(time.RFC3339)},
+			})
+		}
+	}
+	return s.store.AddNotices(ctx, due...)
 }
 
 // retained returns how long the items of each source are kept; sources that keep them for ever are left out.

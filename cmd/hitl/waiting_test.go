@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hitl"
 	"hitl/bot/slacksim"
@@ -115,5 +116,21 @@ func TestQueueLabelsAreKnown(t *testing.T) {
 	err := checkQueueLabels(cfg, map[string][]string{"mail": {"SPAM"}, "chat": {"HAM", "OTHER"}})
 	if want := `queues.a.sla.expire_as: no classifier has a label "SPAN"`; fmt.Sprint(err) != want {
 		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// The week's figures are posted once, however often the service starts.
+func TestDigestStory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *storySettings) {
+		s.Queue = "    digest: " + strings.ToLower(time.Now().UTC().Weekday().String()[:3]) + " 00:00"
+	})
+	w.eventually("the digest", func() bool { return len(w.said(reviewChannel, "The week in support")) == 1 })
+	w.stop()
+	w.start()
+	it := w.post("first", unsureText, http.StatusAccepted)
+	w.card(it) // the service is at work
+	if n := len(w.said(reviewChannel, "The week in support")); n != 1 {
+		t.Errorf("%d digests", n)
 	}
 }

@@ -307,6 +307,22 @@ func policiesInWords(cfg *config.Config, policies map[string]*policy.Policy) map
 	return out
 }
 
+// digest is when the week's figures of a queue are posted. That it can be is checked with the configuration.
+func digest(q config.Queue) hitl.Weekly {
+	zone := time.UTC
+	if q.Hours != nil {
+		var err error
+		if zone, err = time.LoadLocation(q.Hours.TimeZone); err != nil {
+			panic(err)
+		}
+	}
+	w, err := hitl.NewWeekly(zone, q.Digest)
+	if err != nil {
+		panic(err)
+	}
+	return w
+}
+
 // allHours are those of every queue.
 func allHours(cfg *config.Config) map[string]hitl.Hours {
 	out := map[string]hitl.Hours{}
