@@ -37,20 +37,24 @@ func TestParseStats(t *testing.T) {
 	type parsed struct {
 		queue string
 		span  time.Duration
+		by    statsBy
 		why   string
 	}
 	for text, want := range map[string]parsed{
-		"":           {span: 24 * time.Hour},
-		"support":    {queue: "support", span: 24 * time.Hour},
-		"7d":         {span: 7 * 24 * time.Hour},
-		"30D abuse":  {queue: "abuse", span: 30 * 24 * time.Hour},
-		"abuse 30d":  {queue: "abuse", span: 30 * 24 * time.Hour},
-		"<!channel>": {why: "`&lt;!channel&gt;` is neither a queue (`abuse, support`) nor a period (`24h`, `7d`, `30d`)."},
-		"7d 24h":     {why: "`24h` is neither a queue (`abuse, support`) nor a period (`24h`, `7d`, `30d`)."},
+		"":                     {span: 24 * time.Hour},
+		"support":              {queue: "support", span: 24 * time.Hour},
+		"7d":                   {span: 7 * 24 * time.Hour},
+		"30D abuse":            {queue: "abuse", span: 30 * 24 * time.Hour},
+		"abuse 30d":            {queue: "abuse", span: 30 * 24 * time.Hour},
+		"by label":             {span: 24 * time.Hour, by: byLabel},
+		"abuse BY Reviewer 7d": {queue: "abuse", span: 7 * 24 * time.Hour, by: byReviewer},
+		"by":                   {why: "`by` is neither a queue (`abuse, support`), nor a period (`24h`, `7d`, `30d`), nor `by label` or `by reviewer`."},
+		"<!channel>":           {why: "`&lt;!channel&gt;` is neither a queue (`abuse, support`), nor a period (`24h`, `7d`, `30d`), nor `by label` or `by reviewer`."},
+		"7d 24h":               {why: "`24h` is neither a queue (`abuse, support`), nor a period (`24h`, `7d`, `30d`), nor `by label` or `by reviewer`."},
 	} {
 		var got parsed
-		var err error
-		got.queue, got.span, err = parseStats(strings.Fields(text), queues)
+		ask, err := parseStats(strings.Fields(text), queues)
+		got.queue, got.span, got.by = ask.queue, ask.span, ask.by
 		if usage, ok := errors.AsType[*usageError](err); ok {
 			got.why = usage.why(inEnglish)
 		}

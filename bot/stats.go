@@ -153,20 +153,23 @@ func triggerName(l *language, t hitl.Trigger) string {
 }
 
 func reviewerLines(l *language, rows []hitl.ReviewerStats) string {
-	return lines(l, rows, maxReviewerLines, func(r hitl.ReviewerStats) string {
-		return l.say("stats.reviewer", "Who", who(l, r.Reviewer), "Accepted", r.Accepted, "Corrected", r.Corrected,
-			"Median", duration(l, r.MedianToDecide))
-	})
+	return lines(l, rows, maxReviewerLines, func(r hitl.ReviewerStats) string { return reviewerLine(l, r) })
+}
+
+func reviewerLine(l *language, r hitl.ReviewerStats) string {
+	return l.say("stats.reviewer", "Who", who(l, r.Reviewer), "Accepted", r.Accepted, "Corrected", r.Corrected, "Median", duration(l, r.MedianToDecide))
 }
 
 func labelLines(l *language, rows []hitl.LabelStats) string {
-	return lines(l, rows, maxLabelLines, func(row hitl.LabelStats) string {
-		name := l.say("stats.label.none")
-		if row.AILabel != "" {
-			name = code(l, row.AILabel, maxNameUnits)
-		}
-		return l.say("stats.label", "Label", name, "Accepted", row.Accepted, "Corrected", row.Corrected)
-	})
+	return lines(l, rows, maxLabelLines, func(r hitl.LabelStats) string { return labelLine(l, r) })
+}
+
+func labelLine(l *language, r hitl.LabelStats) string {
+	name := l.say("stats.label.none")
+	if r.AILabel != "" {
+		name = code(l, r.AILabel, maxNameUnits)
+	}
+	return l.say("stats.label", "Label", name, "Accepted", r.Accepted, "Corrected", r.Corrected)
 }
 
 // agreementLines say how far panels agree, queue by queue.
