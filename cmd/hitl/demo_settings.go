@@ -100,6 +100,7 @@ slack:
   bot_token: {{q .BotToken}}
   signing_secret: {{q .Signing}}
   api_url: {{q (print .Slack "/api/")}}
+  shortcut_sources: [demo] # the menu of a message has "Send to hitl"
 callbacks: # the demo's upstream listens on this machine
   allow_http: true
   allow_private: true

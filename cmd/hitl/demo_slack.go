@@ -24,6 +24,8 @@ func (d *demo) startSlack(ctx context.Context, l net.Listener, s demoSettings, d
 	cfg := slacksim.DemoWorkspace()
 	cfg.Token, cfg.SigningSecret, cfg.BaseURL, cfg.Logger = s.BotToken, s.Signing, s.Slack, d.logger
 	cfg.Commands, cfg.Scopes = []string{"/hitl"}, bot.Scopes(bot.Needs{})
+	cfg.Events = []string{slacksim.EventHomeOpened, slacksim.EventChannels, slacksim.EventGroups} // as the manifest has them
+	cfg.Shortcuts = []slacksim.Shortcut{{Name: "Send to hitl", CallbackID: "hitl_send", Type: slacksim.MessageShortcut}}
 	cfg.Endpoints = slacksim.Endpoints{
 		Interactivity: s.Service + "/slack/interactivity", Options: s.Service + "/slack/options",
 		Commands: s.Service + "/slack/commands", Events: s.Service + "/slack/events",
