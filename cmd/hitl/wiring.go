@@ -192,39 +192,6 @@ func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Polic
 	return out
 }
 
-// ruleDescriptions returns why each rule of each policy sends items to a person, by the policy's version.
-func ruleDescriptions(cfg *config.Config, policies map[string]*policy.Policy) map[string]map[string]string {
-	out := map[string]map[string]string{}
-	for name, p := range policies {
-		out[p.Version()] = map[string]string{}
-		for _, r := range cfg.Policies[name].Rules {
-			out[p.Version()][r.Name] = r.Description
-		}
-	}
-	return out
-}
-
-// checkQueueLabels refuses labels that no model has: a slip would show what was not to be shown, or answer what nobody would.
-func checkQueueLabels(cfg *config.Config, labels map[string][]string) error {
-	known := slices.Concat(slices.Collect(maps.Values(labels))...)
-	var errs []error
-	check := func(key, label string) {
-		if !slices.Contains(known, label) {
-			errs = append(errs, fmt.Errorf("%s: no classifier has a label %q", key, label))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(cfg.Queues)) {
-		q := cfg.Queues[name]
-		for _, label := range q.Distressing {
-			check("queues."+name+".distressing", label)
-		}
-		if label, ok := hitl.Outcome(q.SLA.ExpireAs).Default(); ok {
-			check("queues."+name+".sla.expire_as", label)
-		}
-	}
-	return errors.Join(errs...)
-}
-
 func senderConfig(cfg *config.Config, logger *slog.Logger) ingest.SenderConfig {
 	targets := map[string]ingest.Target{}
 	for name, s := range cfg.Sources {
@@ -272,85 +239,6 @@ func amended(cfg *config.Config) map[string]bool {
 		out[name] = s.Callback != nil && s.Callback.Undo == "amend"
 	}
 	return out
-}
-
-// hours are those of a queue. That they can be is checked with the configuration.
-func hours(h *config.Hours) hitl.Hours {
-	if h == nil {
-		return hitl.Hours{}
-	}
-	zone, err := time.LoadLocation(h.TimeZone)
-	if err != nil {
-		panic(err)
-	}
-	out, err := hitl.NewHours(zone, h.Week, h.Holidays)
-	if err != nil {
-		panic(err)
-	}
-	return out
-}
-
-// policiesInWords are what decides on the items of each source, for people to read.
-func policiesInWords(cfg *config.Config, policies map[string]*policy.Policy) map[string]bot.Policy {
-	out := map[string]bot.Policy{}
-	for name, s := range cfg.Sources {
-		p := cfg.Policies[s.Policy]
-		words := bot.Policy{
-			Name: s.Policy, Version: policies[s.Policy].Version(), Classifier: s.Classifier, Threshold: p.Threshold, LabelThresholds: p.LabelThresholds,
-			AlwaysReview: p.AlwaysReview, SampleRate: p.Sample.Rate, Queue: p.Queue,
-		}
-		for _, r := range p.Rules {
-			words.Rules = append(words.Rules, bot.PolicyRule(r))
-		}
-		out[name] = words
-	}
-	return out
-}
-
-// digest is when the week's figures of a queue are posted. That it can be is checked with the configuration.
-func digest(q config.Queue) hitl.Weekly {
-	zone := time.UTC
-	if q.Hours != nil {
-		var err error
-		if zone, err = time.LoadLocation(q.Hours.TimeZone); err != nil {
-			panic(err)
-		}
-	}
-	w, err := hitl.NewWeekly(zone, q.Digest)
-	if err != nil {
-		panic(err)
-	}
-	return w
-}
-
-// allHours are those of every queue.
-func allHours(cfg *config.Config) map[string]hitl.Hours {
-	out := map[string]hitl.Hours{}
-	for name, q := range cfg.Queues {
-		out[name] = hours(q.Hours)
-	}
-	return out
-}
-
-func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
-	out := map[string]hitl.QueueRules{}
-	for name, q := range cfg.Queues {
-		out[name] = hitl.QueueRules{
-			RemindAfter: q.SLA.RemindAfter, EscalateAfter: q.SLA.EscalateAfter, EscalateTo: hitl.Escalation(q.SLA.EscalateTo),
-			ExpireAfter: q.ExpireAfter, ExpireAs: hitl.Outcome(q.SLA.ExpireAs), Hours: hours(q.Hours),
-			Backlog: q.Backlog, ClaimFor: q.ClaimFor, UndoFor: q.UndoFor, MergeDuplicates: q.MergeDuplicates, Panel: panelRules(q),
-			BlindShare:     q.BlindShare,
-			ReasonRequired: hitl.Requirement(q.ReasonRequired), CommentRequired: hitl.Requirement(q.CommentRequired),
-		}
-	}
-	return out
-}
-
-func panelRules(q config.Queue) hitl.PanelRules {
-	if q.Panel == nil {
-		return hitl.PanelRules{}
-	}
-	return hitl.PanelRules{Reviewers: q.Panel.Reviewers, Share: q.Panel.Share}
 }
 
 // reviewers returns who decides a queue's reviews.
