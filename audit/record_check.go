@@ -174,6 +174,14 @@ func checkDecisions(ctx context.Context, tx pgx.Tx, r *verify.Report) (n int64, 
 	return n, nil
 }
 
+// kept says whether words are those that an entry refers to: none where the entry refers to none, or the item's key was erased.
+func kept(words, ref string, secret []byte, commitment func() []byte) bool {
+	if len(secret) == 0 || ref == "" {
+		return words == ""
+	}
+	return hmac.Equal([]byte(ref), []byte(commitmentPrefix+hex.EncodeToString(commitment())))
+}
+
 // checkGone looks for entries whose item or decision is gone.
 func checkGone(ctx context.Context, tx pgx.Tx, r *verify.Report) error {
 	rows, err := tx.Query(ctx, `

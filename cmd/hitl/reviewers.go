@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"hitl"
 	"hitl/audit"
 )
 
@@ -32,16 +31,11 @@ type reviewerFigures struct {
 }
 
 func (c *reviewersCmd) Run(ctx context.Context, p program, global *cli) error {
-	cfg, store, err := p.openStore(ctx, global)
+	store, q, err := p.openPeriod(ctx, global, c.Since, c.Queue)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	if _, ok := cfg.Queues[c.Queue]; c.Queue != "" && !ok {
-		return usageError{fmt.Errorf("queue %q is not configured", c.Queue)}
-	}
-	now := time.Now().UTC()
-	q := hitl.StatsQuery{Since: now.Add(-time.Duration(c.Since)), Until: now, Queue: c.Queue}
 	counts, err := store.ReviewerQuality(ctx, q)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hitl"
+	"hitl/audit"
 )
 
 type statsCmd struct {
@@ -17,16 +18,12 @@ type statsCmd struct {
 }
 
 func (c *statsCmd) Run(ctx context.Context, p program, global *cli) error {
-	cfg, store, err := p.openStore(ctx, global)
+	store, q, err := p.openPeriod(ctx, global, c.Since, c.Queue)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	if _, ok := cfg.Queues[c.Queue]; c.Queue != "" && !ok {
-		return usageError{fmt.Errorf("queue %q is not configured", c.Queue)}
-	}
-	now := time.Now()
-	s, err := statistics{store}.Stats(ctx, hitl.StatsQuery{Since: now.Add(-time.Duration(c.Since)), Until: now, Queue: c.Queue})
+	s, err := statistics{store}.Stats(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -34,6 +31,20 @@ func (c *statsCmd) Run(ctx context.Context, p program, global *cli) error {
 		return printJSON(p.stdout, s)
 	}
 	return printStats(p.stdout, s)
+}
+
+// openPeriod opens the store for figures of a period until now, of one queue or, without a name, of all. The caller closes it.
+func (p program) openPeriod(ctx context.Context, global *cli, since ago, queue string) (*audit.Store, hitl.StatsQuery, error) {
+	cfg, store, err := p.openStore(ctx, global)
+	if err != nil {
+		return nil, hitl.StatsQuery{}, err
+	}
+	if _, ok := cfg.Queues[queue]; queue != "" && !ok {
+		store.Close()
+		return nil, hitl.StatsQuery{}, usageError{fmt.Errorf("queue %q is not configured", queue)}
+	}
+	now := time.Now().UTC()
+	return store, hitl.StatsQuery{Since: now.Add(-time.Duration(since)), Until: now, Queue: queue}, nil
 }
 
 func printStats(w io.Writer, s hitl.Stats) error {
