@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"encoding/json"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -166,12 +165,6 @@ func units(s string) int {
 // escapedUnits counts what a text takes once it is escaped.
 func escapedUnits(s string) int {
 	return units(s) + 4*strings.Count(s, "&") + 3*strings.Count(s, "<") + 3*strings.Count(s, ">")
-}
-
-// jsonBytes counts what a text takes in a request body, where every unusual character is longer.
-func jsonBytes(s string) int {
-	b, _ := json.Marshal(s) // a string can always be written
-	return len(b) - 2
 }
 
 // head returns at most n bytes from the beginning of a text, whole characters only.

@@ -99,7 +99,7 @@ func TestCut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := visible(inEnglish, texts().Draw(t, "text"))
 		limit := rapid.IntRange(2, 60).Draw(t, "limit")
-		for name, c := range map[string]cost{"units": units, "escaped": escapedUnits, "json": jsonBytes} {
+		for name, c := range map[string]cost{"units": units, "escaped": escapedUnits} {
 			if limit < 30 && name != "units" {
 				continue // one escaped character may be longer than that
 			}
