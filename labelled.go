@@ -1,0 +1,52 @@
+package hitl
+
+import "time"
+
+// Labelled is an item as statistics see it: what the model said, how likely a person was to be asked, and what people answered. Items whose answer
+// was known before (gold) are never among them, nor is anybody's text.
+type Labelled struct {
+	ItemID      string
+	Source      string
+	ReceivedAt  time.Time
+	Model       string    // version of the model
+	Calibration string    // version of the calibration that made Confidence of Scores; empty: none, Confidence is the highest of Scores
+	AILabel     string    // empty when the model failed
+	Confidence  float64   // as the policy saw it
+	Scores      []Score   // of the model, uncalibrated, most likely first
+	Tokens      int       // that the model saw
+	Triggers    []Trigger // empty for what was accepted at once
+	Queue       string    // of the review; empty: accepted at once
+	Policy      string    // version
+	Threshold   float64
+	Inclusion   float64 // see Route; weigh by its inverse
+
+	Reviewed  bool      // a person was asked
+	Open      bool      // and has not answered yet
+	Label     string    // what people answered; empty: nothing (open, expired, cancelled)
+	DecidedAt time.Time // zero without a label
+}
+
+// Answered says whether people gave the item's label.
+func (l Labelled) Answered() bool { return l.Label != "" }
+
+// Correct says whether people gave the label that the model gave.
+func (l Labelled) Correct() bool { return l.Label != "" && l.Label == l.AILabel }
+
+// Sure says whether the item would be accepted if the threshold allowed it: nothing but its confidence, or chance, sends it to a person.
+func (l Labelled) Sure() bool {
+	for _, t := range l.Triggers {
+		if t != TriggerLowConfidence && t != TriggerSample {
+			return false
+		}
+	}
+	return l.AILabel != ""
+}
+
+// LabelledQuery asks for items received in [Since, Until); a zero time is no bound. Empty names are no condition.
+type LabelledQuery struct {
+	Classifier string // its configured name
+	Model      string // version
+	Policies   []string
+	Since      time.Time
+	Until      time.Time
+}

@@ -1,0 +1,85 @@
+package hitl
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// ProposalKind says what a proposal changes.
+type ProposalKind string
+
+// The kinds of proposal.
+const (
+	ProposeThresholds  ProposalKind = "thresholds"  // of a policy; the body is a ThresholdChange
+	ProposeCalibration ProposalKind = "calibration" // of a classifier; the body is a CalibrationChange
+)
+
+// ProposalState is what became of a proposal.
+type ProposalState string
+
+// The states of a proposal.
+const (
+	ProposalOpen     ProposalState = "open"
+	ProposalAccepted ProposalState = "accepted"
+	ProposalDeclined ProposalState = "declined"
+	ProposalReplaced ProposalState = "replaced" // by a later one, before anybody answered
+)
+
+// Proposal is a change of how far the model is trusted. It is in force once somebody who may has accepted it, in every replica within seconds, and
+// until the next of its kind and name is accepted.
+type Proposal struct {
+	ID        string          `json:"id"` // "prp_…"
+	Kind      ProposalKind    `json:"kind"`
+	Name      string          `json:"name"` // of the policy or the classifier
+	Body      json.RawMessage `json:"body"`
+	Evidence  json.RawMessage `json:"evidence"` // what it was concluded from, for people
+	State     ProposalState   `json:"state"`
+	MadeAt    time.Time       `json:"made_at"`
+	MadeBy    string          `json:"made_by"` // a reviewer as the log writes them, who ran the command, or what periodic task
+	DecidedAt time.Time       `json:"decided_at,omitzero"`
+	DecidedBy string          `json:"decided_by,omitempty"`
+}
+
+// ThresholdChange replaces the thresholds of a policy. It was concluded from one model and one calibration and holds for them; under others, and
+// when another part of the policy was configured anew, the stricter of its thresholds and the configured ones hold. When the configured
+// thresholds are no longer those it was to replace, it is void.
+type ThresholdChange struct {
+	Thresholds
+	// Off takes an accepted change back: the configured thresholds hold again.
+	Off bool `json:"off,omitempty"`
+
+	From        Thresholds `json:"from"`        // as configured when it was made
+	Policy      string     `json:"policy"`      // version that was configured then
+	Classifier  string     `json:"classifier"`  // name
+	Model       string     `json:"model"`       // version
+	Calibration string     `json:"calibration"` // version; empty: none
+
+	Risk       string    `json:"risk,omitempty"`       // the error rate that is promised not to be exceeded, as a decimal
+	Confidence string    `json:"confidence,omitempty"` // with which it is promised, as a decimal
+	Since      time.Time `json:"since,omitzero"`       // the evidence's period
+	Until      time.Time `json:"until,omitzero"`
+}
+
+// Thresholds are the confidences from which on a policy accepts items.
+type Thresholds struct {
+	Threshold float64            `json:"threshold"`
+	Labels    map[string]float64 `json:"label_thresholds,omitempty"` // replace Threshold for their labels; above 1 is never
+}
+
+// CalibrationChange replaces what makes confidences of a classifier's scores.
+type CalibrationChange struct {
+	Model       string          `json:"model"`       // version it was fitted for; under another it is void
+	Calibration json.RawMessage `json:"calibration"` // as classifier/learn writes it; null: none
+}
+
+// Proposals is the part of the system of record that holds proposals.
+type Proposals interface {
+	// Propose commits a proposal and has the owners of a queue told. The open one of the same kind and name is replaced.
+	Propose(ctx context.Context, p Proposal, queue string) error
+	// Decide commits the answer to a proposal, with its entry in the log, unless it has one; it returns the proposal as it then is, and whether
+	// this call answered it. Error: ErrNotFound.
+	Decide(ctx context.Context, id string, accept bool, by string, at time.Time) (p Proposal, fresh bool, err error)
+	// Proposal returns one, or ErrNotFound.
+	Proposal(ctx context.Context, id string) (Proposal, error)
+}
