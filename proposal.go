@@ -26,6 +26,9 @@ const (
 	ProposalReplaced ProposalState = "replaced" // by a later one, before anybody answered
 )
 
+// NoticeProposal tells the owners of a queue of a proposal: its id stands in the data under "proposal".
+const NoticeProposal NoticeKind = "proposal"
+
 // Proposal is a change of how far the model is trusted. It is in force once somebody who may has accepted it, in every replica within seconds, and
 // until the next of its kind and name is accepted.
 type Proposal struct {
@@ -77,9 +80,9 @@ type CalibrationChange struct {
 type Proposals interface {
 	// Propose commits a proposal and has the owners of a queue told. The open one of the same kind and name is replaced.
 	Propose(ctx context.Context, p Proposal, queue string) error
-	// Decide commits the answer to a proposal, with its entry in the log, unless it has one; it returns the proposal as it then is, and whether
+	// Answer commits the answer to a proposal, with its entry in the log, unless it has one; it returns the proposal as it then is, and whether
 	// this call answered it. Error: ErrNotFound.
-	Decide(ctx context.Context, id string, accept bool, by string, at time.Time) (p Proposal, fresh bool, err error)
+	Answer(ctx context.Context, id string, accept bool, by string, at time.Time) (p Proposal, fresh bool, err error)
 	// Proposal returns one, or ErrNotFound.
 	Proposal(ctx context.Context, id string) (Proposal, error)
 }

@@ -28,6 +28,9 @@ const (
 	Escalated Status = "ESCALATED"
 	// Noted: somebody wrote a note on a review.
 	Noted Status = "NOTED"
+	// ChangeAccepted and ChangeDeclined answer a proposal of how far the model is trusted. Their entries are about no item.
+	ChangeAccepted Status = "PROPOSAL_ACCEPTED"
+	ChangeDeclined Status = "PROPOSAL_DECLINED"
 )
 
 // Final says whether the item has its answer.

@@ -41,6 +41,7 @@ type columns struct {
 	panel                              []*int32
 	blind                              []*bool
 	twin                               [][]byte
+	calibration                        []string
 	callbackID                         []*string
 	callbackBody                       [][]byte
 	label, model, context              []string
@@ -56,7 +57,7 @@ WITH t AS MATERIALIZED (
         $23::text[], $24::text[], $25::bytea[],
         $26::text[], $27::int[], $28::text[], $29::text[], $30::text[], $31::timestamptz[], $32::timestamptz[],
         $33::text[], $34::bytea[], $35::text[], $36::text[], $37::text[],
-        $38::timestamptz[], $39::timestamptz[], $40::int[], $41::bool[], $42::bytea[]
+        $38::timestamptz[], $39::timestamptz[], $40::int[], $41::bool[], $42::bytea[], $43::text[]
     ) AS t (
         id, source, external_id, body_hash, received_at, subject, text_ref, model_id,
         ai_label, confidence, scores, latency_ns, tokens, truncated, failure,
@@ -64,14 +65,14 @@ WITH t AS MATERIALIZED (
         text, metadata, key,
         review_id, round, state, review_queue, review_priority, opened_at, expires_at,
         callback_id, callback_body, label, model, context,
-        remind_at, escalate_at, panel, blind, twin
+        remind_at, escalate_at, panel, blind, twin, calibration
     )
 ), fresh AS (
     INSERT INTO hitl.items (
         id, source, external_id, body_hash, received_at, subject, text_ref, model_id, ai_label, confidence, scores, latency_ns, tokens,
-        truncated, failure, status, triggers, queue, priority, policy, threshold, inclusion)
+        truncated, failure, status, triggers, queue, priority, policy, threshold, inclusion, calibration)
     SELECT id, source, external_id, body_hash, received_at, subject, text_ref, model_id, ai_label, confidence, scores::json, latency_ns,
-        tokens, truncated, failure, status, string_to_array(triggers, E'\n'), queue, priority, policy, threshold, inclusion
+        tokens, truncated, failure, status, string_to_array(triggers, E'\n'), queue, priority, policy, threshold, inclusion, calibration
     FROM t
     ON CONFLICT (source, external_id) DO NOTHING
     RETURNING id
@@ -109,6 +110,7 @@ func (c *columns) add(r row, modelID int64) {
 	c.queue, c.priority = append(c.queue, rt.Queue), append(c.priority, string(rt.Priority))
 	c.policy, c.threshold = append(c.policy, rt.Policy), append(c.threshold, rt.Threshold)
 	c.inclusion = append(c.inclusion, rt.Inclusion)
+	c.calibration = append(c.calibration, p.Calibration)
 	c.text, c.metadata, c.secret = append(c.text, r.text), append(c.metadata, r.metadata), append(c.secret, r.secret)
 	c.addReview(r.rec.Review)
 	var callbackID *string
@@ -148,7 +150,7 @@ func (c *columns) args() []any {
 		c.text, c.metadata, c.secret,
 		c.reviewID, c.round, c.state, c.reviewQueue, c.reviewPriority, c.openedAt, c.expiresAt,
 		c.callbackID, c.callbackBody, c.label, c.model, c.context,
-		c.remindAt, c.escalateAt, c.panel, c.blind, c.twin,
+		c.remindAt, c.escalateAt, c.panel, c.blind, c.twin, c.calibration,
 	}
 }
 

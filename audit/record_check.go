@@ -14,7 +14,7 @@ import (
 )
 
 // VerifyRecord compares what statistics, exports and reviewers are shown with the log: every item and its text, every decision of every round and
-// its comment, which rounds were taken back, every verdict of a panel, every skip and their comments, every note. What differs, is missing, or has no
+// its comment, which rounds were taken back, every verdict of a panel, every skip and their comments, every note, every answered proposal. What differs, is missing, or has no
 // entry goes into the report of the log's verification as verify.Record: it says something only of a log that is whole, see VerifyLog. Not in the log,
 // and so not compared, are an item's metadata, subject and probabilities other than the highest.
 func (s *Store) VerifyRecord(ctx context.Context, r *verify.Report) error {
@@ -36,6 +36,9 @@ func (s *Store) VerifyRecord(ctx context.Context, r *verify.Report) error {
 			return err
 		}
 		if err := checkNotes(ctx, tx, r); err != nil {
+			return err
+		}
+		if err := checkProposals(ctx, tx, r); err != nil {
 			return err
 		}
 		return checkGone(ctx, tx, r)
@@ -64,6 +67,7 @@ var itemsAndEntries = `
 	[2]string{"model", "coalesce(m.version, '') = l.model"}, [2]string{"policy", "i.policy = l.policy"},
 	[2]string{"source", "i.source = l.context->>'source'"}, [2]string{"threshold", "i.threshold = (l.context->>'threshold')::float8"},
 	[2]string{"inclusion", "i.inclusion = (l.context->>'inclusion')::float8"},
+	[2]string{"calibration", "i.calibration = coalesce(l.context->>'calibration', '')"},
 	[2]string{"triggers", "i.triggers = ARRAY(SELECT json_array_elements_text(coalesce(l.context->'triggers', '[]')))"},
 ) + `
 	FROM hitl.items i
@@ -186,7 +190,7 @@ func kept(words, ref string, secret []byte, commitment func() []byte) bool {
 func checkGone(ctx context.Context, tx pgx.Tx, r *verify.Report) error {
 	rows, err := tx.Query(ctx, `
 		SELECT l.id, l.item_id, i.id IS NULL FROM hitl.log l LEFT JOIN hitl.items i ON i.id = l.item_id
-		WHERE i.id IS NULL OR l.status IN `+ended+` AND NOT EXISTS (
+		WHERE l.item_id <> '' AND i.id IS NULL OR l.status IN `+ended+` AND NOT EXISTS (
 		    SELECT FROM hitl.decisions d WHERE d.review_id = l.context->>'review' AND d.round = (l.context->>'round')::int AND d.item_id = l.item_id)
 		ORDER BY l.id`)
 	if err != nil {

@@ -89,6 +89,9 @@ func routeContext(rec hitl.Record) map[string]any {
 	if len(rec.Route.Triggers) > 0 {
 		c["triggers"] = rec.Route.Triggers
 	}
+	if rec.Prediction.Calibration != "" {
+		c["calibration"] = rec.Prediction.Calibration
+	}
 	if rec.Failure != "" {
 		c["failure"] = rec.Failure
 	}

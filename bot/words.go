@@ -154,7 +154,7 @@ func verdict(l *language, d hitl.Decision, aiLabel string) string {
 		return l.say("verdict.expired")
 	case hitl.Cancelled:
 		return l.say("verdict.cancelled")
-	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Escalated, hitl.Noted:
+	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Escalated, hitl.Noted, hitl.ChangeAccepted, hitl.ChangeDeclined:
 	}
 	return code(l, string(d.Status), maxNameUnits)
 }
