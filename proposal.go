@@ -3,6 +3,7 @@ package hitl
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 )
 
@@ -85,4 +86,56 @@ type Proposals interface {
 	Answer(ctx context.Context, id string, accept bool, by string, at time.Time) (p Proposal, fresh bool, err error)
 	// Proposal returns one, or ErrNotFound.
 	Proposal(ctx context.Context, id string) (Proposal, error)
+}
+
+// NoConfidence is a threshold that no confidence reaches: all of it goes to people.
+const NoConfidence = 2
+
+// Standing says how a threshold change stands to what runs now.
+type Standing string
+
+// The standings.
+const (
+	StandingFull    Standing = "in force" // everything is as when it was concluded
+	StandingGuarded Standing = "guarded"  // something else changed: of its thresholds and the configured ones the stricter hold
+	StandingVoid    Standing = "void"     // the configured thresholds are others now: they hold
+	StandingOff     Standing = "off"      // it was taken back: the configured thresholds hold
+)
+
+// Resolve returns the thresholds that hold for a policy that was configured as version policy with those thresholds and judges what a model says under a
+// calibration, once the change was accepted.
+func (c ThresholdChange) Resolve(configured Thresholds, policy, model, calibration string) (Thresholds, Standing) {
+	switch {
+	case c.Off:
+		return configured, StandingOff
+	case !c.From.equal(configured):
+		return configured, StandingVoid
+	case c.Policy == policy && c.Model == model && c.Calibration == calibration:
+		return c.Thresholds, StandingFull
+	}
+	return c.stricter(configured), StandingGuarded
+}
+
+// For returns the threshold of a label.
+func (t Thresholds) For(label string) float64 {
+	if v, ok := t.Labels[label]; ok {
+		return v
+	}
+	return t.Threshold
+}
+
+func (t Thresholds) equal(u Thresholds) bool { return t.Threshold == u.Threshold && maps.Equal(t.Labels, u.Labels) }
+
+// stricter accepts what both would.
+func (t Thresholds) stricter(u Thresholds) Thresholds {
+	out := Thresholds{Threshold: max(t.Threshold, u.Threshold)}
+	for _, labels := range []map[string]float64{t.Labels, u.Labels} {
+		for l := range labels {
+			if out.Labels == nil {
+				out.Labels = map[string]float64{}
+			}
+			out.Labels[l] = max(t.For(l), u.For(l))
+		}
+	}
+	return out
 }

@@ -44,11 +44,18 @@ func (p *Policy) steps() []step {
 }
 
 func (p *Policy) thresholds() string {
-	parts := []string{"confidence < " + number(*p.spec.Threshold)}
+	parts := []string{below("confidence", *p.spec.Threshold)}
 	for _, l := range sortedKeys(p.spec.LabelThresholds) {
-		parts = append(parts, "for "+l+" < "+number(p.spec.LabelThresholds[l]))
+		parts = append(parts, below("for "+l, p.spec.LabelThresholds[l]))
 	}
 	return strings.Join(parts, "; ")
+}
+
+func below(what string, threshold float64) string {
+	if threshold == hitl.NoConfidence {
+		return what + " whatever it is"
+	}
+	return what + " < " + number(threshold)
 }
 
 func (p *Policy) sampleShare() string {

@@ -23,7 +23,8 @@ const minSampleKey = 16
 // Spec is a policy as it is configured.
 type Spec struct {
 	Name string
-	// Threshold is the confidence, in [0, 1], from which on an item is sure; nil: DefaultThreshold. A confidence equal to it is sure.
+	// Threshold is the confidence, in [0, 1], from which on an item is sure; nil: DefaultThreshold. A confidence equal to it is sure, and with hitl.NoConfidence
+	// none is.
 	Threshold *float64
 	// LabelThresholds replace Threshold for items with these labels.
 	LabelThresholds map[string]float64
@@ -142,11 +143,11 @@ var ruleName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
 func (s Spec) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if !share(*s.Threshold) {
+	if !threshold(*s.Threshold) {
 		bad("threshold: must be from 0 to 1, is %v", *s.Threshold)
 	}
 	for _, l := range sortedKeys(s.LabelThresholds) {
-		if v := s.LabelThresholds[l]; !share(v) {
+		if v := s.LabelThresholds[l]; !threshold(v) {
 			bad("label_thresholds: %q must be from 0 to 1, is %v", l, v)
 		}
 	}
@@ -174,6 +175,9 @@ func (s Spec) check() error {
 	}
 	return errors.Join(errs...)
 }
+
+// threshold says whether v can be one.
+func threshold(v float64) bool { return share(v) || v == hitl.NoConfidence }
 
 // share says whether v is in [0, 1]; NaN is not.
 func share(v float64) bool { return v >= 0 && v <= 1 }

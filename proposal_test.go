@@ -1,0 +1,42 @@
+package hitl_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hitl"
+)
+
+func TestThresholdChangeResolve(t *testing.T) {
+	configured := hitl.Thresholds{Threshold: 0.85, Labels: map[string]float64{"SPAM": 0.99, "HAM": 0.5}}
+	change := hitl.ThresholdChange{
+		Thresholds: hitl.Thresholds{Threshold: 0.7, Labels: map[string]float64{"HAM": 0.9, "EGGS": hitl.NoConfidence}},
+		From:       configured, Policy: "p1", Model: "m1", Calibration: "c1",
+	}
+	other := hitl.Thresholds{Threshold: 0.8, Labels: configured.Labels}
+	off := change
+	off.Off = true
+	guarded := hitl.Thresholds{Threshold: 0.85, Labels: map[string]float64{"SPAM": 0.99, "HAM": 0.9, "EGGS": hitl.NoConfidence}}
+	for name, c := range map[string]struct {
+		change                     hitl.ThresholdChange
+		configured                 hitl.Thresholds
+		policy, model, calibration string
+		want                       hitl.Thresholds
+		standing                   hitl.Standing
+	}{
+		"all the same":      {change, configured, "p1", "m1", "c1", change.Thresholds, hitl.StandingFull},
+		"another rule":      {change, configured, "p2", "m1", "c1", guarded, hitl.StandingGuarded},
+		"another model":     {change, configured, "p1", "m2", "c1", guarded, hitl.StandingGuarded},
+		"no calibration":    {change, configured, "p1", "m1", "", guarded, hitl.StandingGuarded},
+		"configured anew":   {change, other, "p2", "m1", "c1", other, hitl.StandingVoid},
+		"a label less":      {change, hitl.Thresholds{Threshold: 0.85}, "p2", "m1", "c1", hitl.Thresholds{Threshold: 0.85}, hitl.StandingVoid},
+		"taken back":        {off, configured, "p1", "m1", "c1", configured, hitl.StandingOff},
+		"back, and changed": {off, other, "p9", "m9", "", other, hitl.StandingOff},
+	} {
+		got, standing := c.change.Resolve(c.configured, c.policy, c.model, c.calibration)
+		if diff := cmp.Diff(c.want, got); diff != "" || standing != c.standing {
+			t.Errorf("%s: %s, want %s; (-want +got):\n%s", name, standing, c.standing, diff)
+		}
+	}
+}
