@@ -165,6 +165,15 @@ type Policy struct {
 	Rules           []PolicyRule
 	SampleRate      float64
 	Queue           string
+	Change          *PolicyChange // of its thresholds, that somebody accepted; nil: they are as configured
+}
+
+// PolicyChange is an accepted change of a policy's thresholds.
+type PolicyChange struct {
+	By               string // a reviewer as the log writes them, or who ran the command
+	At               time.Time
+	Risk, Confidence string // decimals: at most so many are wrong among what is accepted, with that confidence; empty: nothing is promised
+	Standing         hitl.Standing
 }
 
 // PolicyRule is one rule of a policy.
@@ -217,10 +226,10 @@ type Config struct {
 	Intake          Intake
 	// Details has what the details show beside a review's record. Default: nothing.
 	Details Details
-	// Policies are what decides on the items of each source, by the source's name. Default: none, and `/hitl policy` says so.
-	Policies map[string]Policy
-	// Rules are the descriptions of the rules of policies: by the policy's version, then by the rule's name. Default: none.
-	Rules map[string]map[string]string
+	// Policies are what decides on the items of each source now, by the source's name. Default: none, and `/hitl policy` says so.
+	Policies func() map[string]Policy
+	// Rules are the descriptions of the rules of a policy's version, by the rule's name. Default: none.
+	Rules func(version string) map[string]string
 
 	// Replays knows which requests of Slack's have come before, to any replica. Default: each process knows its own.
 	Replays Replays
@@ -309,6 +318,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Observer == nil {
 		c.Observer = nobody{}
+	}
+	if c.Policies == nil {
+		c.Policies = func() map[string]Policy { return nil }
+	}
+	if c.Rules == nil {
+		c.Rules = func(string) map[string]string { return nil }
 	}
 	or(&c.Consumer, hitl.NewID("bot", c.Now()))
 	queues := make(map[string]Queue, len(c.Queues))

@@ -268,7 +268,9 @@ func TestPageClicks(t *testing.T) {
 func TestDetailsAreLoaded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, hiding, func(s *setup) {
-		s.bot.Rules = map[string]map[string]string{"sha256:2": {"refunds": "Money is at stake"}, "sha256:3": {"refunds": "Something else"}}
+		s.bot.Rules = func(version string) map[string]string {
+			return map[string]map[string]string{"sha256:2": {"refunds": "Money is at stake"}, "sha256:3": {"refunds": "Something else"}}[version]
+		}
 	})
 	rec, m := w.posted(func(r *hitl.Record) {
 		r.Twins, r.Route.Triggers = 2, []hitl.Trigger{hitl.RuleTrigger("refunds")}

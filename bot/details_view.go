@@ -89,7 +89,7 @@ func (b *Bot) pageView(ctx context.Context, l *language, who hitl.Reviewer, s sc
 
 // details loads what a record does not hold and shows it all. What cannot be loaded is left out, and said to be missing.
 func (b *Bot) details(ctx context.Context, l *language, who hitl.Reviewer, s screened, data viewData) slack.ModalViewRequest {
-	d := details{screened: s, at: data, rules: b.cfg.Rules[s.Route.Policy]}
+	d := details{screened: s, at: data, rules: b.cfg.Rules(s.Route.Policy)}
 	if b.cfg.Details == nil || data.Page > 0 {
 		return detailsModal(l, d)
 	}

@@ -101,7 +101,7 @@ func TestPauseCommands(t *testing.T) {
 		s.bot.Queues["support"] = q
 		s.bot.Desk.Pauses = &pauses{}
 		s.bot.Desk.Queues = map[string]hitl.QueueRules{"support": sampleTerms()}
-		s.bot.Policies = map[string]Policy{"mail": samplePolicy()}
+		s.bot.Policies = func() map[string]Policy { return map[string]Policy{"mail": samplePolicy()} }
 	})
 	for _, tc := range []struct{ user, ask, want string }{
 		{ben, "pause support", "Only the owners of the queue `support` can do that."},

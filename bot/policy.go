@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,13 +24,14 @@ const (
 
 // policy answers `policy [source|queue]`.
 func (b *Bot) policy(_ context.Context, q asked) (message, error) {
-	sources, queues := slices.Sorted(maps.Keys(b.cfg.Policies)), slices.Sorted(maps.Keys(b.cfg.Queues))
+	now := b.cfg.Policies()
+	sources, queues := slices.Sorted(maps.Keys(now)), slices.Sorted(maps.Keys(b.cfg.Queues))
 	switch {
 	case len(q.words) == 0:
 		return policies(q.l, sources, queues), nil
 	case len(q.words) > 1: // one at a time
 	case slices.Contains(sources, q.words[0]):
-		return policyMessage(q.l, q.words[0], b.cfg.Policies[q.words[0]]), nil
+		return policyMessage(q.l, q.words[0], now[q.words[0]]), nil
 	case slices.Contains(queues, q.words[0]):
 		name := q.words[0]
 		return termsMessage(q.l, name, b.cfg.Queues[name].Channel, b.cfg.Desk.Queues[name]), nil
@@ -60,8 +62,17 @@ func policies(l *language, sources, queues []string) message {
 func policyMessage(l *language, source string, p Policy) message {
 	facts := []string{l.say("policy.threshold", "Percent", percentShare(l, p.Threshold))}
 	labels := lines(l, slices.Sorted(maps.Keys(p.LabelThresholds)), maxPolicyLabels, func(label string) string {
+		if p.LabelThresholds[label] == hitl.NoConfidence {
+			return l.say("policy.label_threshold.never", "Label", code(l, label, maxLabelUnits))
+		}
 		return l.say("policy.label_threshold", "Label", code(l, label, maxLabelUnits), "Percent", percentShare(l, p.LabelThresholds[label]))
 	})
+	if p.Threshold == hitl.NoConfidence {
+		facts[0] = l.say("policy.threshold.never")
+	}
+	if p.Change != nil {
+		facts = append(facts, changeLine(l, *p.Change))
+	}
 	if len(p.AlwaysReview) > 0 {
 		facts = append(facts, l.say("policy.always", "Labels", names(l, p.AlwaysReview)))
 	}
@@ -86,6 +97,29 @@ func policyMessage(l *language, source string, p Policy) message {
 	blocks = append(blocks, contextLine(version))
 	text := strings.Join(slices.DeleteFunc([]string{strings.Join(facts, "\n"), labels, rules, version}, func(s string) bool { return s == "" }), "\n")
 	return message{Text: wholeLines(text, maxPolicyText), Blocks: blocks}
+}
+
+// changeLine says who changed the thresholds, and what is promised of them.
+func changeLine(l *language, c PolicyChange) string {
+	s := l.say("policy.change", "Who", byWhom(l, c.By), "When", when(l, c.At))
+	switch {
+	case c.Standing == hitl.StandingVoid:
+		return s + " " + l.say("policy.change.void")
+	case c.Standing == hitl.StandingGuarded:
+		return s + " " + l.say("policy.change.guarded")
+	case c.Risk != "":
+		return s + " " + l.say("policy.change.promise", "Risk", decimalPercent(l, c.Risk), "Confidence", decimalPercent(l, c.Confidence))
+	}
+	return s
+}
+
+// decimalPercent writes a decimal share, as it stands in the record, in percent.
+func decimalPercent(l *language, decimal string) string {
+	v, err := strconv.ParseFloat(decimal, 64)
+	if err != nil {
+		return code(l, decimal, maxNameUnits)
+	}
+	return percentShare(l, v)
 }
 
 // wholeLines keeps as many of the first lines as fit.

@@ -5,25 +5,22 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"hitl/classifier/policy"
 )
 
 // gauges read the state of the service when Prometheus asks for it.
 type gauges struct {
-	service  *service
-	policies map[string]*policy.Policy
+	service *service
 
 	up, open, oldest, paused, token, callbacks, conns, queued, ruleFailures *prometheus.Desc
 	entries, pending, checkpoint, checkpointAge                             *prometheus.Desc
 }
 
-func newGauges(s *service, policies map[string]*policy.Policy) *gauges {
+func newGauges(s *service) *gauges {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &gauges{
-		service: s, policies: policies,
+		service:   s,
 		up:        desc("hitl_up", "Whether a part that the service needs answers: 1 or 0.", "part"),
 		open:      desc("hitl_reviews_open", "Reviews that wait for a decision.", "queue"),
 		oldest:    desc("hitl_review_oldest_age_seconds", "Age of the oldest open review; 0 when none is open.", "queue"),
@@ -76,8 +73,8 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	for name, m := range s.models {
 		gauge(g.queued, float64(m.Queued()), name)
 	}
-	for name, p := range g.policies {
-		for rule, n := range p.Failures() {
+	for name, p := range s.trust.policies {
+		for rule, n := range p.Now().Failures() {
 			ch <- prometheus.MustNewConstMetric(g.ruleFailures, prometheus.CounterValue, float64(n), name, rule)
 		}
 	}

@@ -30,6 +30,7 @@ type service struct {
 	metrics *metrics
 
 	models map[string]*classifier.Classifier
+	trust  *trust
 	store  *audit.Store
 	keys   *audit.Keyring
 	queue  *queue.Client
@@ -69,6 +70,10 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if err := s.saveVersions(ctx, policies); err != nil {
 		return nil, err
 	}
+	s.trust = newTrust(cfg, s.store, logger, policies, s.models)
+	if err := s.trust.refresh(ctx); err != nil {
+		return nil, err
+	}
 	if s.keys, err = s.store.Keyring(ctx); err != nil {
 		return nil, err
 	}
@@ -78,16 +83,16 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	s.desk = newDesk(cfg, s.store, logger)
 	s.desk.Observer, s.desk.Waiting = s.metrics, waiting{s.queue}
 	intake := &hitl.Intake{
-		Sources: intakeSources(cfg, s.models, policies), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
+		Sources: intakeSources(cfg, s.trust), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
 		Normal: normalText, Observer: s.metrics, Logger: logger, Now: time.Now,
 	}
-	if s.bot, err = bot.New(botConfig(cfg, s, policies, intake)); err != nil {
+	if s.bot, err = bot.New(botConfig(cfg, s, intake)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
 	}
 	if s.sender, err = ingest.NewSender(senderConfig(cfg, logger)); err != nil {
 		return nil, err
 	}
-	s.metrics.registry.MustRegister(newGauges(s, policies))
+	s.metrics.registry.MustRegister(newGauges(s))
 	if s.api, err = ingest.New(ingestConfig(cfg, s, intake)); err != nil { //nolint:contextcheck // a handler gets its requests' contexts
 		return nil, err
 	}
@@ -159,7 +164,7 @@ func (s *service) Run(ctx context.Context, l net.Listener) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	workers, work := errgroup.WithContext(work)
-	for _, run := range []func(context.Context) error{s.bot.Run, s.reconcile, s.runEffects, s.sequence, s.keys.Run} {
+	for _, run := range []func(context.Context) error{s.bot.Run, s.reconcile, s.runEffects, s.sequence, s.keys.Run, s.trust.Run} {
 		workers.Go(func() error { return run(work) })
 	}
 	s.logger.InfoContext(ctx, "serving", "address", l.Addr().String(), "metrics", s.metricsAddr(), "version", buildVersion(), "models", s.engines())

@@ -180,11 +180,11 @@ func slackConfig(cfg *config.Config) bot.Config {
 	}
 }
 
-func botConfig(cfg *config.Config, s *service, policies map[string]*policy.Policy, intake *hitl.Intake) bot.Config {
+func botConfig(cfg *config.Config, s *service, intake *hitl.Intake) bot.Config {
 	out := slackConfig(cfg)
 	out.Intake = intake
 	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
-	out.Details, out.Lists, out.Rules, out.Policies = s.store, s.store, ruleDescriptions(cfg, policies), policiesInWords(cfg, policies)
+	out.Details, out.Lists, out.Rules, out.Policies = s.store, s.store, s.trust.Rules, s.trust.Policies
 	out.Observer, out.Logger = s.metrics, s.logger
 	if out.Rotation.RefreshToken != "" {
 		out.Rotation.Tokens = s.store
@@ -212,11 +212,11 @@ func senderConfig(cfg *config.Config, logger *slog.Logger) ingest.SenderConfig {
 	}
 }
 
-func intakeSources(cfg *config.Config, models map[string]*classifier.Classifier, policies map[string]*policy.Policy) map[string]hitl.Source {
+func intakeSources(cfg *config.Config, t *trust) map[string]hitl.Source {
 	out := map[string]hitl.Source{}
 	for name, s := range cfg.Sources {
 		out[name] = hitl.Source{
-			Classifier: s.Classifier, Model: models[s.Classifier], Policy: policies[s.Policy],
+			Classifier: s.Classifier, Model: t.models[s.Classifier], Policy: t.policies[s.Policy],
 			Callback: s.Callback != nil, CallbackOnSure: s.Callback != nil && s.Callback.AIAccepted, Backlog: s.Backlog,
 		}
 	}

@@ -8,41 +8,10 @@ import (
 	"time"
 
 	"hitl"
-	"hitl/bot"
-	"hitl/classifier/policy"
 	"hitl/config"
 )
 
 // This file says what queues and policies are to the desk, and to those who read about them.
-
-// policiesInWords are what decides on the items of each source, for people to read.
-func policiesInWords(cfg *config.Config, policies map[string]*policy.Policy) map[string]bot.Policy {
-	out := map[string]bot.Policy{}
-	for name, s := range cfg.Sources {
-		p := cfg.Policies[s.Policy]
-		words := bot.Policy{
-			Name: s.Policy, Version: policies[s.Policy].Version(), Classifier: s.Classifier, Threshold: p.Threshold, LabelThresholds: p.LabelThresholds,
-			AlwaysReview: p.AlwaysReview, SampleRate: p.Sample.Rate, Queue: p.Queue,
-		}
-		for _, r := range p.Rules {
-			words.Rules = append(words.Rules, bot.PolicyRule(r))
-		}
-		out[name] = words
-	}
-	return out
-}
-
-// ruleDescriptions returns why each rule of each policy sends items to a person, by the policy's version.
-func ruleDescriptions(cfg *config.Config, policies map[string]*policy.Policy) map[string]map[string]string {
-	out := map[string]map[string]string{}
-	for name, p := range policies {
-		out[p.Version()] = map[string]string{}
-		for _, r := range cfg.Policies[name].Rules {
-			out[p.Version()][r.Name] = r.Description
-		}
-	}
-	return out
-}
 
 // checkQueueLabels refuses labels that no model has: a slip would show what was not to be shown, or answer what nobody would.
 func checkQueueLabels(cfg *config.Config, labels map[string][]string) error {

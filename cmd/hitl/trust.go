@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"hitl"
+	"hitl/audit"
+	"hitl/bot"
+	"hitl/classifier"
+	"hitl/classifier/policy"
+	"hitl/config"
+)
+
+// trustEvery is how often it is looked for what came into force: a replica may route by what was before for so long.
+const trustEvery = 2 * time.Second
+
+// trust is how far this process trusts its models: the policies as configured, with what people accepted since, and the calibrations of
+// confidences.
+type trust struct {
+	cfg    *config.Config
+	store  *audit.Store
+	logger *slog.Logger
+
+	configured map[string]*policy.Policy
+	policies   map[string]*policy.Live
+	models     map[string]*classifier.Calibrated
+
+	mu      sync.Mutex
+	applied map[string]string            // ids of what is in force, by kind and name
+	changes map[string]*bot.PolicyChange // what is in force, by policy
+	rules   map[string]map[string]string // descriptions, by version of a policy
+}
+
+func newTrust(cfg *config.Config, store *audit.Store, logger *slog.Logger, configured map[string]*policy.Policy, models map[string]*classifier.Classifier) *trust {
+	t := &trust{
+		cfg: cfg, store: store, logger: logger, configured: configured,
+		policies: map[string]*policy.Live{}, models: map[string]*classifier.Calibrated{},
+		applied: map[string]string{}, changes: map[string]*bot.PolicyChange{}, rules: map[string]map[string]string{},
+	}
+	for name, p := range configured {
+		t.policies[name] = policy.NewLive(p)
+		t.describe(p)
+	}
+	for name, m := range models {
+		t.models[name] = classifier.NewCalibrated(m)
+	}
+	return t
+}
+
+// Run looks for what came into force until ctx ends. Without Postgres everything stays as it is.
+func (t *trust) Run(ctx context.Context) error {
+	tick := time.NewTicker(trustEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := t.refresh(ctx); err != nil && ctx.Err() == nil {
+			t.logger.WarnContext(ctx, "could not look for accepted changes; policies stay as they are", "error", err)
+		}
+	}
+}
+
+// refresh applies what is in force. A change that cannot be applied is said and left out.
+func (t *trust) refresh(ctx context.Context) error {
+	list, err := t.store.InForce(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if p.Kind == hitl.ProposeCalibration {
+			t.once(p, func() error { return t.calibrate(ctx, p) })
+		}
+	}
+	// Thresholds hold for a calibration: they are looked at again when one has changed.
+	for _, p := range list {
+		if p.Kind != hitl.ProposeThresholds {
+			continue
+		}
+		if err := t.setThresholds(ctx, p); err != nil {
+			t.logger.ErrorContext(ctx, "an accepted change of thresholds cannot be applied", "proposal", p.ID, "policy", p.Name, "error", err)
+		}
+	}
+	return nil
+}
+
+// once applies a proposal that this process has not applied yet.
+func (t *trust) once(p hitl.Proposal, apply func() error) {
+	key := string(p.Kind) + " " + p.Name
+	if t.applied[key] == p.ID {
+		return
+	}
+	t.applied[key] = p.ID // also when it fails: it would again
+	if err := apply(); err != nil {
+		t.logger.Error("an accepted change cannot be applied", "proposal", p.ID, "kind", p.Kind, "name", p.Name, "error", err)
+	}
+}
+
+// setThresholds has a policy route by an accepted change, as far as it holds for what runs here.
+func (t *trust) setThresholds(ctx context.Context, p hitl.Proposal) error {
+	live, ok := t.policies[p.Name]
+	if !ok {
+		return nil // the policy is not configured any more
+	}
+	var c hitl.ThresholdChange
+	if err := json.Unmarshal(p.Body, &c); err != nil {
+		return fmt.Errorf("read change: %w", err)
+	}
+	configured := t.configured[p.Name]
+	model, calibration := t.judge(p.Name, c.Classifier)
+	thresholds, standing := c.Resolve(configured.Thresholds(), configured.Version(), model, calibration)
+	next, err := configured.With(thresholds)
+	if err != nil {
+		return err
+	}
+	t.note(p, c, standing)
+	if next.Version() == live.Version() {
+		return nil
+	}
+	// The text of a version is kept before anything is routed by it.
+	if err := t.store.SavePolicy(ctx, p.Name, next.Version(), next.Text()); err != nil {
+		return err
+	}
+	t.describe(next)
+	live.Set(next)
+	t.logger.InfoContext(ctx, "policy has other thresholds", "policy", p.Name, "proposal", p.ID, "by", p.DecidedBy, "standing", string(standing),
+		"version", next.Version(), "threshold", thresholds.Threshold)
+	return nil
+}
+
+// judge returns the versions of the model and the calibration that a policy's items are judged with: those of the classifier, if it is the only one of
+// the policy, else none.
+func (t *trust) judge(name, classifier string) (model, calibration string) {
+	if only, ok := classifierOf(t.cfg, name); !ok || only != classifier || t.models[classifier] == nil {
+		return "", ""
+	}
+	m := t.models[classifier]
+	return m.Version(), m.Calibration()
+}
+
+// classifierOf returns the classifier of the sources that a policy is for; false: there are none, or several classifiers.
+func classifierOf(cfg *config.Config, policy string) (string, bool) {
+	found := map[string]bool{}
+	for _, s := range cfg.Sources {
+		if s.Policy == policy {
+			found[s.Classifier] = true
+		}
+	}
+	if len(found) != 1 {
+		return "", false
+	}
+	return slices.Collect(maps.Keys(found))[0], true
+}
+
+// calibrate has a classifier's confidences made by an accepted calibration, if it was fitted for the model that runs here.
+func (t *trust) calibrate(ctx context.Context, p hitl.Proposal) error {
+	m, ok := t.models[p.Name]
+	if !ok {
+		return nil // the classifier is not configured any more
+	}
+	var c hitl.CalibrationChange
+	if err := json.Unmarshal(p.Body, &c); err != nil {
+		return fmt.Errorf("read change: %w", err)
+	}
+	next, err := calibrationOf(c, m.Version())
+	if err != nil {
+		return err
+	}
+	m.Set(next)
+	t.logger.InfoContext(ctx, "classifier has another calibration", "classifier", p.Name, "proposal", p.ID, "by", p.DecidedBy, "version", m.Calibration())
+	return nil
+}
+
+// calibrationOf returns the calibration of a change for a model; nil: none, or one of another model.
+func calibrationOf(c hitl.CalibrationChange, model string) (classifier.Calibration, error) {
+	return nil, nil
+}
+
+// note keeps what people are told of a policy's thresholds.
+func (t *trust) note(p hitl.Proposal, c hitl.ThresholdChange, standing hitl.Standing) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if standing == hitl.StandingOff {
+		delete(t.changes, p.Name)
+		return
+	}
+	t.changes[p.Name] = &bot.PolicyChange{By: p.DecidedBy, At: p.DecidedAt, Risk: c.Risk, Confidence: c.Confidence, Standing: standing}
+}
+
+// describe keeps what a policy's rules are for, by its version.
+func (t *trust) describe(p *policy.Policy) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rules := map[string]string{}
+	for _, r := range t.cfg.Policies[p.Name()].Rules {
+		rules[r.Name] = r.Description
+	}
+	t.rules[p.Version()] = rules
+}
+
+// Rules returns why each rule of a policy's version sends items to a person.
+func (t *trust) Rules(version string) map[string]string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rules[version]
+}
+
+// Policies are what decides on the items of each source now, for people to read.
+func (t *trust) Policies() map[string]bot.Policy {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := map[string]bot.Policy{}
+	for name, s := range t.cfg.Sources {
+		p, now := t.cfg.Policies[s.Policy], t.policies[s.Policy].Now()
+		thresholds := now.Thresholds()
+		words := bot.Policy{
+			Name: s.Policy, Version: now.Version(), Classifier: s.Classifier, Threshold: thresholds.Threshold, LabelThresholds: thresholds.Labels,
+			AlwaysReview: p.AlwaysReview, SampleRate: p.Sample.Rate, Queue: p.Queue, Change: t.changes[s.Policy],
+		}
+		for _, r := range p.Rules {
+			words.Rules = append(words.Rules, bot.PolicyRule(r))
+		}
+		out[name] = words
+	}
+	return out
+}
