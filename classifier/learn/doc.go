@@ -16,4 +16,12 @@
 //
 // The intervals are percentile bootstrap intervals over items, as A. Zapf et al. recommend for nominal data (Measuring inter-rater reliability
 // for nominal data, BMC Medical Research Methodology 16:93, 2016). They treat the items as a sample, and the reviewers as given.
+//
+// # Calibration
+//
+// A model's score of 0.9 does not say that nine in ten such answers are right. [Fit] learns from people's answers what does: a temperature (C. Guo et al., On
+// Calibration of Modern Neural Networks, ICML 2017), one number that makes all scores sharper or flatter, where there are few answers, and an isotonic
+// regression where there are many. Reviewed items are no random sample of all items; each answer weighs by one over the probability with which its item
+// was reviewed. [Measure] says how well confidences do, [Gain] whether it is chance that others do better: judge on items that the fit has not seen,
+// [HeldOut] are.
 package learn
