@@ -24,4 +24,20 @@
 // regression where there are many. Reviewed items are no random sample of all items; each answer weighs by one over the probability with which its item
 // was reviewed. [Measure] says how well confidences do, [Gain] whether it is chance that others do better: judge on items that the fit has not seen,
 // [HeldOut] are.
+//
+// # Thresholds
+//
+// [Advise] finds the lowest threshold of which can be promised, with a stated confidence, that at most a stated share (the risk) of what is accepted from it on is
+// wrong. It is Learn then Test (A. N. Angelopoulos et al., Learn then Test: Calibrating Predictive Algorithms to Achieve Risk Control, Annals of Applied Statistics
+// 19, 2025) with fixed-sequence testing (P. Bauer, Multiple testing in clinical trials, Statistics in Medicine 10, 1991): thresholds are tried from the strictest
+// down, each by an exact binomial test in whole numbers at the whole level, and the first that does not pass ends the walk. A wrong promise needs the first
+// threshold whose risk is too high to pass its test, so its chance is one less the confidence at most, however many thresholds there are.
+//
+// The test needs a random sample of what could be accepted. Reviewed items are none: below the threshold people see all, above it a sample. So each is kept with a
+// probability that makes all alike, the least with which any was reviewed, decided by its id. Where the walk begins is decided by the confidences of items outside
+// of that sample, which know nothing of its labels; begun where the sample itself looks good, the promise would be worth less. Items without an answer count as wrong.
+//
+// It holds for items as those of the sample were: drawn alike and independently, from the same sources, model and calibration; and as far as reviewers are right.
+// It is one of the procedure, not of a result: where data rarely suffice for any promise, a greater part of the few that are made is wrong. While a promise
+// runs, [LowerAlways] tells whether what came since contradicts it, however often one looks.
 package learn
