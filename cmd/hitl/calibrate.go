@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"hitl"
 	"hitl/classifier/learn"
@@ -28,8 +29,8 @@ func (calibrateCmd) Help() string {
 regression. Answers weigh by one over the probability with which their item was reviewed, so that the sure ones, of which people see a sample only, count for
 all of them; without policies.*.sample nothing is known of those.
 
-It is judged on a fifth of the items, chosen by their ids, that it is not fitted to: Brier score, log loss, calibration error, before and after. Labels stay as
-they are; confidences change, and what thresholds mean with them. Without --propose or --accept nothing changes.
+It is judged on items that the fit has not seen, in five parts, one of them never fitted to: Brier score, log loss, calibration error, before and after. Labels stay
+as they are; confidences change, and what thresholds mean with them. Without --propose or --accept nothing changes.
 
     hitl calibrate --classifier tickets --propose`
 }
@@ -102,32 +103,38 @@ func (e *evidence) queue() string {
 	return ""
 }
 
-// calibrate fits a calibration to what was not held out, and judges it on what was.
+// calibrate fits a calibration to what is not held out. It is judged on every answer, by a fit that has not seen it: those that are held out by the calibration
+// itself, and each other fold by a fit to the rest.
 func (e *evidence) calibrate(isotonicFrom int) (calibrateReport, string, error) {
 	report := calibrateReport{Classifier: e.classifier, Model: e.model, Others: e.others}
-	var fit, held []learn.Answer
+	folds := make([][]learn.Answer, learn.Folds)
 	for _, l := range e.items {
-		if !l.Answered() || l.AILabel == "" || l.Inclusion <= 0 {
-			continue
-		}
-		a := learn.Answer{Scores: l.Scores, Label: l.Label, Weight: 1 / l.Inclusion}
-		if learn.HeldOut(l.ItemID) {
-			held = append(held, a)
-		} else {
-			fit = append(fit, a)
+		if l.Answered() && l.AILabel != "" && l.Inclusion > 0 {
+			f := learn.Fold(l.ItemID)
+			folds[f] = append(folds[f], learn.Answer{Scores: l.Scores, Label: l.Label, Weight: 1 / l.Inclusion})
 		}
 	}
-	var err error
-	if report.Calibration, err = learn.Fit(fit, learn.FitOptions{IsotonicFrom: isotonicFrom}); err != nil {
-		return report, "", err
+	var before, after []learn.Judged
+	answers := 0
+	for i, fold := range folds {
+		rest := slices.Concat(slices.Concat(folds[1:max(i, 1)]...), slices.Concat(folds[i+1:]...))
+		c, err := learn.Fit(rest, learn.FitOptions{IsotonicFrom: isotonicFrom})
+		if i == 0 {
+			if err != nil {
+				return report, "", err
+			}
+			report.Calibration, answers = c, len(rest)
+		}
+		if err == nil { // else the rest is too little to fit to, and the fold goes unjudged
+			before, after = append(before, learn.Judge(fold, e.calibration)...), append(after, learn.Judge(fold, c)...)
+		}
 	}
 	report.Version = report.Calibration.Version()
-	before, after := learn.Judge(held, e.calibration), learn.Judge(held, report.Calibration)
 	was, is := learn.Measure(before), learn.Measure(after)
 	gain, interval := learn.Gain(before, after, 1)
 	report.Better = interval.Low > 0
 	report.Evidence = hitl.CalibrationEvidence{
-		Kind: report.Calibration.Kind, Items: len(fit), Held: len(held), Before: scoreOf(was), After: scoreOf(is), Gain: gain, GainLow: interval.Low, GainTop: interval.High,
+		Kind: report.Calibration.Kind, Items: answers, Held: len(after), Before: scoreOf(was), After: scoreOf(is), Gain: gain, GainLow: interval.Low, GainTop: interval.High,
 	}
 	for _, b := range is.Bins {
 		report.Evidence.Diagram = append(report.Evidence.Diagram, hitl.ReliabilityBin{Items: b.Items, Confidence: b.Confidence, Right: b.Right})
@@ -145,7 +152,7 @@ func printCalibration(w io.Writer, r calibrateReport, diagram string) error {
 		fitted = fmt.Sprintf("temperature %.3f", r.Calibration.Temperature)
 	}
 	e := r.Evidence
-	fmt.Fprintf(w, "%s, fitted to %s of people; judged on %d others\n\n", fitted, plural(e.Items, "answer"), e.Held)
+	fmt.Fprintf(w, "%s, fitted to %s of people; judged on %d, each by a fit that has not seen it\n\n", fitted, plural(e.Items, "answer"), e.Held)
 	row := func(name string, f func(hitl.CalibrationScore) float64) []string {
 		return []string{name, fmt.Sprintf("%.4f", f(e.Before)), fmt.Sprintf("%.4f", f(e.After))}
 	}
@@ -160,7 +167,7 @@ func printCalibration(w io.Writer, r calibrateReport, diagram string) error {
 	if r.Better {
 		meaning = "That is more than chance."
 	}
-	fmt.Fprintf(w, "\nThe Brier score falls by %.4f (95%%: %.4f to %.4f). %s\n\nHow often the model is right (bar) where it is so sure (┃), on the others,\n%s", e.Gain, e.GainLow, e.GainTop, meaning, diagram)
+	fmt.Fprintf(w, "\nThe Brier score falls by %.4f (95%%: %.4f to %.4f). %s\n\nHow often the model is right (bar) where it is so sure (┃),\n%s", e.Gain, e.GainLow, e.GainTop, meaning, diagram)
 	if r.Others > 0 {
 		fmt.Fprintf(w, "\n%s of other models were left out.\n", plural(r.Others, "item"))
 	}

@@ -124,8 +124,8 @@ func (c *proposalsRevertCmd) Run(ctx context.Context, p program, global *cli) er
 	i := slices.IndexFunc(force, func(f hitl.Proposal) bool { return f.Kind == hitl.ProposeThresholds && f.Name == c.Policy })
 	var change hitl.ThresholdChange
 	if i >= 0 {
-		if err := json.Unmarshal(force[i].Body, &change); err != nil {
-			return fmt.Errorf("read proposal %s: %w", force[i].ID, err)
+		if change, err = changeOf(force[i]); err != nil {
+			return err
 		}
 	}
 	if i < 0 || change.Off {

@@ -112,9 +112,9 @@ func (t *trust) setThresholds(ctx context.Context, p hitl.Proposal) error {
 	if !ok {
 		return nil // the policy is not configured any more
 	}
-	var c hitl.ThresholdChange
-	if err := json.Unmarshal(p.Body, &c); err != nil {
-		return fmt.Errorf("read change: %w", err)
+	c, err := changeOf(p)
+	if err != nil {
+		return err
 	}
 	configured := t.configured[p.Name]
 	model, calibration := t.judge(p.Name, c.Classifier)
