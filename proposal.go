@@ -41,6 +41,7 @@ type Proposal struct {
 	State     ProposalState   `json:"state"`
 	MadeAt    time.Time       `json:"made_at"`
 	MadeBy    string          `json:"made_by"` // a reviewer as the log writes them, who ran the command, or what periodic task
+	Queue     string          `json:"queue,omitempty"` // whose owners are asked in Slack; empty: nobody is
 	DecidedAt time.Time       `json:"decided_at,omitzero"`
 	DecidedBy string          `json:"decided_by,omitempty"`
 }
@@ -79,8 +80,8 @@ type CalibrationChange struct {
 
 // Proposals is the part of the system of record that holds proposals.
 type Proposals interface {
-	// Propose commits a proposal and has the owners of a queue told. The open one of the same kind and name is replaced.
-	Propose(ctx context.Context, p Proposal, queue string) error
+	// Propose commits a proposal and has the owners of its queue told. The open one of the same kind and name is replaced.
+	Propose(ctx context.Context, p Proposal) error
 	// Answer commits the answer to a proposal, with its entry in the log, unless it has one; it returns the proposal as it then is, and whether
 	// this call answered it. Error: ErrNotFound.
 	Answer(ctx context.Context, id string, accept bool, by string, at time.Time) (p Proposal, fresh bool, err error)
@@ -138,4 +139,59 @@ func (t Thresholds) stricter(u Thresholds) Thresholds {
 		}
 	}
 	return out
+}
+
+// ThresholdEvidence is what a change of thresholds was concluded from.
+type ThresholdEvidence struct {
+	Items      int            `json:"items"`      // of the period
+	Sampled    int            `json:"sampled"`    // checked by people, of those that would be accepted
+	Wrong      int            `json:"wrong"`      // of these, Unanswered included
+	Unanswered int            `json:"unanswered"` // counted as wrong
+	Upper      float64        `json:"upper"`      // bound of the error rate among what would be accepted
+	LoadBefore float64        `json:"load_before"` // share of the items that people see
+	LoadAfter  float64        `json:"load_after"`
+	Labels     []LabelPromise `json:"labels,omitempty"` // where each label has a promise of its own
+	Curve      []CurvePoint   `json:"curve"`            // by falling threshold
+}
+
+// LabelPromise is the evidence of one label.
+type LabelPromise struct {
+	Label     string  `json:"label"`
+	Threshold float64 `json:"threshold"` // NoConfidence: nothing can be promised
+	Sampled   int     `json:"sampled"`
+	Wrong     int     `json:"wrong"`
+	Upper     float64 `json:"upper"`
+}
+
+// CurvePoint is what a threshold would bring.
+type CurvePoint struct {
+	Threshold float64 `json:"threshold"`
+	Load      float64 `json:"load"`       // share of the items that people would see
+	Errors    float64 `json:"errors"`     // estimated error rate among the accepted
+	ErrorsLow float64 `json:"errors_low"` // and its interval of 95%
+	ErrorsTop float64 `json:"errors_top"`
+}
+
+// CalibrationEvidence is what a calibration was concluded from.
+type CalibrationEvidence struct {
+	Kind    string           `json:"kind"` // temperature or isotonic
+	Items   int              `json:"items"` // that people answered and it was fitted to
+	Held    int              `json:"held"`  // that it was not fitted to, and is judged on
+	Before  CalibrationScore `json:"before"`
+	After   CalibrationScore `json:"after"`
+	Diagram []ReliabilityBin `json:"diagram"` // by rising confidence
+}
+
+// CalibrationScore says how well confidences tell how often the model is right; the less, the better.
+type CalibrationScore struct {
+	Brier   float64 `json:"brier"`
+	LogLoss float64 `json:"log_loss"`
+	Error   float64 `json:"error"` // expected calibration error
+}
+
+// ReliabilityBin compares confidences of about one height with how often the model was right.
+type ReliabilityBin struct {
+	Items      int     `json:"items"`
+	Confidence float64 `json:"confidence"` // mean
+	Right      float64 `json:"right"`      // share
 }

@@ -19,8 +19,8 @@ var _ hitl.Proposals = (*Store)(nil)
 // proposalsLock is the key of the advisory lock under which proposals are made and answered: few and far between, and each is the next of its kind.
 const proposalsLock = 0x6869746c_70726f70 // "hitlprop"
 
-// Propose implements hitl.Proposals. An empty queue: nobody is told. Errors: *hitl.InvalidError for a body or evidence that is no JSON.
-func (s *Store) Propose(ctx context.Context, p hitl.Proposal, queue string) error {
+// Propose implements hitl.Proposals. Errors: *hitl.InvalidError for a body or evidence that is no JSON.
+func (s *Store) Propose(ctx context.Context, p hitl.Proposal) error {
 	for field, raw := range map[string]json.RawMessage{"body": p.Body, "evidence": p.Evidence} {
 		if !json.Valid(raw) {
 			return &hitl.InvalidError{Field: field, Reason: "is no JSON"}
@@ -35,14 +35,15 @@ func (s *Store) Propose(ctx context.Context, p hitl.Proposal, queue string) erro
 			return fmt.Errorf("replace proposal: %w", err)
 		}
 		if _, err := tx.Exec(ctx, `
-			INSERT INTO hitl.proposals (id, kind, name, body, evidence, state, made_at, made_by) VALUES ($1, $2, $3, $4::json, $5::json, $6, $7, $8)`,
-			p.ID, p.Kind, p.Name, string(p.Body), string(p.Evidence), hitl.ProposalOpen, p.MadeAt, p.MadeBy); err != nil {
+			INSERT INTO hitl.proposals (id, kind, name, body, evidence, state, made_at, made_by, queue)
+			VALUES ($1, $2, $3, $4::json, $5::json, $6, $7, $8, $9)`,
+			p.ID, p.Kind, p.Name, string(p.Body), string(p.Evidence), hitl.ProposalOpen, p.MadeAt, p.MadeBy, p.Queue); err != nil {
 			return fmt.Errorf("insert proposal: %w", err)
 		}
-		if queue == "" {
+		if p.Queue == "" {
 			return nil
 		}
-		return s.insertNotices(ctx, tx, hitl.Notice{Kind: hitl.NoticeProposal, Queue: queue, Data: map[string]string{"proposal": p.ID}})
+		return s.insertNotices(ctx, tx, hitl.Notice{Kind: hitl.NoticeProposal, Queue: p.Queue, Data: map[string]string{"proposal": p.ID}})
 	})
 	if err != nil {
 		return readError("make proposal", err)
@@ -50,13 +51,13 @@ func (s *Store) Propose(ctx context.Context, p hitl.Proposal, queue string) erro
 	return nil
 }
 
-const proposalSelect = `SELECT id, kind, name, body::text, evidence::text, state, made_at, made_by, decided_at, decided_by FROM hitl.proposals `
+const proposalSelect = `SELECT id, kind, name, body::text, evidence::text, state, made_at, made_by, queue, decided_at, decided_by FROM hitl.proposals `
 
 func scanProposal(row pgx.CollectableRow) (hitl.Proposal, error) {
 	var p hitl.Proposal
 	var body, evidence string
 	var decided *time.Time
-	err := row.Scan(&p.ID, &p.Kind, &p.Name, &body, &evidence, &p.State, &p.MadeAt, &p.MadeBy, &decided, &p.DecidedBy)
+	err := row.Scan(&p.ID, &p.Kind, &p.Name, &body, &evidence, &p.State, &p.MadeAt, &p.MadeBy, &p.Queue, &decided, &p.DecidedBy)
 	p.Body, p.Evidence, p.MadeAt = json.RawMessage(body), json.RawMessage(evidence), p.MadeAt.UTC()
 	if decided != nil {
 		p.DecidedAt = decided.UTC()

@@ -21,7 +21,8 @@ func proposal(id, name, body string) hitl.Proposal {
 
 func mustPropose(t *testing.T, s *audit.Store, p hitl.Proposal, queue string) {
 	t.Helper()
-	if err := s.Propose(t.Context(), p, queue); err != nil {
+	p.Queue = queue
+	if err := s.Propose(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -55,7 +56,7 @@ func TestProposals(t *testing.T) {
 	if _, _, err := s.Answer(t.Context(), "prp_9", false, "T1/U1", start); !errors.Is(err, hitl.ErrNotFound) {
 		t.Errorf("answer to none: %v", err)
 	}
-	if err := s.Propose(t.Context(), proposal("prp_4", "p", `{`), ""); !errors.As(err, new(*hitl.InvalidError)) {
+	if err := s.Propose(t.Context(), proposal("prp_4", "p", `{`)); !errors.As(err, new(*hitl.InvalidError)) {
 		t.Errorf("a body that is no JSON: %v", err)
 	}
 	mustPropose(t, s, proposal("prp_5", "p", `{"off": true}`), "")
@@ -105,7 +106,7 @@ func TestVerifyProposals(t *testing.T) {
 		`UPDATE hitl.proposals SET state = 'accepted', number = 3 WHERE id = 'prp_3'`:                                                                                     "has no entry in the log",
 		`UPDATE hitl.proposals SET number = NULL WHERE id = 'prp_2'`:                                                                                                      "in number",
 		`DELETE FROM hitl.proposals WHERE id = 'prp_2'`:                                                                                                                   "the proposal prp_2 of entry",
-		`INSERT INTO hitl.proposals SELECT 'prp_x', kind, 'x', body, evidence, state, made_at, made_by, decided_at, decided_by, 1 FROM hitl.proposals WHERE id = 'prp_1'`: "proposal prp_x was answered, and has no entry",
+		`INSERT INTO hitl.proposals SELECT 'prp_x', kind, 'x', body, evidence, state, made_at, made_by, queue, decided_at, decided_by, 1 FROM hitl.proposals WHERE id = 'prp_1'`: "proposal prp_x was answered, and has no entry",
 	} {
 		if _, err := owner.Exec(t.Context(), sql); err != nil {
 			t.Fatalf("%s: %v", sql, err)

@@ -27,6 +27,9 @@ func (b *Bot) click(ctx context.Context, in interaction) answer {
 	if a.ActionID == actionNext {
 		return b.nextClick(ctx, in, a.Value)
 	}
+	if a.ActionID == actionAdopt || a.ActionID == actionDecline {
+		return b.proposalClick(ctx, in, a)
+	}
 	r, ok := parseRef(a.Value)
 	if !ok {
 		b.cfg.Observer.Clicked("button", "unknown")

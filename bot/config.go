@@ -228,6 +228,8 @@ type Config struct {
 	Details Details
 	// Policies are what decides on the items of each source now, by the source's name. Default: none, and `/hitl policy` says so.
 	Policies func() map[string]Policy
+	// Proposals are changes of how far the model is trusted, which the owners of queues answer. Default: there are none.
+	Proposals hitl.Proposals
 	// Rules are the descriptions of the rules of a policy's version, by the rule's name. Default: none.
 	Rules func(version string) map[string]string
 
@@ -318,6 +320,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Observer == nil {
 		c.Observer = nobody{}
+	}
+	if c.Proposals == nil {
+		c.Proposals = noProposals{}
 	}
 	if c.Policies == nil {
 		c.Policies = func() map[string]Policy { return nil }

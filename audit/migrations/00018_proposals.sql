@@ -14,6 +14,7 @@ CREATE TABLE hitl.proposals (
     state      text COLLATE "C" NOT NULL CHECK (state IN ('open', 'accepted', 'declined', 'replaced')),
     made_at    timestamptz NOT NULL,
     made_by    text NOT NULL,
+    queue      text COLLATE "C" NOT NULL DEFAULT '', -- whose owners are asked; '': nobody in Slack
     decided_at timestamptz,
     decided_by text NOT NULL DEFAULT '',
     number     bigint -- of those of its kind and name that were accepted, in order

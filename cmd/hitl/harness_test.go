@@ -232,6 +232,7 @@ type item struct {
 	Label      string         `json:"label"`
 	AILabel    string         `json:"ai_label"`
 	Confidence float64        `json:"confidence"`
+	Policy     string         `json:"policy"`
 	Triggers   []hitl.Trigger `json:"triggers"`
 	Review     *struct {
 		ID string `json:"id"`
