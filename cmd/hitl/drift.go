@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"time"
+	"unique"
 
 	"hitl"
 	"hitl/audit"
@@ -46,7 +47,7 @@ func (w *window) add(l hitl.Labelled) {
 	if !slices.Contains(w.models, model) {
 		w.models = append(w.models, model)
 	}
-	w.labels = append(w.labels, l.AILabel)
+	w.labels = append(w.labels, unique.Make(l.AILabel).Value()) // a few strings, however many items
 	w.confidences = append(w.confidences, l.Confidence)
 	w.lengths = append(w.lengths, float64(l.Tokens))
 }
@@ -95,8 +96,8 @@ const (
 	changeStrong  change = "strong"
 )
 
-// compareWindows says how current differs from reference in labels, confidence and length.
-func compareWindows(reference, current window) []drifted {
+// compareWindows says how current differs from reference in labels, confidence and length. Intervals, which take the most time, are left out unless asked for.
+func compareWindows(reference, current window, intervals bool) []drifted {
 	out := []drifted{}
 	few := len(reference.labels) < fewestDrift || len(current.labels) < fewestDrift
 	var p []float64
@@ -107,7 +108,10 @@ func compareWindows(reference, current window) []drifted {
 			d.Stability = &stability{s.Index, s.ByChance, s.P, s.Bins}
 			least := s.P
 			if from != nil {
-				k, in := learn.KolmogorovSmirnov(from, to), learn.KSInterval(from, to, driftSeed)
+				k, in := learn.KolmogorovSmirnov(from, to), learn.Interval{High: 1}
+				if intervals {
+					in = learn.KSInterval(from, to, driftSeed)
+				}
 				d.KS = &smirnov{figure{k.D, in.Low, in.High}, k.P, k.Exact}
 				least = min(1, 2*min(least, k.P)) // two looks at one thing (Bonferroni)
 			}

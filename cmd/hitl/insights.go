@@ -155,7 +155,7 @@ func readInsights(ctx context.Context, store *audit.Store, classifier string, si
 		return insights{}, err
 	}
 	in := answers.insights(errorWorth)
-	in.Classifier, in.Items, in.Models, in.Before, in.Drift = classifier, len(now.labels), orNone(now.models), orNone(before.models), compareWindows(before, now)
+	in.Classifier, in.Items, in.Models, in.Before, in.Drift = classifier, len(now.labels), orNone(now.models), orNone(before.models), compareWindows(before, now, true)
 	return in, nil
 }
 

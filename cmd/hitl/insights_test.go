@@ -59,7 +59,7 @@ func TestInsightsOfAnswers(t *testing.T) {
 	if len(in.Unknown) != 1 || in.Unknown[0].Label != "refund" || in.Unknown[0].Share.Hits != 6 {
 		t.Errorf("unknown %+v", in.Unknown)
 	}
-	in.Classifier, in.Drift = "main", compareWindows(window{}, window{})
+	in.Classifier, in.Drift = "main", compareWindows(window{}, window{}, true)
 	in.Models, in.Before = []string{"m2"}, []string{"m1"}
 	var out bytes.Buffer
 	if err := printInsights(&out, in); err != nil {
@@ -123,7 +123,7 @@ func TestCompareWindows(t *testing.T) {
 		"a little longer": {draw(2, 800, 0.3, 0.5, 11), []change{changeNone, changeNone, changeNotable}},
 		"few":             {draw(2, fewestDrift-1, 0.9, 0.5, 10), []change{changeTooFew, changeTooFew, changeTooFew}},
 	} {
-		got := compareWindows(draw(1, 1000, 0.3, 0.5, 10), tc.current)
+		got := compareWindows(draw(1, 1000, 0.3, 0.5, 10), tc.current, true)
 		for i, d := range got {
 			if d.Change != tc.want[i] {
 				t.Errorf("%s: %s is %+v, want %s", name, d.What, d, tc.want[i])
