@@ -3,24 +3,13 @@ package learn
 import (
 	"cmp"
 	"slices"
+
+	"hitl"
 )
 
-// FindingKind is what a finding is about.
-type FindingKind string
-
-// The kinds of findings.
-const (
-	FindConfusion FindingKind = "confusion"     // Subject: the model's label, Other: people's
-	FindSource    FindingKind = "source"        // corrected more often than the others
-	FindQueue     FindingKind = "queue"         // the same
-	FindRule      FindingKind = "rule"          // the same: the rule finds what the model gets wrong
-	FindIdleRule  FindingKind = "idle_rule"     // never corrected, or reviewed anyway
-	FindUnknown   FindingKind = "unknown_label" // Subject: a label that people use and the model does not know
-)
-
-// Finding is one fact, without words: those are whoever tells it.
+// Finding is one fact, without words: those are whoever tells it (hitl.Finding), and what it is worth.
 type Finding struct {
-	Kind    FindingKind
+	Kind    hitl.FindingKind
 	Subject string
 	Other   string
 	Rate    Rate // that Kind is about
@@ -37,10 +26,10 @@ func (p Patterns) Findings(errorWorth float64, limit int) []Finding {
 	var out []Finding
 	for _, c := range p.Confused {
 		if c.Rate.Hits >= fewestHits {
-			out = append(out, Finding{Kind: FindConfusion, Subject: c.AILabel, Other: c.Label, Rate: c.Rate, Errors: c.Rate.Low * c.Rate.Whole})
+			out = append(out, Finding{Kind: hitl.FindConfusion, Subject: c.AILabel, Other: c.Label, Rate: c.Rate, Errors: c.Rate.Low * c.Rate.Whole})
 		}
 	}
-	kinds := map[string]FindingKind{BySource: FindSource, ByQueue: FindQueue, ByRule: FindRule}
+	kinds := map[string]hitl.FindingKind{BySource: hitl.FindSource, ByQueue: hitl.FindQueue, ByRule: hitl.FindRule}
 	told := map[[2]int]bool{} // a source whose items all go to one queue is no news twice
 	for _, g := range p.Groups {
 		if same := [2]int{g.Rate.Items, g.Rate.Hits}; g.Stands() && g.Difference > 0 && !told[same] {
@@ -52,13 +41,13 @@ func (p Patterns) Findings(errorWorth float64, limit int) []Finding {
 		if r.Idle() {
 			alone := float64(r.Corrected.Items - r.Anyway)
 			out = append(out, Finding{
-				Kind: FindIdleRule, Subject: r.Rule, Rate: r.Corrected, Anyway: r.Anyway, Reviews: alone, Errors: -r.Corrected.High * alone,
+				Kind: hitl.FindIdleRule, Subject: r.Rule, Rate: r.Corrected, Anyway: r.Anyway, Reviews: alone, Errors: -r.Corrected.High * alone,
 			})
 		}
 	}
 	for _, u := range p.Unknown {
 		if u.Items >= fewestHits {
-			out = append(out, Finding{Kind: FindUnknown, Subject: u.Label, Rate: u.Share, Errors: u.Share.Low * u.Share.Whole})
+			out = append(out, Finding{Kind: hitl.FindUnknown, Subject: u.Label, Rate: u.Share, Errors: u.Share.Low * u.Share.Whole})
 		}
 	}
 	worth := func(f Finding) float64 { return f.Reviews + errorWorth*f.Errors }

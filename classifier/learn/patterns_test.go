@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	"hitl"
 )
 
 var known = []string{"bug", "billing", "praise"}
@@ -69,7 +71,7 @@ func TestPatterns(t *testing.T) {
 	var told []string
 	for _, f := range p.Findings(10, 9) {
 		told = append(told, fmt.Sprint(f.Kind, " ", f.Subject, " ", f.Other))
-		if f.Kind == FindIdleRule && (f.Reviews != 300 || f.Errors >= 0 || f.Errors < -5) {
+		if f.Kind == hitl.FindIdleRule && (f.Reviews != 300 || f.Errors >= 0 || f.Errors < -5) {
 			t.Errorf("%+v", f)
 		}
 	}

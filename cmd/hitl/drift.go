@@ -21,13 +21,6 @@ const (
 	notable, strong = 0.1, 0.25
 )
 
-// What drift is looked for in.
-const (
-	driftLabels     = "labels"     // that the model gives
-	driftConfidence = "confidence" // of the model, as the policy sees it
-	driftLength     = "length"     // of texts, in the model's tokens
-)
-
 // window is what a classifier saw and said in a period.
 type window struct {
 	models      []string // versions, and those of their calibrations, in order of appearance
@@ -120,28 +113,36 @@ func compareWindows(reference, current window, intervals bool) []drifted {
 		out = append(out, d)
 	}
 	r, c := learn.CountLabels(reference.labels, current.labels)
-	add(driftLabels, r, c, nil, nil)
+	add(hitl.DriftLabels, r, c, nil, nil)
 	r, c = learn.CountValues(reference.confidences, current.confidences)
-	add(driftConfidence, r, c, reference.confidences, current.confidences)
+	add(hitl.DriftConfidence, r, c, reference.confidences, current.confidences)
 	r, c = learn.CountValues(reference.lengths, current.lengths)
-	add(driftLength, r, c, reference.lengths, current.lengths)
+	add(hitl.DriftLength, r, c, reference.lengths, current.lengths)
 	for i, q := range learn.BenjaminiHochberg(p) {
 		out[i].Change = sizeOf(out[i], q)
 	}
 	return out
 }
 
-func sizeOf(d drifted, q float64) change {
-	size := d.Stability.Value
+// size is the larger of the two measures.
+func (d drifted) size() float64 {
+	size := 0.0
+	if d.Stability != nil {
+		size = d.Stability.Value
+	}
 	if d.KS != nil {
 		size = max(size, d.KS.Value)
 	}
+	return size
+}
+
+func sizeOf(d drifted, q float64) change {
 	switch {
 	case q > 0.05:
 		return changeNone
-	case size < notable:
+	case d.size() < notable:
 		return changeSlight
-	case size < strong:
+	case d.size() < strong:
 		return changeNotable
 	}
 	return changeStrong

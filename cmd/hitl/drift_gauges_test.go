@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"hitl"
 )
 
 // Figures are told while they are fresh, and those of too few items not at all.
@@ -39,10 +41,10 @@ func TestDriftGauges(t *testing.T) {
 	}
 	g.set(map[string][]drifted{
 		"main": {
-			{What: driftLabels, Stability: &stability{Value: 0.3}},
-			{What: driftConfidence, Stability: &stability{Value: 0.1}, KS: &smirnov{figure: figure{Value: 0.2}}},
+			{What: hitl.DriftLabels, Stability: &stability{Value: 0.3}},
+			{What: hitl.DriftConfidence, Stability: &stability{Value: 0.1}, KS: &smirnov{figure: figure{Value: 0.2}}},
 		},
-		"new": {{What: driftLabels, Change: changeTooFew}},
+		"new": {{What: hitl.DriftLabels, Change: changeTooFew}},
 	})
 	want := []string{"hitl_drift_ks main confidence 0.2", "hitl_drift_psi main confidence 0.1", "hitl_drift_psi main labels 0.3"}
 	if diff := cmp.Diff(want, told()); diff != "" {

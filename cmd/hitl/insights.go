@@ -55,14 +55,14 @@ type rate struct {
 }
 
 type finding struct {
-	Kind    learn.FindingKind `json:"kind"`
-	Subject string            `json:"subject"`
-	Other   string            `json:"other,omitempty"`
-	Rate    *rate             `json:"rate"`
-	Rest    *rate             `json:"rest"` // null where nothing is compared
-	Anyway  int               `json:"reviewed_anyway,omitempty"`
-	Reviews float64           `json:"reviews_saved"`
-	Errors  float64           `json:"errors_avoided"`
+	Kind    hitl.FindingKind `json:"kind"`
+	Subject string           `json:"subject"`
+	Other   string           `json:"other,omitempty"`
+	Rate    *rate            `json:"rate"`
+	Rest    *rate            `json:"rest"` // null where nothing is compared
+	Anyway  int              `json:"reviewed_anyway,omitempty"`
+	Reviews float64          `json:"reviews_saved"`
+	Errors  float64          `json:"errors_avoided"`
 }
 
 type confused struct {

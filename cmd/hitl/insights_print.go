@@ -5,7 +5,7 @@ import (
 	"io"
 	"strconv"
 
-	"hitl/classifier/learn"
+	"hitl"
 )
 
 // maxConfused is how many pairs of labels are printed; JSON has all.
@@ -59,19 +59,19 @@ func rateWords(r *rate) string {
 // findingWords is one finding as a sentence.
 func findingWords(f finding) string {
 	switch f.Kind {
-	case learn.FindConfusion:
+	case hitl.FindConfusion:
 		return fmt.Sprintf("Of what the model calls %q, people call %s %q: at least %s in this time.",
 			f.Subject, rateWords(f.Rate), f.Other, plural(int(f.Errors), "item"))
-	case learn.FindUnknown:
+	case hitl.FindUnknown:
 		return fmt.Sprintf("People answer %q, which the model does not know, to %s of all items.", f.Subject, rateWords(f.Rate))
-	case learn.FindIdleRule:
+	case hitl.FindIdleRule:
 		if f.Rate.Hits == 0 {
 			return fmt.Sprintf("Rule %q finds nothing: none of its %s was corrected, at most %s would be. Without it %.0f fewer would be asked for.",
 				f.Subject, plural(f.Rate.Items, "answered review"), percent(f.Rate.High), f.Reviews)
 		}
 		return fmt.Sprintf("Rule %q adds nothing: all of its %s would have been made without it.", f.Subject, plural(f.Rate.Items, "review"))
 	}
-	what := map[learn.FindingKind]string{learn.FindSource: "Items of source", learn.FindQueue: "Items in queue", learn.FindRule: "Items that match rule"}[f.Kind]
+	what := map[hitl.FindingKind]string{hitl.FindSource: "Items of source", hitl.FindQueue: "Items in queue", hitl.FindRule: "Items that match rule"}[f.Kind]
 	return fmt.Sprintf("%s %q are corrected more often than others: %s against %s.", what, f.Subject, rateWords(f.Rate), rateWords(f.Rest))
 }
 

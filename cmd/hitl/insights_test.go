@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"hitl"
-	"hitl/classifier/learn"
 )
 
 // seen is an item with an answer. Empty triggers are a drawn item's.
@@ -50,7 +49,7 @@ func TestInsightsOfAnswers(t *testing.T) {
 	if in.Answered != 126 || in.Corrected == nil || in.Corrected.Hits != 18 || !close1000(in.Corrected.Value, 18.0/396) {
 		t.Errorf("%d answered, corrected %+v", in.Answered, in.Corrected)
 	}
-	if f := in.Findings; len(f) != maxFindings || f[0].Kind != learn.FindSource && f[0].Kind != learn.FindConfusion {
+	if f := in.Findings; len(f) != maxFindings || f[0].Kind != hitl.FindSource && f[0].Kind != hitl.FindConfusion {
 		t.Errorf("findings %+v", f)
 	}
 	if len(in.Rules) != 2 || !in.Rules[0].Idle || !in.Rules[1].Idle || in.Rules[0].Anyway+in.Rules[1].Anyway != 30 {
@@ -83,15 +82,15 @@ func TestFindingWords(t *testing.T) {
 	r := &rate{Items: 300, Hits: 0, figure: figure{0, 0, 0.013}}
 	for want, f := range map[string]finding{
 		`Rule "vip" finds nothing: none of its 300 answered reviews was corrected, at most 1.3% would be. Without it 290 fewer would be asked for.`: {
-			Kind: learn.FindIdleRule, Subject: "vip", Rate: r, Anyway: 10, Reviews: 290,
+			Kind: hitl.FindIdleRule, Subject: "vip", Rate: r, Anyway: 10, Reviews: 290,
 		},
 		`Rule "vip" adds nothing: all of its 300 reviews would have been made without it.`: {
-			Kind: learn.FindIdleRule, Subject: "vip", Rate: &rate{Items: 300, Hits: 7}, Anyway: 300,
+			Kind: hitl.FindIdleRule, Subject: "vip", Rate: &rate{Items: 300, Hits: 7}, Anyway: 300,
 		},
 		`Items in queue "legal" are corrected more often than others: 50.0% (40.0% to 60.0%) against 0.0% (0.0% to 1.3%).`: {
-			Kind: learn.FindQueue, Subject: "legal", Rate: &rate{figure: figure{0.5, 0.4, 0.6}}, Rest: r,
+			Kind: hitl.FindQueue, Subject: "legal", Rate: &rate{figure: figure{0.5, 0.4, 0.6}}, Rest: r,
 		},
-		`People answer "refund", which the model does not know, to 0.0% (0.0% to 1.3%) of all items.`: {Kind: learn.FindUnknown, Subject: "refund", Rate: r},
+		`People answer "refund", which the model does not know, to 0.0% (0.0% to 1.3%) of all items.`: {Kind: hitl.FindUnknown, Subject: "refund", Rate: r},
 	} {
 		if got := findingWords(f); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -128,7 +127,7 @@ func TestCompareWindows(t *testing.T) {
 			if d.Change != tc.want[i] {
 				t.Errorf("%s: %s is %+v, want %s", name, d.What, d, tc.want[i])
 			}
-			if (d.KS == nil) != (d.What == driftLabels || d.Change == changeTooFew) || (d.Stability == nil) != (d.Change == changeTooFew) {
+			if (d.KS == nil) != (d.What == hitl.DriftLabels || d.Change == changeTooFew) || (d.Stability == nil) != (d.Change == changeTooFew) {
 				t.Errorf("%s: %+v", name, d)
 			}
 		}
