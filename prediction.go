@@ -13,15 +13,15 @@ type Score struct {
 
 // Prediction is what a model said about one text. A failed prediction has a Model and no Label.
 type Prediction struct {
-	Label      string        // the most likely label; empty when the model failed
-	Confidence float64       // how likely it is right, in [0, 1]
-	Scores     []Score       // every label, most likely first
-	Model      string        // version: hash of the model's files
+	Label      string  // the most likely label; empty when the model failed
+	Confidence float64 // how likely it is right, in [0, 1]
+	Scores     []Score // every label, most likely first
+	Model      string  // version: hash of the model's files
 	// Calibration is the version of what made Confidence of the scores; empty: nothing, it is the highest of them. Scores are the model's own.
 	Calibration string
-	Latency    time.Duration // as the caller waited, queueing included
-	Tokens     int           // that the model saw
-	Truncated  bool          // the text was longer than the model reads
+	Latency     time.Duration // as the caller waited, queueing included
+	Tokens      int           // that the model saw
+	Truncated   bool          // the text was longer than the model reads
 }
 
 // Classifier answers texts with predictions. It is safe for concurrent use.

@@ -40,7 +40,7 @@ type Proposal struct {
 	Evidence  json.RawMessage `json:"evidence"` // what it was concluded from, for people
 	State     ProposalState   `json:"state"`
 	MadeAt    time.Time       `json:"made_at"`
-	MadeBy    string          `json:"made_by"` // a reviewer as the log writes them, who ran the command, or what periodic task
+	MadeBy    string          `json:"made_by"`         // a reviewer as the log writes them, who ran the command, or what periodic task
 	Queue     string          `json:"queue,omitempty"` // whose owners are asked in Slack; empty: nobody is
 	DecidedAt time.Time       `json:"decided_at,omitzero"`
 	DecidedBy string          `json:"decided_by,omitempty"`
@@ -125,7 +125,9 @@ func (t Thresholds) For(label string) float64 {
 	return t.Threshold
 }
 
-func (t Thresholds) equal(u Thresholds) bool { return t.Threshold == u.Threshold && maps.Equal(t.Labels, u.Labels) }
+func (t Thresholds) equal(u Thresholds) bool {
+	return t.Threshold == u.Threshold && maps.Equal(t.Labels, u.Labels)
+}
 
 // stricter accepts what both would.
 func (t Thresholds) stricter(u Thresholds) Thresholds {
@@ -143,11 +145,11 @@ func (t Thresholds) stricter(u Thresholds) Thresholds {
 
 // ThresholdEvidence is what a change of thresholds was concluded from.
 type ThresholdEvidence struct {
-	Items      int            `json:"items"`      // of the period
-	Sampled    int            `json:"sampled"`    // checked by people, of those that would be accepted
-	Wrong      int            `json:"wrong"`      // of these, Unanswered included
-	Unanswered int            `json:"unanswered"` // counted as wrong
-	Upper      float64        `json:"upper"`      // bound of the error rate among what would be accepted
+	Items      int            `json:"items"`       // of the period
+	Sampled    int            `json:"sampled"`     // checked by people, of those that would be accepted
+	Wrong      int            `json:"wrong"`       // of these, Unanswered included
+	Unanswered int            `json:"unanswered"`  // counted as wrong
+	Upper      float64        `json:"upper"`       // bound of the error rate among what would be accepted
 	LoadBefore float64        `json:"load_before"` // share of the items that people see
 	LoadAfter  float64        `json:"load_after"`
 	Labels     []LabelPromise `json:"labels,omitempty"` // where each label has a promise of its own
@@ -174,11 +176,14 @@ type CurvePoint struct {
 
 // CalibrationEvidence is what a calibration was concluded from.
 type CalibrationEvidence struct {
-	Kind    string           `json:"kind"` // temperature or isotonic
+	Kind    string           `json:"kind"`  // temperature or isotonic
 	Items   int              `json:"items"` // that people answered and it was fitted to
 	Held    int              `json:"held"`  // that it was not fitted to, and is judged on
 	Before  CalibrationScore `json:"before"`
 	After   CalibrationScore `json:"after"`
+	Gain    float64          `json:"gain"`     // by how much the Brier score falls
+	GainLow float64          `json:"gain_low"` // and its interval of 95%
+	GainTop float64          `json:"gain_high"`
 	Diagram []ReliabilityBin `json:"diagram"` // by rising confidence
 }
 

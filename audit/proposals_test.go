@@ -93,19 +93,19 @@ func TestVerifyProposals(t *testing.T) {
 		t.Fatal(err)
 	}
 	for sql, want := range map[string]string{
-		`UPDATE hitl.proposals SET body = '{"threshold": 0.1}' WHERE id = 'prp_2'`:                                                                                        "in body",
-		`UPDATE hitl.proposals SET body = '{"threshold":0.9}' WHERE id = 'prp_2'`:                                                                                         "in body",
-		`UPDATE hitl.proposals SET evidence = '{}' WHERE id = 'prp_2'`:                                                                                                    "in evidence",
-		`UPDATE hitl.proposals SET name = 'q' WHERE id = 'prp_2'`:                                                                                                         "in name",
-		`UPDATE hitl.proposals SET kind = 'model' WHERE id = 'prp_2'`:                                                                                                     "in kind",
-		`UPDATE hitl.proposals SET decided_by = 'T1/U2' WHERE id = 'prp_2'`:                                                                                               "in decided_by",
-		`UPDATE hitl.proposals SET decided_at = now() WHERE id = 'prp_2'`:                                                                                                 "in decided_at",
-		`UPDATE hitl.proposals SET state = 'declined', number = NULL WHERE id = 'prp_2'`:                                                                                  "in state",
-		`UPDATE hitl.proposals SET state = 'replaced', number = NULL WHERE id = 'prp_2'`:                                                                                  "is gone",
-		`UPDATE hitl.proposals SET number = number + 5 WHERE id = 'prp_1'`:                                                                                                "did not come into force when its number says",
-		`UPDATE hitl.proposals SET state = 'accepted', number = 3 WHERE id = 'prp_3'`:                                                                                     "has no entry in the log",
-		`UPDATE hitl.proposals SET number = NULL WHERE id = 'prp_2'`:                                                                                                      "in number",
-		`DELETE FROM hitl.proposals WHERE id = 'prp_2'`:                                                                                                                   "the proposal prp_2 of entry",
+		`UPDATE hitl.proposals SET body = '{"threshold": 0.1}' WHERE id = 'prp_2'`:       "in body",
+		`UPDATE hitl.proposals SET body = '{"threshold":0.9}' WHERE id = 'prp_2'`:        "in body",
+		`UPDATE hitl.proposals SET evidence = '{}' WHERE id = 'prp_2'`:                   "in evidence",
+		`UPDATE hitl.proposals SET name = 'q' WHERE id = 'prp_2'`:                        "in name",
+		`UPDATE hitl.proposals SET kind = 'model' WHERE id = 'prp_2'`:                    "in kind",
+		`UPDATE hitl.proposals SET decided_by = 'T1/U2' WHERE id = 'prp_2'`:              "in decided_by",
+		`UPDATE hitl.proposals SET decided_at = now() WHERE id = 'prp_2'`:                "in decided_at",
+		`UPDATE hitl.proposals SET state = 'declined', number = NULL WHERE id = 'prp_2'`: "in state",
+		`UPDATE hitl.proposals SET state = 'replaced', number = NULL WHERE id = 'prp_2'`: "is gone",
+		`UPDATE hitl.proposals SET number = number + 5 WHERE id = 'prp_1'`:               "did not come into force when its number says",
+		`UPDATE hitl.proposals SET state = 'accepted', number = 3 WHERE id = 'prp_3'`:    "has no entry in the log",
+		`UPDATE hitl.proposals SET number = NULL WHERE id = 'prp_2'`:                     "in number",
+		`DELETE FROM hitl.proposals WHERE id = 'prp_2'`:                                  "the proposal prp_2 of entry",
 		`INSERT INTO hitl.proposals SELECT 'prp_x', kind, 'x', body, evidence, state, made_at, made_by, queue, decided_at, decided_by, 1 FROM hitl.proposals WHERE id = 'prp_1'`: "proposal prp_x was answered, and has no entry",
 	} {
 		if _, err := owner.Exec(t.Context(), sql); err != nil {

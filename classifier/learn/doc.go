@@ -33,4 +33,12 @@
 // [FindPatterns] looks for what stands out in corrections: labels confused, sources, queues and rules that differ from the rest, rules that change nothing,
 // answers that the model cannot give. Each item weighs the inverse of the probability that it was reviewed, and of many comparisons only those are news that
 // [BenjaminiHochberg] lets stand.
+//
+// # Calibration
+//
+// A model's score of 0.9 does not say that nine in ten such answers are right. [Fit] learns from people's answers what does: a temperature (C. Guo et al., On
+// Calibration of Modern Neural Networks, ICML 2017), one number that makes all scores sharper or flatter, where there are few answers, and an isotonic
+// regression where there are many. Reviewed items are no random sample of all items; each answer weighs by one over the probability with which its item
+// was reviewed. [Measure] says how well confidences do, [Gain] whether it is chance that others do better: judge on items that the fit has not seen,
+// [HeldOut] are.
 package learn

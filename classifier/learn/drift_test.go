@@ -141,7 +141,7 @@ func TestDriftProperties(t *testing.T) {
 			t.Errorf("of itself: %+v", same)
 		}
 		r, c := CountValues(a, b)
-		if sum(r) != len(a) || sum(c) != len(b) || len(r) > maxBins {
+		if totalOf(r) != len(a) || totalOf(c) != len(b) || len(r) > maxBins {
 			t.Errorf("%d and %d values are counted as %v and %v", len(a), len(b), r, c)
 		}
 		if x, y := PSI(r, c), PSI(c, r); x.Index < 0 || !within(x.Index, y.Index, 1e-12) || PSI(r, r).Index != 0 {
@@ -153,7 +153,7 @@ func TestDriftProperties(t *testing.T) {
 	})
 }
 
-func sum(counts []int) (n int) {
+func totalOf(counts []int) (n int) {
 	for _, c := range counts {
 		n += c
 	}

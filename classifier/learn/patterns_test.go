@@ -13,7 +13,7 @@ import (
 	"hitl"
 )
 
-var known = []string{"bug", "billing", "praise"}
+var knownLabels = []string{"bug", "billing", "praise"}
 
 // cases makes n of them, of which the first k are corrected to a label.
 func cases(n, k int, to string, c Case) []Case {
@@ -37,7 +37,7 @@ func TestPatterns(t *testing.T) {
 		cases(300, 0, "", Case{Source: "mail", Queue: "vip", AILabel: "praise", Rules: []string{"vip"}}),
 		cases(60, 6, "refund", Case{Source: "mail", Queue: "vip", AILabel: "billing", Rules: []string{"money", "words"}}),
 		cases(25, 3, "bug", Case{Source: "mail", Queue: "vip", AILabel: "billing", Rules: []string{"late"}, Anyway: true}),
-	), known)
+	), knownLabels)
 	if p.Overall.Items != 725 || p.Overall.Hits != 61 || p.Overall.Whole != 1085 {
 		t.Errorf("overall %+v", p.Overall)
 	}
@@ -91,11 +91,11 @@ func TestPatterns(t *testing.T) {
 // A rule with a few items that nobody corrected is no news: what they may hide is worth more than the reviews.
 func TestIdleRuleOfFew(t *testing.T) {
 	t.Parallel()
-	p := FindPatterns(cases(25, 0, "", Case{Source: "mail", AILabel: "bug", Rules: []string{"vip"}}), known)
+	p := FindPatterns(cases(25, 0, "", Case{Source: "mail", AILabel: "bug", Rules: []string{"vip"}}), knownLabels)
 	if !p.Rules[0].Idle() || len(p.Findings(10, 3)) != 0 || len(p.Findings(0, 3)) != 1 {
 		t.Errorf("%+v: %+v", p.Rules, p.Findings(10, 3))
 	}
-	p = FindPatterns(cases(fewestCases-1, 0, "", Case{AILabel: "bug", Rules: []string{"vip"}}), known)
+	p = FindPatterns(cases(fewestCases-1, 0, "", Case{AILabel: "bug", Rules: []string{"vip"}}), knownLabels)
 	if p.Rules[0].Idle() {
 		t.Errorf("%+v", p.Rules[0])
 	}
@@ -121,7 +121,7 @@ func TestPatternsOfChance(t *testing.T) {
 			}
 			stream = append(stream, c)
 		}
-		if slices.ContainsFunc(FindPatterns(stream, known).Groups, Group.Stands) {
+		if slices.ContainsFunc(FindPatterns(stream, knownLabels).Groups, Group.Stands) {
 			news++
 		}
 	}

@@ -20,6 +20,7 @@ type cli struct {
 	Migrate   migrateCmd   `cmd:"" help:"Create or update the Postgres schema and the service's role."`
 	Classify  classifyCmd  `cmd:"" help:"Print what a model says of texts."`
 	Policy    policyCmd    `cmd:"" help:"Show the workflow that is configured, and its past versions."`
+	Calibrate calibrateCmd `cmd:"" help:"Fit what makes of a model's scores how often it is right, from what reviewers decided."`
 	Proposals proposalsCmd `cmd:"" help:"List and answer proposals of how far the model is trusted."`
 	Stats     statsCmd     `cmd:"" help:"Print throughput, review rate, decisions and times to decision."`
 	Quality   qualityCmd   `cmd:"" help:"Print how well people review: how far panels agree."`

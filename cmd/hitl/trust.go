@@ -14,6 +14,7 @@ import (
 	"hitl/audit"
 	"hitl/bot"
 	"hitl/classifier"
+	"hitl/classifier/learn"
 	"hitl/classifier/policy"
 	"hitl/config"
 )
@@ -175,14 +176,21 @@ func (t *trust) calibrate(ctx context.Context, p hitl.Proposal) error {
 	if err != nil {
 		return err
 	}
-	m.Set(next)
+	if next == nil {
+		m.Set(nil)
+	} else {
+		m.Set(next)
+	}
 	t.logger.InfoContext(ctx, "classifier has another calibration", "classifier", p.Name, "proposal", p.ID, "by", p.DecidedBy, "version", m.Calibration())
 	return nil
 }
 
 // calibrationOf returns the calibration of a change for a model; nil: none, or one of another model.
-func calibrationOf(c hitl.CalibrationChange, model string) (classifier.Calibration, error) {
-	return nil, nil
+func calibrationOf(c hitl.CalibrationChange, model string) (*learn.Calibration, error) {
+	if c.Model != model || len(c.Calibration) == 0 || string(c.Calibration) == "null" {
+		return nil, nil //nolint:nilnil // nil is no calibration
+	}
+	return learn.ParseCalibration(c.Calibration)
 }
 
 // note keeps what people are told of a policy's thresholds.

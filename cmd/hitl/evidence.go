@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"hitl"
+	"hitl/audit"
+	"hitl/classifier/learn"
+	"hitl/config"
+)
+
+// evidence is what the record holds of one classifier: what its present model said of the items of a period, and what people answered.
+type evidence struct {
+	cfg   *config.Config
+	store *audit.Store
+
+	classifier   string
+	model        string             // version: of the latest item
+	calibration  *learn.Calibration // in force for that model; nil: none
+	since, until time.Time
+	items        []hitl.Labelled // of that model, oldest first
+	others       int             // items of other models, which say nothing of this one
+}
+
+// openEvidence reads it. The classifier may be left out where there is one. The caller closes the store.
+func (p program) openEvidence(ctx context.Context, global *cli, classifier string, since ago) (_ *evidence, err error) {
+	cfg, store, err := p.openStore(ctx, global)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			store.Close()
+		}
+	}()
+	names := slices.Sorted(maps.Keys(cfg.Classifiers))
+	switch {
+	case classifier == "" && len(names) == 1:
+		classifier = names[0]
+	case classifier == "":
+		return nil, usageError{fmt.Errorf("say which classifier; there are %v", names)}
+	case !slices.Contains(names, classifier):
+		return nil, usageError{fmt.Errorf("classifier %q is not configured; there are %v", classifier, names)}
+	}
+	e := &evidence{cfg: cfg, store: store, classifier: classifier, until: time.Now().UTC()}
+	e.since = e.until.Add(-time.Duration(since))
+	return e, e.read(ctx)
+}
+
+func (e *evidence) read(ctx context.Context) error {
+	var all []hitl.Labelled
+	err := e.store.Labelled(ctx, hitl.LabelledQuery{Classifier: e.classifier, Since: e.since, Until: e.until}, func(l hitl.Labelled) error {
+		all = append(all, l)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("classifier %q has no items since %s; --since reaches further back", e.classifier, e.since.Format("2006-01-02 15:04"))
+	}
+	e.model = all[len(all)-1].Model
+	for _, l := range all {
+		if l.Model == e.model {
+			e.items = append(e.items, l)
+		}
+	}
+	e.others = len(all) - len(e.items)
+	return e.readCalibration(ctx)
+}
+
+func (e *evidence) readCalibration(ctx context.Context) error {
+	force, err := e.store.InForce(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range force {
+		if p.Kind != hitl.ProposeCalibration || p.Name != e.classifier {
+			continue
+		}
+		var c hitl.CalibrationChange
+		if err := json.Unmarshal(p.Body, &c); err != nil {
+			return fmt.Errorf("read proposal %s: %w", p.ID, err)
+		}
+		if e.calibration, err = calibrationOf(c, e.model); err != nil {
+			return fmt.Errorf("read proposal %s: %w", p.ID, err)
+		}
+	}
+	return nil
+}
+
+// propose commits a proposal and, with accept, accepts it at once. It returns its id.
+func (e *evidence) propose(ctx context.Context, kind hitl.ProposalKind, name, queue string, body, why any, accept bool, by string) (string, error) {
+	p, err := newProposal(kind, name, body, why, by)
+	if err != nil {
+		return "", err
+	}
+	if !accept {
+		p.Queue = queue
+	}
+	if err := e.store.Propose(ctx, p); err != nil {
+		return "", err
+	}
+	if accept {
+		if _, _, err := e.store.Answer(ctx, p.ID, true, by, time.Now()); err != nil {
+			return "", err
+		}
+	}
+	return p.ID, nil
+}
+
+// policies returns the names of the policies that judge what the classifier says, sorted.
+func (e *evidence) policies() []string {
+	found := map[string]bool{}
+	for _, s := range e.cfg.Sources {
+		if s.Classifier == e.classifier {
+			found[s.Policy] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
