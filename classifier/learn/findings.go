@@ -21,7 +21,7 @@ type Finding struct {
 }
 
 // Findings returns up to limit facts that are worth the most, an avoided error being worth so many reviews; the most first. What chance may have made is
-// not among them, nor what would gain nothing.
+// not among them, nor what would gain nothing: a rule whose items are all reviewed anyway, or one with so few that what it may find is worth more.
 func (p Patterns) Findings(errorWorth float64, limit int) []Finding {
 	var out []Finding
 	for _, c := range p.Confused {
@@ -38,7 +38,7 @@ func (p Patterns) Findings(errorWorth float64, limit int) []Finding {
 		}
 	}
 	for _, r := range p.Rules {
-		if r.Idle() {
+		if r.Idle() && r.Corrected.Hits == 0 {
 			alone := float64(r.Corrected.Items - r.Anyway)
 			out = append(out, Finding{
 				Kind: hitl.FindIdleRule, Subject: r.Rule, Rate: r.Corrected, Anyway: r.Anyway, Reviews: alone, Errors: -r.Corrected.High * alone,

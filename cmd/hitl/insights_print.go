@@ -65,13 +65,20 @@ func findingWords(f finding) string {
 	case hitl.FindUnknown:
 		return fmt.Sprintf("People answer %q, which the model does not know, to %s of all items.", f.Subject, rateWords(f.Rate))
 	case hitl.FindIdleRule:
-		if f.Rate.Hits == 0 {
-			return fmt.Sprintf("Rule %q finds nothing: none of its %s was corrected, at most %s would be. Without it %.0f fewer would be asked for.",
-				f.Subject, plural(f.Rate.Items, "answered review"), percent(f.Rate.High), f.Reviews)
-		}
-		return fmt.Sprintf("Rule %q adds nothing: all of its %s would have been made without it.", f.Subject, plural(f.Rate.Items, "review"))
+		return fmt.Sprintf("Rule %q finds nothing: none of its %s was corrected, at most %s would be. It alone asked for %.0f of them.",
+			f.Subject, plural(f.Rate.Items, "answered review"), percent(f.Rate.High), f.Reviews)
+	case hitl.FindSource:
+		return moreOften("Items of source", f)
+	case hitl.FindQueue:
+		return moreOften("Items in queue", f)
+	case hitl.FindRule:
+		return moreOften("Items that match rule", f)
+	case hitl.FindDrift: // has its own table
 	}
-	what := map[hitl.FindingKind]string{hitl.FindSource: "Items of source", hitl.FindQueue: "Items in queue", hitl.FindRule: "Items that match rule"}[f.Kind]
+	return ""
+}
+
+func moreOften(what string, f finding) string {
 	return fmt.Sprintf("%s %q are corrected more often than others: %s against %s.", what, f.Subject, rateWords(f.Rate), rateWords(f.Rest))
 }
 
