@@ -69,6 +69,12 @@ type Statistics interface {
 	Stats(ctx context.Context, q hitl.StatsQuery) (hitl.Stats, error)
 }
 
+// Findings answers what the week's corrections teach.
+type Findings interface {
+	// Findings returns the facts of a queue's period that are worth telling, the first most.
+	Findings(ctx context.Context, q hitl.StatsQuery) ([]hitl.Finding, error)
+}
+
 // Worklists is what the home tab lists. It is safe for concurrent use.
 type Worklists interface {
 	// Worklist returns one page of the reviews that wait in a queue.
@@ -220,6 +226,8 @@ type Config struct {
 	Waiting Waiting
 	Stats   Statistics
 	Lists   Worklists
+	// Findings are told in the week's figures. Default: none are.
+	Findings Findings
 	// ShortcutSources are the sources that people may send messages to by the message shortcut; Intake takes them in, and is required then.
 	// Default: none, and there is no shortcut.
 	ShortcutSources []string

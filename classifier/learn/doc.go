@@ -17,6 +17,23 @@
 // The intervals are percentile bootstrap intervals over items, as A. Zapf et al. recommend for nominal data (Measuring inter-rater reliability
 // for nominal data, BMC Medical Research Methodology 16:93, 2016). They treat the items as a sample, and the reviewers as given.
 //
+// # Reviewers
+//
+// [DawidSkene] estimates, of overlapping labels, what the items' true labels are and how each reviewer confuses them. For advice only: errors that all make
+// together it takes for the truth.
+//
+// # Drift
+//
+// [PSI] and [KolmogorovSmirnov] say whether one window of items differs from another: in the classes that the model gives, in its confidence, in the
+// texts' lengths. Both come with what chance alone would do, which depends on how many items there are. Whether texts are about something else is more
+// than they can tell.
+//
+// # Patterns
+//
+// [FindPatterns] looks for what stands out in corrections: labels confused, sources, queues and rules that differ from the rest, rules that change nothing,
+// answers that the model cannot give. Each item weighs the inverse of the probability that it was reviewed, and of many comparisons only those are news that
+// [BenjaminiHochberg] lets stand.
+//
 // # Calibration
 //
 // A model's score of 0.9 does not say that nine in ten such answers are right. [Fit] learns from people's answers what does: a temperature (C. Guo et al., On

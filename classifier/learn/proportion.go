@@ -18,9 +18,7 @@ func Wilson(k, n int) Interval {
 	if n == 0 {
 		return Interval{0, 1}
 	}
-	N, p := float64(n), float64(k)/float64(n)
-	middle, half := p+z*z/(2*N), z*math.Sqrt(p*(1-p)/N+z*z/(4*N*N))
-	i := Interval{Low: max((middle-half)/(1+z*z/N), 0), High: min((middle+half)/(1+z*z/N), 1)}
+	i := wilson(float64(k)/float64(n), float64(n))
 	// The ends are exact there; rounding would miss them.
 	if k == 0 {
 		i.Low = 0
@@ -31,6 +29,12 @@ func Wilson(k, n int) Interval {
 	return i
 }
 
+// wilson is Wilson's interval of the proportion p of n, which need not be whole.
+func wilson(p, n float64) Interval {
+	middle, half := p+z*z/(2*n), z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
+	return Interval{Low: max((middle-half)/(1+z*z/n), 0), High: min((middle+half)/(1+z*z/n), 1)}
+}
+
 // Newcombe returns the interval of the difference k1/n1 - k2/n2 of two independent proportions, from their score intervals: method 10 of
 // R. G. Newcombe, Interval estimation for the difference between independent proportions, Statistics in Medicine 17, 1998. It is [-1, 1] where
 // one of them is of nothing, and panics as Wilson does.
@@ -39,7 +43,11 @@ func Newcombe(k1, n1, k2, n2 int) Interval {
 	if n1 == 0 || n2 == 0 {
 		return Interval{-1, 1}
 	}
-	p, q := float64(k1)/float64(n1), float64(k2)/float64(n2)
+	return newcombe(float64(k1)/float64(n1), a, float64(k2)/float64(n2), b)
+}
+
+// newcombe is Newcombe's interval of p - q, whose own are a and b.
+func newcombe(p float64, a Interval, q float64, b Interval) Interval {
 	return Interval{
 		Low:  max(p-q-math.Hypot(p-a.Low, b.High-q), -1),
 		High: min(p-q+math.Hypot(a.High-p, q-b.Low), 1),

@@ -120,6 +120,14 @@ func TestPanel(t *testing.T) {
 		cmp.Diff([]hitl.Confusion{{Labels: [2]string{"NEGATIVE", "POSITIVE"}, Pairs: 3}}, a.Confused) != "" {
 		t.Errorf("%+v", a)
 	}
+	var people struct{ Panels []reliability }
+	if err := json.Unmarshal([]byte(w.mustHitl("quality", "reviewers", "--json")), &people); err != nil {
+		t.Fatal(err)
+	}
+	overlaps := []reliability{{Reviewer: "T0SLACKSIM/U0ANA", Items: 2}, {Reviewer: "T0SLACKSIM/U0BEN", Items: 2}, {Reviewer: "T0SLACKSIM/U0CHLOE", Items: 1}}
+	if diff := cmp.Diff(overlaps, people.Panels); diff != "" {
+		t.Error(diff)
+	}
 	printed := w.mustHitl("quality", "agreement")
 	for _, words := range []string{"support: 2 reviews with two verdicts or more, 5 verdicts by 3 reviewers", "0.167", "-0.333", "-0.622", "NEGATIVE  POSITIVE      3", "Too low to build on", "Krippendorff's, Content Analysis, 2004"} {
 		if !strings.Contains(printed, words) {

@@ -44,14 +44,22 @@ func (c *reviewersCmd) Run(ctx context.Context, p program, global *cli) error {
 	for _, r := range counts {
 		list = append(list, figuresOf(r))
 	}
+	panels, err := reliabilities(ctx, store, q)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
 		return printJSON(p.stdout, struct {
 			Since     time.Time         `json:"since"`
 			Until     time.Time         `json:"until"`
 			Reviewers []reviewerFigures `json:"reviewers"`
-		}{q.Since, q.Until, list})
+			Panels    []reliability     `json:"panels"`
+		}{q.Since, q.Until, list, panels})
 	}
-	return printReviewers(p.stdout, list)
+	if err := printReviewers(p.stdout, list); err != nil {
+		return err
+	}
+	return printReliabilities(p.stdout, panels)
 }
 
 func figuresOf(r audit.ReviewerQuality) reviewerFigures {

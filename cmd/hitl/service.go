@@ -28,6 +28,7 @@ type service struct {
 	cfg     *config.Config
 	logger  *slog.Logger
 	metrics *metrics
+	drift   *driftGauges
 
 	models map[string]*classifier.Classifier
 	trust  *trust
@@ -45,7 +46,7 @@ type service struct {
 // openService builds the service in the order in which its parts depend on each other; what was built is closed when a later part
 // fails. Progress of downloads goes to progress.
 func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, progress io.Writer) (_ *service, err error) {
-	s := &service{cfg: cfg, logger: logger, metrics: newMetrics(), models: map[string]*classifier.Classifier{}}
+	s := &service{cfg: cfg, logger: logger, metrics: newMetrics(), drift: newDriftGauges(time.Now), models: map[string]*classifier.Classifier{}}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -92,7 +93,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if s.sender, err = ingest.NewSender(senderConfig(cfg, logger)); err != nil {
 		return nil, err
 	}
-	s.metrics.registry.MustRegister(newGauges(s))
+	s.metrics.registry.MustRegister(newGauges(s), s.drift)
 	if s.api, err = ingest.New(ingestConfig(cfg, s, intake)); err != nil { //nolint:contextcheck // a handler gets its requests' contexts
 		return nil, err
 	}

@@ -184,6 +184,7 @@ func botConfig(cfg *config.Config, s *service, intake *hitl.Intake) bot.Config {
 	out := slackConfig(cfg)
 	out.Intake = intake
 	out.Desk, out.Cards, out.Waiting, out.Stats, out.Replays = s.desk, s.store, waiting{s.queue}, statistics{s.store}, s.queue
+	out.Findings = taught{cfg, s.store}
 	out.Details, out.Lists, out.Rules, out.Policies = s.store, s.store, s.trust.Rules, s.trust.Policies
 	out.Proposals = s.store
 	out.Observer, out.Logger = s.metrics, s.logger
