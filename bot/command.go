@@ -35,7 +35,7 @@ func commands() []command {
 			may: (*rights).member, run: (*Bot).assign,
 		},
 		{
-			name: "stats", args: "[queue] [24h|7d|30d] [by label|by reviewer]", summary: saying("command.stats"), more: saying("command.stats.more"),
+			name: "stats", args: "[queue] [24h|7d|30d|today|week] [by label|by reviewer]", summary: saying("command.stats"), more: saying("command.stats.more"),
 			may: (*rights).insider, run: (*Bot).stats,
 		},
 		{name: "queue", summary: saying("command.queue"), may: (*rights).insider, run: (*Bot).waitingNow},

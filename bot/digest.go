@@ -41,7 +41,7 @@ func digestMessage(l *language, queue string, now, before hitl.Stats, chart bool
 	span := l.say("digest.span", "Since", when(l, now.Since), "Until", when(l, now.Until))
 	facts := digestFacts(l, now, before)
 	blocks := []slack.Block{slack.NewHeaderBlock(plain(title)), contextLine(span), section("• " + strings.Join(facts, "\n• "))}
-	if c := statsChart(l, now); chart && c != nil {
+	if c := statsChart(l, now, time.UTC); chart && c != nil {
 		blocks = append(blocks, c)
 	}
 	return message{Text: escape(title) + "\n" + strings.Join(facts, "\n"), Blocks: blocks}

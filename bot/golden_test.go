@@ -62,6 +62,10 @@ func failure0(r *hitl.Record) {
 
 // messages are all messages in all their states.
 func messages(l *language) map[string]message {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		panic(err)
+	}
 	long := strings.Repeat("a label that goes on and on ", 6)
 	s := sampleStats()
 	one := s
@@ -227,15 +231,17 @@ func messages(l *language) map[string]message {
 		"card_closed_undecided":       card(l, asIs("rev_1", func(r *hitl.Record) { r.Review.State = hitl.ReviewCancelled })),
 		"card_plain_open":             plainCard(l, asIs("rev_1")),
 		"card_plain_decided":          plainCard(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
-		"stats":                       statsMessage(l, s, 24*time.Hour, true),
-		"stats_one_queue_no_chart":    statsMessage(l, one, 7*24*time.Hour, false),
-		"stats_panels":                statsMessage(l, panels, 7*24*time.Hour, true),
-		"stats_by_label":              rankedMessage(l, s, 24*time.Hour, byLabel, true),
-		"stats_by_reviewer":           rankedMessage(l, one, 24*time.Hour, byReviewer, true),
-		"stats_by_label_many_hostile": rankedMessage(l, many, 24*time.Hour, byLabel, true),
-		"stats_by_reviewer_none":      rankedMessage(l, empty, 24*time.Hour, byReviewer, true),
-		"stats_nothing":               statsMessage(l, empty, 30*24*time.Hour, true),
-		"stats_many_hostile":          statsMessage(l, many, 30*24*time.Hour, true),
+		"stats":                       statsMessage(l, s, periods[0], time.UTC, true),
+		"stats_one_queue_no_chart":    statsMessage(l, one, periods[1], time.UTC, false),
+		"stats_panels":                statsMessage(l, panels, periods[1], time.UTC, true),
+		"stats_by_label":              rankedMessage(l, s, periods[0], byLabel, true),
+		"stats_by_reviewer":           rankedMessage(l, one, periods[0], byReviewer, true),
+		"stats_by_label_many_hostile": rankedMessage(l, many, periods[0], byLabel, true),
+		"stats_by_reviewer_none":      rankedMessage(l, empty, periods[0], byReviewer, true),
+		"stats_today":                 statsMessage(l, s, periods[3], berlin, true),
+		"stats_week_nothing":          statsMessage(l, empty, periods[4], berlin, true),
+		"stats_nothing":               statsMessage(l, empty, periods[2], time.UTC, true),
+		"stats_many_hostile":          statsMessage(l, many, periods[2], time.UTC, true),
 		"queues":                      queuesMessage(l, []queueLine{{"support", channel, 1234, 10, 26 * time.Hour, false}, {"a`b", "C0ESCALATE", 0, 0, 0, false}, {"held", channel, 3, 3, time.Hour, true}}),
 		"queues_none":                 queuesMessage(l, nil),
 		"help":                        helpMessage(l, "/hitl", ""),

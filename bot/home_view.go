@@ -103,7 +103,7 @@ func filters(l *language, h homePage) []slack.BlockElement {
 	}
 	spans = append(spans, all(l.say("home.age.any")))
 	for _, a := range ages {
-		spans = append(spans, slack.NewOptionBlockObject(a.name, plain(l.say("home.age", "Span", periodWords(l, a.span))), nil))
+		spans = append(spans, slack.NewOptionBlockObject(a.name, plain(l.say("home.age", "Span", spanWords(l, a.span))), nil))
 	}
 	orders := []*slack.OptionBlockObject{
 		slack.NewOptionBlockObject(string(hitl.UrgentFirst), plain(l.say("home.order.urgent")), nil),
