@@ -201,8 +201,8 @@ func TestQueueAndHelpCommands(t *testing.T) {
 		if words := w.whispered(chloe); !strings.Contains(words, "last 24 hours") || strings.Contains(words, "/hitl queue") {
 			t.Errorf("told %q", words)
 		}
-		w.command(chloe, "QUEUE support")
-		if words := w.whispered(chloe); !strings.Contains(words, "`queue` takes nothing behind it, not `support`.") {
+		w.command(chloe, "QUEUE support 7d")
+		if words := w.whispered(chloe); !strings.Contains(words, "`queue` takes one queue at most.") {
 			t.Errorf("told %q", words)
 		}
 		w.clean()

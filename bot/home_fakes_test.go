@@ -65,6 +65,19 @@ func (s *store) Waits(ctx context.Context, queues []string) (out []hitl.QueueWai
 	return out, nil
 }
 
+func (s *store) QueueState(ctx context.Context, queue string) (out hitl.QueueState, err error) {
+	if err := s.begin(ctx, "QueueState"); err != nil {
+		return out, err
+	}
+	defer s.mu.Unlock()
+	out.Open = map[hitl.Priority]hitl.QueueWait{}
+	for _, rec := range s.waits(queue) {
+		w := out.Open[rec.Review.Priority]
+		out.Open[rec.Review.Priority] = hitl.QueueWait{Queue: queue, Open: w.Open + 1, OldestAge: time.Hour}
+	}
+	return out, nil
+}
+
 func (s *store) Claims(context.Context, hitl.Reviewer, int) ([]hitl.Record, error) { return nil, nil }
 
 func (s *store) Batches(ctx context.Context, who hitl.Reviewer) (out []hitl.Batch, err error) {

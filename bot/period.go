@@ -89,14 +89,7 @@ func (b *Bot) stats(ctx context.Context, q asked) (message, error) {
 		}
 		return rankedMessage(q.l, s, ask.period, ask.by, chart)
 	}
-	if q.slash.ResponseURL != "" {
-		m := show(true)
-		if err = b.api.respond(ctx, q.slash.ResponseURL, response{ResponseType: "ephemeral", Text: m.Text, Blocks: m.Blocks}); err == nil {
-			return message{}, nil
-		}
-		b.log.InfoContext(ctx, "slack did not take the chart, sending words alone", "error", err)
-	}
-	return show(false), nil
+	return b.charted(ctx, q, show), nil
 }
 
 // parseStats reads a queue, a period and what to break down by, in any order; each may be missing. Error: *usageError.
