@@ -16,4 +16,9 @@
 //
 // The intervals are percentile bootstrap intervals over items, as A. Zapf et al. recommend for nominal data (Measuring inter-rater reliability
 // for nominal data, BMC Medical Research Methodology 16:93, 2016). They treat the items as a sample, and the reviewers as given.
+//
+// # Rubber-stamping
+//
+// [Pattern.Signs] says whether somebody's decisions look as if they had not been read: made faster than anybody reads, and, by [Fisher]'s exact test,
+// with far fewer corrections than the others make, or with far more known answers missed.
 package learn
