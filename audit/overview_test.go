@@ -24,7 +24,9 @@ func TestFiguresAreThoseOfStats(t *testing.T) {
 		UPDATE hitl.reviews SET round = 2 WHERE id IN (SELECT review_id FROM hitl.decisions ORDER BY review_id LIMIT 5)`); err != nil {
 		t.Fatal(err) // decisions that were taken back count nowhere
 	}
-	queues := []hitl.QueueSince{{"other", start.Add(30 * time.Hour)}, {"nothing", start}, {"default", start.Add(100 * time.Hour)}}
+	queues := []hitl.QueueSince{
+		{Queue: "other", Since: start.Add(30 * time.Hour)}, {Queue: "nothing", Since: start}, {Queue: "default", Since: start.Add(100 * time.Hour)},
+	}
 	got, err := s.Figures(t.Context(), queues)
 	if err != nil || len(got) != len(queues) || len(all) == 0 {
 		t.Fatalf("%+v, %v", got, err)
