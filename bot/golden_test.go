@@ -277,6 +277,8 @@ func messages(l *language) map[string]message {
 			Channel: channel, Kind: "checkpoint", Text: "Keep this.", Code: "log.example.org\n12\nAAAA=\n\n— log.example.org BBBB+/=",
 		}.message(l),
 		"digest":                     digestMessage(l, "support", sampleStats(), halved(sampleStats()), true),
+		"notice_stamping":            stamped(l, map[string]string{"known": "6", "missed": "4"}),
+		"notice_stamping_no_gold":    stamped(l, map[string]string{"user": "import<!here>", "others_judged": "12345", "others_corrected": "1234"}),
 		"digest_no_chart":            digestMessage(l, "support", sampleStats(), hitl.Stats{}, false),
 		"digest_nothing":             digestMessage(l, hostile, hitl.Stats{Since: testTime.Add(-week), Until: testTime}, hitl.Stats{}, true),
 		"card_moved":                 movedCard(l, asIs("rev_1", func(r *hitl.Record) { r.Review.Queue = "seniors" }), "C0ESCALATE"),

@@ -70,6 +70,11 @@ func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened, ch
 		return escalation(l, n, rec, b.cardLink(ctx, n.ReviewID)), nil
 	case hitl.NoticeDigest:
 		return b.digest(ctx, n, chart)
+	case hitl.NoticeStamping:
+		if slackUser(n.To) {
+			l = b.languageOf(ctx, n.To)
+		}
+		return stampingMessage(l, n)
 	case hitl.NoticePaused, hitl.NoticeResumed:
 		return pausedMessage(l, n), nil
 	}

@@ -31,6 +31,10 @@ type reviewerFigures struct {
 }
 
 func (c *reviewersCmd) Run(ctx context.Context, p program, global *cli) error {
+	cfg, err := p.load(global.Config)
+	if err != nil {
+		return err
+	}
 	store, q, err := p.openPeriod(ctx, global, c.Since, c.Queue)
 	if err != nil {
 		return err
@@ -44,14 +48,26 @@ func (c *reviewersCmd) Run(ctx context.Context, p program, global *cli) error {
 	for _, r := range counts {
 		list = append(list, figuresOf(r))
 	}
+	found, err := stampings(ctx, store, cfg, q)
+	if err != nil {
+		return err
+	}
+	flags := []stampingFigures{}
+	for _, f := range found {
+		flags = append(flags, f.figures())
+	}
 	if c.JSON {
 		return printJSON(p.stdout, struct {
 			Since     time.Time         `json:"since"`
 			Until     time.Time         `json:"until"`
 			Reviewers []reviewerFigures `json:"reviewers"`
-		}{q.Since, q.Until, list})
+			Flags     []stampingFigures `json:"flags"` // of the weeks that ended in the period
+		}{q.Since, q.Until, list, flags})
 	}
-	return printReviewers(p.stdout, list)
+	if err := printReviewers(p.stdout, list); err != nil {
+		return err
+	}
+	return printStampings(p.stdout, flags)
 }
 
 func figuresOf(r audit.ReviewerQuality) reviewerFigures {
