@@ -77,8 +77,8 @@ func TestQueueNamed(t *testing.T) {
 		if n := len(w.stats.asked); n != 2 || w.stats.asked[1].Until.Sub(w.stats.asked[1].Since) != 24*time.Hour || w.stats.asked[0].Queue != "support" {
 			t.Errorf("asked: %+v", w.stats.asked)
 		}
-		w.command(chloe, "queue suport")
-		if words := w.whispered(chloe); !strings.Contains(words, "`suport` is not a queue; there are `support`.") {
+		w.command(chloe, "queue billing")
+		if words := w.whispered(chloe); !strings.Contains(words, "`billing` is not a queue; there are `support`.") {
 			t.Errorf("told %q", words)
 		}
 		w.clean()

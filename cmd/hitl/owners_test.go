@@ -28,7 +28,7 @@ func TestOwnersStory(t *testing.T) {
 	w.asks("U0CHLOE", "queue support", "Queue support", "normal: 1, the oldest for", "1 was decided, correction rate 100.0%", "Owners: <@U0CHLOE>", "Reviews that came and were done")
 	w.asks("U0CHLOE", "stats support today", "Reviews today", "`support`", "correction rate 100.0%")
 	w.asks("U0CHLOE", "stats week", "Reviews this week", "all queues", "2 items")
-	w.asks("U0CHLOE", "queue suport", "`suport` is not a queue; there are `support`.")
+	w.asks("U0CHLOE", "queue billing", "`billing` is not a queue; there are `support`.")
 	if out, err := w.sim.OpenHome(t.Context(), "U0CHLOE"); err != nil || out.Error != "" {
 		t.Fatalf("open home: %+v, %v", out, err)
 	}
