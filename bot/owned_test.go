@@ -81,3 +81,20 @@ func TestOwnedClickInTrouble(t *testing.T) {
 		t.Errorf("home: %s", v)
 	}
 }
+
+// Where Slack does not say who the owners are, reviewers see their list all the same.
+func TestHomeWithoutOwners(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) {
+		q := s.bot.Queues["support"]
+		q.Reviewers, q.Owners = Reviewers{Users: []string{ana}}, Owners{Groups: []string{"S0REVIEWERS"}}
+		s.bot.Queues["support"] = q
+	})
+	w.addMany(1)
+	if err := w.sim.Fail("usergroups.users.list", slacksim.Fault{Error: "internal_error", Times: 100}); err != nil {
+		t.Fatal(err)
+	}
+	if v := text(t, w.openHome(ana)); !strings.Contains(v, "text number 0") || strings.Contains(v, "Your queues") {
+		t.Errorf("home: %s", v)
+	}
+}
