@@ -165,6 +165,30 @@ func (h Hours) Zone() string {
 	return h.zone.String()
 }
 
+// Location is the time zone; nil when nothing is ever closed.
+func (h Hours) Location() *time.Location { return h.zone }
+
+// Midnight is when the day of a moment began by the clocks of a zone: at their first moment of it where they leave out midnight.
+func Midnight(t time.Time, zone *time.Location) time.Time {
+	year, month, day := t.In(zone).Date()
+	return firstOf(year, month, day, zone)
+}
+
+// Monday is when the week of a moment began, the Monday's midnight: weeks are those of ISO 8601.
+func Monday(t time.Time, zone *time.Location) time.Time {
+	year, month, day := t.In(zone).Date()
+	return firstOf(year, month, day-(int(t.In(zone).Weekday())+6)%7, zone)
+}
+
+func firstOf(year int, month time.Month, day int, zone *time.Location) time.Time {
+	date := time.Date(year, month, day, 12, 0, 0, 0, time.UTC).Format(time.DateOnly)
+	t := Hours{zone: zone}.at(year, month, day, 0)
+	for t.Format(time.DateOnly) < date {
+		t = t.Add(time.Hour) // midnight is left out, and t is before it
+	}
+	return t.UTC()
+}
+
 // Add returns the moment when d of open time will have passed since t: t itself for no time at all, and never a moment after which more closed time
 // would have to pass.
 func (h Hours) Add(t time.Time, d time.Duration) time.Time {

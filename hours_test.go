@@ -167,3 +167,28 @@ func FuzzHours(f *testing.F) {
 		}
 	})
 }
+
+func TestMidnightAndMonday(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ zone, at, midnight, monday string }{
+		{"UTC", "2026-10-25T23:59:59Z", "2026-10-25T00:00:00Z", "2026-10-19T00:00:00Z"},
+		{"UTC", "2026-10-26T00:00:00Z", "2026-10-26T00:00:00Z", "2026-10-26T00:00:00Z"},
+		{"Europe/Berlin", "2026-10-25T22:30:00Z", "2026-10-24T22:00:00Z", "2026-10-18T22:00:00Z"},      // the day with 25 hours
+		{"Europe/Berlin", "2026-10-25T23:30:00Z", "2026-10-25T23:00:00Z", "2026-10-25T23:00:00Z"},      // Monday after it
+		{"America/Sao_Paulo", "2018-11-04T12:00:00Z", "2018-11-04T03:00:00Z", "2018-10-29T03:00:00Z"},  // no midnight: the clocks go from 23:59 to 01:00
+		{"America/Havana", "2026-11-01T12:00:00Z", "2026-11-01T04:00:00Z", "2026-10-26T04:00:00Z"},     // midnight comes twice
+		{"Pacific/Kiritimati", "2026-01-01T09:59:59Z", "2025-12-31T10:00:00Z", "2025-12-28T10:00:00Z"}, // across the year
+		{"America/St_Johns", "2011-03-13T12:00:00Z", "2011-03-13T03:30:00Z", "2011-03-07T03:30:00Z"},   // the clocks went forward at 00:01
+		{"Asia/Kathmandu", "2026-03-02T18:14:59.999Z", "2026-03-01T18:15:00Z", "2026-03-01T18:15:00Z"},
+	} {
+		at, err := time.Parse(time.RFC3339, tc.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zone := mustZone(t, tc.zone)
+		midnight, monday := Midnight(at, zone).Format(time.RFC3339), Monday(at, zone).Format(time.RFC3339)
+		if midnight != tc.midnight || monday != tc.monday {
+			t.Errorf("%s in %s: midnight %s, Monday %s; want %s, %s", tc.at, tc.zone, midnight, monday, tc.midnight, tc.monday)
+		}
+	}
+}

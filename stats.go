@@ -34,7 +34,7 @@ type Stats struct {
 	Triggers   []TriggerCount  `json:"triggers"`
 	ByReviewer []ReviewerStats `json:"by_reviewer"`
 	ByLabel    []LabelStats    `json:"by_label"`
-	Buckets    []StatsBucket   `json:"buckets"` // at most 20, equal in width, oldest first
+	Buckets    []StatsBucket   `json:"buckets"` // at most 20, equal in width but for the last, which may be shorter, oldest first
 
 	// Panels say how far the verdicts of panels that were decided in the period agree, queue by queue; empty without any.
 	Panels []Agreement `json:"panels,omitempty"`

@@ -49,6 +49,7 @@ const (
 	NoticePaused     NoticeKind = "paused"
 	NoticeResumed    NoticeKind = "resumed"
 	NoticeDigest     NoticeKind = "digest"
+	NoticeStamping   NoticeKind = "rubber_stamping"
 )
 
 // Timers is the part of the system of record that knows what is due, by the database's clock. Nothing is due in a queue that is paused.

@@ -55,6 +55,15 @@ func (s *Store) Anchoring(ctx context.Context, q hitl.StatsQuery) ([]Anchoring, 
 	return out, nil
 }
 
+// acts selects people's decisions of the period [$1, $2), each with the seconds since the one before it, whichever queue that was of. What is decided
+// at one go has one such time.
+const acts = `
+	WITH d AS (
+	    SELECT d.item_id, d.queue, d.ai_label, d.label, d.status, d.gold, d.blind, d.reviewer_team AS team, d.reviewer_user AS person,
+	        CASE WHEN d.context->>'batch' = lag(d.context->>'batch') OVER acts THEN NULL
+	            ELSE extract(epoch FROM d.at - lag(d.at) OVER acts)::float8 END AS gap ` + byOne + `
+	    WINDOW acts AS (PARTITION BY d.reviewer_team, d.reviewer_user ORDER BY d.at, d.review_id))`
+
 // ReviewerQuality is what one reviewer's decisions say of how they review.
 type ReviewerQuality struct {
 	Reviewer  hitl.Reviewer
@@ -71,12 +80,7 @@ type ReviewerQuality struct {
 // ReviewerQuality returns the figures of the period [Since, Until), most decisions first. With a queue, decisions are that queue's alone; what a decision
 // followed may have been in any. MedianGap is in seconds, 0 without gaps. Errors: hitl.ErrUnavailable when Postgres is out of reach.
 func (s *Store) ReviewerQuality(ctx context.Context, q hitl.StatsQuery) ([]ReviewerQuality, error) {
-	rows, err := s.pool.Query(ctx, `
-		WITH d AS (
-		    SELECT d.item_id, d.queue, d.ai_label, d.label, d.status, d.gold, d.reviewer_team AS team, d.reviewer_user AS person,
-		        CASE WHEN d.context->>'batch' = lag(d.context->>'batch') OVER acts THEN NULL
-		            ELSE extract(epoch FROM d.at - lag(d.at) OVER acts)::float8 END AS gap `+byOne+`
-		    WINDOW acts AS (PARTITION BY d.reviewer_team, d.reviewer_user ORDER BY d.at, d.review_id))
+	rows, err := s.pool.Query(ctx, acts+`
 		SELECT team, person, count(*) FILTER (WHERE NOT gold), count(*) FILTER (WHERE NOT gold AND ai_label <> ''),
 		    count(*) FILTER (WHERE NOT gold AND ai_label <> '' AND status = 'HUMAN_CORRECTED'),
 		    count(*) FILTER (WHERE gold), count(*) FILTER (WHERE gold AND d.label = g.label),

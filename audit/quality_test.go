@@ -141,4 +141,26 @@ func TestReviewerQuality(t *testing.T) {
 		}
 		equal(t, fmt.Sprint(c.queue, " from ", c.second), got, c.want)
 	}
+
+	// By queue, what people were shown alone counts for how they take what the model said.
+	want := []audit.ReviewerPattern{
+		{Queue: "batches", Reviewer: ana, Judged: 4, Corrected: 4, Gaps: 2, MedianGap: 9},
+		{Queue: "default", Reviewer: ana, Judged: 2, Corrected: 1, Gaps: 2, MedianGap: 5.5},
+		{Queue: "default", Reviewer: ben, Known: 2, Missed: 1, Gaps: 1, MedianGap: 1},
+		{Queue: "other", Reviewer: ana, Judged: 1, Gaps: 1, MedianGap: 2},
+	}
+	patterns := func(queue string) []audit.ReviewerPattern {
+		got, err := s.ReviewerPatterns(t.Context(), hitl.StatsQuery{Since: start, Until: start.Add(time.Hour), Queue: queue})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	equal(t, "patterns", patterns(""), want)
+	equal(t, "patterns of one queue", patterns("default"), want[1:3])
+	if _, err := owner.Exec(t.Context(), `UPDATE hitl.decisions SET blind = true WHERE queue = 'batches'`); err != nil {
+		t.Fatal(err)
+	}
+	want[0].Judged, want[0].Corrected = 0, 0
+	equal(t, "patterns with blind decisions", patterns("batches"), want[:1])
 }

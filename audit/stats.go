@@ -188,14 +188,14 @@ func seconds(s float64) time.Duration {
 // maxBuckets bounds a chart's columns.
 const maxBuckets = 20
 
-// bucketWidth returns the smallest round width that cuts a period into at most 20 equal parts; a 20th where none fits.
+// bucketWidth returns the smallest round width that cuts a period into at most 20 parts, of which the last may be shorter; a 20th where none fits.
 func bucketWidth(period time.Duration) time.Duration {
 	const minute, hour, day = time.Minute, time.Hour, 24 * time.Hour
 	for _, w := range []time.Duration{
 		minute, 2 * minute, 5 * minute, 10 * minute, 15 * minute, 30 * minute, hour, 2 * hour, 3 * hour, 4 * hour, 6 * hour, 12 * hour,
 		day, 2 * day, 7 * day, 14 * day, 30 * day,
 	} {
-		if period%w == 0 && period/w <= maxBuckets {
+		if period <= maxBuckets*w {
 			return w
 		}
 	}

@@ -35,10 +35,13 @@ func commands() []command {
 			may: (*rights).member, run: (*Bot).assign,
 		},
 		{
-			name: "stats", args: "[queue] [24h|7d|30d] [by label|by reviewer]", summary: saying("command.stats"), more: saying("command.stats.more"),
+			name: "stats", args: "[queue] [24h|7d|30d|today|week] [by label|by reviewer]", summary: saying("command.stats"), more: saying("command.stats.more"),
 			may: (*rights).insider, run: (*Bot).stats,
 		},
-		{name: "queue", summary: saying("command.queue"), may: (*rights).insider, run: (*Bot).waitingNow},
+		{
+			name: "queue", args: "[NAME]", summary: saying("command.queue"), more: saying("command.queue.more"),
+			may: (*rights).insider, run: (*Bot).queueCommand,
+		},
 		{name: "policy", args: "[source|queue]", summary: saying("command.policy"), may: (*rights).insider, run: (*Bot).policy},
 		{name: "pause", args: "QUEUE [reason]", summary: saying("command.pause"), more: saying("command.pause.more"), may: (*rights).member, run: (*Bot).pause},
 		{name: "resume", args: "QUEUE", summary: saying("command.resume"), may: (*rights).member, run: (*Bot).resume},

@@ -36,25 +36,28 @@ func TestParseStats(t *testing.T) {
 	queues := []string{"abuse", "support"}
 	type parsed struct {
 		queue string
-		span  time.Duration
+		name  string
 		by    statsBy
 		why   string
 	}
 	for text, want := range map[string]parsed{
-		"":                     {span: 24 * time.Hour},
-		"support":              {queue: "support", span: 24 * time.Hour},
-		"7d":                   {span: 7 * 24 * time.Hour},
-		"30D abuse":            {queue: "abuse", span: 30 * 24 * time.Hour},
-		"abuse 30d":            {queue: "abuse", span: 30 * 24 * time.Hour},
-		"by label":             {span: 24 * time.Hour, by: byLabel},
-		"abuse BY Reviewer 7d": {queue: "abuse", span: 7 * 24 * time.Hour, by: byReviewer},
-		"by":                   {why: "`by` is neither a queue (`abuse, support`), nor a period (`24h`, `7d`, `30d`), nor `by label` or `by reviewer`."},
-		"<!channel>":           {why: "`&lt;!channel&gt;` is neither a queue (`abuse, support`), nor a period (`24h`, `7d`, `30d`), nor `by label` or `by reviewer`."},
-		"7d 24h":               {why: "`24h` is neither a queue (`abuse, support`), nor a period (`24h`, `7d`, `30d`), nor `by label` or `by reviewer`."},
+		"":                     {name: "24h"},
+		"support":              {queue: "support", name: "24h"},
+		"7d":                   {name: "7d"},
+		"30D abuse":            {queue: "abuse", name: "30d"},
+		"abuse 30d":            {queue: "abuse", name: "30d"},
+		"by label":             {name: "24h", by: byLabel},
+		"abuse BY Reviewer 7d": {queue: "abuse", name: "7d", by: byReviewer},
+		"Today support":        {queue: "support", name: "today"},
+		"week by label":        {name: "week", by: byLabel},
+		"today week":           {why: "`week` is neither a queue (`abuse, support`), nor a period (`24h`, `7d`, `30d`, `today`, `week`), nor `by label` or `by reviewer`."},
+		"by":                   {why: "`by` is neither a queue (`abuse, support`), nor a period (`24h`, `7d`, `30d`, `today`, `week`), nor `by label` or `by reviewer`."},
+		"<!channel>":           {why: "`&lt;!channel&gt;` is neither a queue (`abuse, support`), nor a period (`24h`, `7d`, `30d`, `today`, `week`), nor `by label` or `by reviewer`."},
+		"7d 24h":               {why: "`24h` is neither a queue (`abuse, support`), nor a period (`24h`, `7d`, `30d`, `today`, `week`), nor `by label` or `by reviewer`."},
 	} {
 		var got parsed
 		ask, err := parseStats(strings.Fields(text), queues)
-		got.queue, got.span, got.by = ask.queue, ask.span, ask.by
+		got.queue, got.name, got.by = ask.queue, ask.period.name, ask.by
 		if usage, ok := errors.AsType[*usageError](err); ok {
 			got.why = usage.why(inEnglish)
 		}
@@ -198,8 +201,8 @@ func TestQueueAndHelpCommands(t *testing.T) {
 		if words := w.whispered(chloe); !strings.Contains(words, "last 24 hours") || strings.Contains(words, "/hitl queue") {
 			t.Errorf("told %q", words)
 		}
-		w.command(chloe, "QUEUE support")
-		if words := w.whispered(chloe); !strings.Contains(words, "`queue` takes nothing behind it, not `support`.") {
+		w.command(chloe, "QUEUE support 7d")
+		if words := w.whispered(chloe); !strings.Contains(words, "`queue` takes one queue at most.") {
 			t.Errorf("told %q", words)
 		}
 		w.clean()
@@ -223,7 +226,7 @@ func TestBucketNamesAreUniqueAndShort(t *testing.T) {
 		for i := range tc.n {
 			buckets = append(buckets, hitl.StatsBucket{Start: testTime.Add(time.Duration(i) * tc.width)})
 		}
-		names := bucketNames(inEnglish, buckets)
+		names := bucketNames(inEnglish, buckets, time.UTC)
 		seen := map[string]bool{}
 		for _, n := range names {
 			if seen[n] || len(n) > 20 {
@@ -235,7 +238,7 @@ func TestBucketNamesAreUniqueAndShort(t *testing.T) {
 			t.Errorf("%s: %q, want %q second", tc.width, names, tc.want)
 		}
 	}
-	if got := bucketNames(inEnglish, nil); len(got) != 0 {
+	if got := bucketNames(inEnglish, nil, time.UTC); len(got) != 0 {
 		t.Errorf("nothing: %q", got)
 	}
 }

@@ -83,6 +83,10 @@ type Worklists interface {
 	OpenLabels(ctx context.Context, queue string) ([]string, error)
 	// Waits returns what waits in some queues, in their order.
 	Waits(ctx context.Context, queues []string) ([]hitl.QueueWait, error)
+	// QueueState returns what waits in a queue.
+	QueueState(ctx context.Context, queue string) (hitl.QueueState, error)
+	// Figures returns the main figures of some queues, in their order, each since its own moment.
+	Figures(ctx context.Context, queues []hitl.QueueSince) ([]hitl.QueueFigures, error)
 	// Claims returns the open reviews that a person has claimed, the claim that ends first at the front, limit at most.
 	Claims(ctx context.Context, who hitl.Reviewer, limit int) ([]hitl.Record, error)
 	// Batches returns what a person decided in batches and can still take back, the latest first.

@@ -63,7 +63,7 @@ func digestMessage(l *language, queue string, now, before hitl.Stats, taught []h
 		blocks = append(blocks, section("*"+l.say("digest.taught")+"*\n• "+strings.Join(lessons, "\n• ")))
 		facts = append(facts, lessons...)
 	}
-	if c := statsChart(l, now); chart && c != nil {
+	if c := statsChart(l, now, time.UTC); chart && c != nil {
 		blocks = append(blocks, c)
 	}
 	return message{Text: escape(title) + "\n" + strings.Join(facts, "\n"), Blocks: blocks}

@@ -62,6 +62,10 @@ func failure0(r *hitl.Record) {
 
 // messages are all messages in all their states.
 func messages(l *language) map[string]message {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		panic(err)
+	}
 	long := strings.Repeat("a label that goes on and on ", 6)
 	s := sampleStats()
 	one := s
@@ -227,16 +231,22 @@ func messages(l *language) map[string]message {
 		"card_closed_undecided":       card(l, asIs("rev_1", func(r *hitl.Record) { r.Review.State = hitl.ReviewCancelled })),
 		"card_plain_open":             plainCard(l, asIs("rev_1")),
 		"card_plain_decided":          plainCard(l, asIs("rev_1", decidedBy(hitl.HumanAccepted, "NEGATIVE"))),
-		"stats":                       statsMessage(l, s, 24*time.Hour, true),
-		"stats_one_queue_no_chart":    statsMessage(l, one, 7*24*time.Hour, false),
-		"stats_panels":                statsMessage(l, panels, 7*24*time.Hour, true),
-		"stats_by_label":              rankedMessage(l, s, 24*time.Hour, byLabel, true),
-		"stats_by_reviewer":           rankedMessage(l, one, 24*time.Hour, byReviewer, true),
-		"stats_by_label_many_hostile": rankedMessage(l, many, 24*time.Hour, byLabel, true),
-		"stats_by_reviewer_none":      rankedMessage(l, empty, 24*time.Hour, byReviewer, true),
-		"stats_nothing":               statsMessage(l, empty, 30*24*time.Hour, true),
-		"stats_many_hostile":          statsMessage(l, many, 30*24*time.Hour, true),
+		"stats":                       statsMessage(l, s, periods[0], time.UTC, true),
+		"stats_one_queue_no_chart":    statsMessage(l, one, periods[1], time.UTC, false),
+		"stats_panels":                statsMessage(l, panels, periods[1], time.UTC, true),
+		"stats_by_label":              rankedMessage(l, s, periods[0], byLabel, true),
+		"stats_by_reviewer":           rankedMessage(l, one, periods[0], byReviewer, true),
+		"stats_by_label_many_hostile": rankedMessage(l, many, periods[0], byLabel, true),
+		"stats_by_reviewer_none":      rankedMessage(l, empty, periods[0], byReviewer, true),
+		"stats_today":                 statsMessage(l, s, periods[3], berlin, true),
+		"stats_week_nothing":          statsMessage(l, empty, periods[4], berlin, true),
+		"stats_nothing":               statsMessage(l, empty, periods[2], time.UTC, true),
+		"stats_many_hostile":          statsMessage(l, many, periods[2], time.UTC, true),
 		"queues":                      queuesMessage(l, []queueLine{{"support", channel, 1234, 10, 26 * time.Hour, false}, {"a`b", "C0ESCALATE", 0, 0, 0, false}, {"held", channel, 3, 3, time.Hour, true}}),
+		"queue":                       overviewMessage(l, sampleOverview(berlin), true),
+		"queue_no_chart":              overviewMessage(l, sampleOverview(berlin), false),
+		"queue_grows_hostile":         overviewMessage(l, growing(sampleOverview(time.UTC)), true),
+		"queue_quiet":                 overviewMessage(l, overview{name: "a`b", queue: Queue{Channel: channel}, zone: time.UTC, now: testTime, waiting: -1}, true),
 		"queues_none":                 queuesMessage(l, nil),
 		"help":                        helpMessage(l, "/hitl", ""),
 		"help_unsure":                 helpMessage(l, "/hitl", unknownCommand(l, "/hitl", "<!channel>")),
@@ -272,6 +282,8 @@ func messages(l *language) map[string]message {
 		"digest_taught":              digestMessage(l, "support", sampleStats(), halved(sampleStats()), sampleFindings()[:3], false),
 		"digest_taught_more":         digestMessage(l, "support", sampleStats(), halved(sampleStats()), sampleFindings()[3:6], false),
 		"digest_taught_most":         digestMessage(l, "support", sampleStats(), halved(sampleStats()), sampleFindings()[6:], false),
+		"notice_stamping":            stamped(l, map[string]string{"known": "6", "missed": "4"}),
+		"notice_stamping_no_gold":    stamped(l, map[string]string{"user": "import<!here>", "others_judged": "12345", "others_corrected": "1234"}),
 		"card_moved":                 movedCard(l, asIs("rev_1", func(r *hitl.Record) { r.Review.Queue = "seniors" }), "C0ESCALATE"),
 		"card_expired_as":            card(l, asIs("rev_1", decidedBy(hitl.Expired, "POSITIVE"))),
 		"notice_reminder":            reminder(l, due(1), asIs("rev_1"), "https://slack.example/p1"),

@@ -34,7 +34,8 @@ const homeClaims = 10
 // homePage is everything that a home tab shows.
 type homePage struct {
 	who     hitl.Reviewer
-	refused words // why there is nothing to see; nil: there may be
+	refused words   // why there is nothing to see; nil: there may be
+	owned   []owned // queues that they run
 	queues  []hitl.QueueWait
 	claims  []screened
 	batches []hitl.Batch
@@ -53,6 +54,8 @@ func (b *Bot) homeClick(ctx context.Context, in interaction, a action) answer {
 	switch {
 	case strings.HasPrefix(a.ActionID, actionBatch):
 		return b.batchClick(ctx, in, a, state)
+	case a.ActionID == actionOwned:
+		return b.ownedClick(ctx, in, a.Value)
 	case strings.HasPrefix(a.ActionID, actionHome), a.ActionID == actionPick:
 		var rows []string
 		if !state.act(a) {
@@ -96,6 +99,9 @@ func (b *Bot) home(ctx context.Context, who hitl.Reviewer, state homeState, rows
 	h := homePage{who: who, state: state, now: b.cfg.Now()}
 	queues, err := b.reviewedBy(ctx, who)
 	if err != nil {
+		return h, err
+	}
+	if h.owned, err = b.ownedNow(ctx, who); err != nil {
 		return h, err
 	}
 	if len(queues) == 0 {

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +62,43 @@ func (s *store) Waits(ctx context.Context, queues []string) (out []hitl.QueueWai
 			w.OldestAge = time.Hour
 		}
 		out = append(out, w)
+	}
+	return out, nil
+}
+
+func (s *store) QueueState(ctx context.Context, queue string) (out hitl.QueueState, err error) {
+	if err := s.begin(ctx, "QueueState"); err != nil {
+		return out, err
+	}
+	defer s.mu.Unlock()
+	out.Open = map[hitl.Priority]hitl.QueueWait{}
+	for _, rec := range s.waits(queue) {
+		w := out.Open[rec.Review.Priority]
+		out.Open[rec.Review.Priority] = hitl.QueueWait{Queue: queue, Open: w.Open + 1, OldestAge: time.Hour}
+	}
+	return out, nil
+}
+
+func (s *store) Figures(ctx context.Context, queues []hitl.QueueSince) (out []hitl.QueueFigures, err error) {
+	if err := s.begin(ctx, "Figures"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	for _, q := range queues {
+		f := hitl.QueueFigures{QueueWait: hitl.QueueWait{Queue: q.Queue, Open: len(s.waits(q.Queue)), OldestAge: time.Hour}, Since: q.Since, Items: 10}
+		for id, rec := range s.records {
+			d, decided := s.decisions[fmt.Sprint(id, rec.Review.Round)]
+			if rec.Review.Queue != q.Queue {
+				continue
+			}
+			f.Reviewed++
+			if decided && d.Status == hitl.HumanAccepted {
+				f.Accepted++
+			} else if decided {
+				f.Corrected++
+			}
+		}
+		out = append(out, f)
 	}
 	return out, nil
 }

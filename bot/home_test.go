@@ -420,12 +420,25 @@ func homeTabs(l *language) map[string]slack.HomeTabViewRequest {
 		most.claims = append(most.claims, most.rows[i])
 		most.batches = append(most.batches, hitl.Batch{ID: fmt.Sprint("bat_", i), Queue: "a", Label: strings.Repeat("<&>", 40), Until: now, Reviews: make([]hitl.BatchReview, 20)})
 	}
+	for i := range 200 {
+		most.owned = append(most.owned, owned{hitl.QueueFigures{
+			QueueWait: hitl.QueueWait{Queue: fmt.Sprint("<!here>", i), Open: 1 << 30, OldestAge: 1 << 60}, Items: 1 << 30, Reviewed: 1 << 29, Accepted: 1 << 30,
+		}, true})
+	}
+	owner := full
+	owner.rows, owner.state.Rows = nil, nil
+	owner.owned = []owned{
+		{hitl.QueueFigures{QueueWait: hitl.QueueWait{Queue: "billing"}, Items: 120}, true},
+		{hitl.QueueFigures{QueueWait: full.queues[1], Items: 1200, Reviewed: 130, Accepted: 75, Corrected: 25}, false},
+	}
+	ownerOnly := homePage{owned: owner.owned, refused: saying("home.no_queues")}
 	empty := homePage{queues: full.queues[:1], state: homeState{Queue: "billing"}, limit: 20, now: now}
 	single := full
 	single.limit = 0
 	return map[string]slack.HomeTabViewRequest{
 		"home_no_queues": homeView(l, homePage{refused: saying("home.no_queues")}), "home_not_loaded": homeView(l, homePage{refused: saying("home.not_loaded")}),
 		"home_empty": homeView(l, empty), "home_full": homeView(l, full), "home_picked": homeView(l, picked), "home_mixed": homeView(l, mixed),
+		"home_owner": homeView(l, owner), "home_owner_only": homeView(l, ownerOnly),
 		"home_most": homeView(l, most), "home_one_by_one": homeView(l, single),
 	}
 }

@@ -25,7 +25,8 @@ func homeView(l *language, h homePage) slack.HomeTabViewRequest {
 	blocks := []slack.Block{slack.NewHeaderBlock(plain(l.say("home.title")))}
 	refresh := slack.NewButtonBlockElement(actionRefresh, "refresh", plain(l.say("home.refresh")))
 	if h.refused != nil {
-		blocks = append(blocks, section(h.refused(l)), slack.NewActionBlock("hitl_home_tools", refresh))
+		blocks = append(append(blocks, section(h.refused(l))), ownedBlocks(l, h.owned)...)
+		blocks = append(blocks, slack.NewActionBlock("hitl_home_tools", refresh))
 		return homeTab(h, blocks)
 	}
 	if h.state.said != nil {
@@ -39,6 +40,7 @@ func homeView(l *language, h homePage) slack.HomeTabViewRequest {
 	for _, batch := range h.batches[:min(len(h.batches), maxHomeBatches)] {
 		blocks = append(blocks, batchLine(l, batch))
 	}
+	blocks = append(blocks, ownedBlocks(l, h.owned)...)
 	blocks = append(blocks, slack.NewDividerBlock(), slack.NewActionBlock("hitl_home_filters", append(filters(l, h), refresh)...))
 	if h.total == 0 && len(h.rows) == 0 {
 		return homeTab(h, append(blocks, section(l.say("home.nothing"))))
@@ -103,7 +105,7 @@ func filters(l *language, h homePage) []slack.BlockElement {
 	}
 	spans = append(spans, all(l.say("home.age.any")))
 	for _, a := range ages {
-		spans = append(spans, slack.NewOptionBlockObject(a.name, plain(l.say("home.age", "Span", periodWords(l, a.span))), nil))
+		spans = append(spans, slack.NewOptionBlockObject(a.name, plain(l.say("home.age", "Span", spanWords(l, a.span))), nil))
 	}
 	orders := []*slack.OptionBlockObject{
 		slack.NewOptionBlockObject(string(hitl.UrgentFirst), plain(l.say("home.order.urgent")), nil),

@@ -141,7 +141,7 @@ func TestPeopleReadTheirLanguage(t *testing.T) {
 		w.command(ben, "stats")
 		told(ben, "in all queues in the last 24 hours")
 		w.command(chloe, "stats 7d")
-		told(chloe, "Letzte 7 Tage, alle Warteschlangen")
+		told(chloe, "Prüfungen, letzte 7 Tage, alle Warteschlangen")
 		w.command(chloe, "queue")
 		told(chloe, "`support` in <#C0REVIEW>: 0 Prüfungen offen")
 		w.click(chloe, m, actionAccept)

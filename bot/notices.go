@@ -72,6 +72,11 @@ func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened, ch
 		return b.digest(ctx, n, chart)
 	case hitl.NoticeProposal:
 		return b.proposalNotice(ctx, n, chart)
+	case hitl.NoticeStamping:
+		if slackUser(n.To) {
+			l = b.languageOf(ctx, n.To)
+		}
+		return stampingMessage(l, n)
 	case hitl.NoticePaused, hitl.NoticeResumed:
 		return pausedMessage(l, n), nil
 	}

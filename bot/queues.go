@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -23,13 +22,8 @@ type queueLine struct {
 	paused  bool
 }
 
-// waitingNow answers `queue`.
+// waitingNow answers `queue` without a name.
 func (b *Bot) waitingNow(ctx context.Context, q asked) (message, error) {
-	if len(q.words) > 0 {
-		return message{}, &usageError{func(l *language) string {
-			return l.say("command.queue_alone", "Rest", code(l, strings.Join(q.words, " "), maxNameUnits))
-		}}
-	}
 	var rows []queueLine
 	now := b.cfg.Now()
 	for _, name := range slices.Sorted(maps.Keys(b.cfg.Queues)) {

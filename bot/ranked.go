@@ -2,7 +2,6 @@ package bot
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/slack-go/slack"
 
@@ -20,7 +19,7 @@ type rankedRow struct {
 
 // rankedMessage shows the decisions of a period by label or by reviewer. Names are too long for a chart, and people have none in it: its
 // categories are the places in the list below, which says everything that it shows.
-func rankedMessage(l *language, s hitl.Stats, span time.Duration, by statsBy, chart bool) message {
+func rankedMessage(l *language, s hitl.Stats, p period, by statsBy, chart bool) message {
 	title, rows := l.say("stats.part.labels"), labelRows(l, s.ByLabel)
 	if by == byReviewer {
 		title, rows = l.say("stats.part.reviewers"), reviewerRows(l, s.ByReviewer)
@@ -30,7 +29,7 @@ func rankedMessage(l *language, s hitl.Stats, span time.Duration, by statsBy, ch
 		where = l.say("stats.queue", "Queue", code(l, s.Queue, maxNameUnits))
 	}
 	blocks := []slack.Block{
-		slack.NewHeaderBlock(plain(l.say("stats.title", "Period", periodWords(l, span)))),
+		slack.NewHeaderBlock(plain(l.say("stats.title", "Period", p.words(l)))),
 		contextLine(where + " · " + l.say("stats.span", "Since", when(l, s.Since), "Until", when(l, s.Until))),
 	}
 	if len(rows) == 0 {

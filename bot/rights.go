@@ -16,6 +16,7 @@ type person struct {
 	Active bool   // of this workspace, not deactivated, no bot
 	Guest  bool   // sees some channels only
 	Locale string // like "de-DE"; empty when Slack does not say
+	Zone   string // like "Europe/Berlin"; empty when Slack does not say
 }
 
 // rights says who may decide. What Slack answers is believed for Config.MembersFor.
@@ -68,7 +69,7 @@ func newRights(cfg Config, a *api, spawn spawner) *rights {
 			return person{}, fmt.Errorf("learn workspace: %w", err)
 		}
 		return person{
-			Active: !u.Deleted && !u.IsBot && !u.IsStranger && home(u, self), Guest: u.IsRestricted || u.IsUltraRestricted, Locale: u.Locale,
+			Active: !u.Deleted && !u.IsBot && !u.IsStranger && home(u, self), Guest: u.IsRestricted || u.IsUltraRestricted, Locale: u.Locale, Zone: u.TZ,
 		}, nil
 	})
 	return r

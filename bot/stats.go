@@ -16,11 +16,13 @@ const (
 	maxTriggerLines  = 8
 	maxLinesUnits    = 2800 // a section holds 3,000
 	maxCategories    = 20   // of a chart
+	maxAxisUnits     = 50
 )
 
-// statsMessage shows the figures of a period in words and, with chart, as a chart too. Everything the chart shows is in the words.
-func statsMessage(l *language, s hitl.Stats, span time.Duration, chart bool) message {
-	where, period := l.say("stats.all_queues"), periodWords(l, span)
+// statsMessage shows the figures of a period, with the times of a zone, in words and, with chart, as a chart too. Everything the chart shows is in
+// the words.
+func statsMessage(l *language, s hitl.Stats, p period, zone *time.Location, chart bool) message {
+	where, period := l.say("stats.all_queues"), p.words(l)
 	if s.Queue != "" {
 		where = l.say("stats.queue", "Queue", code(l, s.Queue, maxNameUnits))
 	}
@@ -33,7 +35,7 @@ func statsMessage(l *language, s hitl.Stats, span time.Duration, chart bool) mes
 		return message{Text: l.say("stats.summary.nothing", "Where", where, "Period", period) + " " + openNow(l, s), Blocks: blocks}
 	}
 	blocks = append(blocks, slack.NewSectionBlock(nil, figures(l, s), nil))
-	if c := statsChart(l, s); chart && c != nil {
+	if c := statsChart(l, s, zone); chart && c != nil {
 		blocks = append(blocks, c)
 	}
 	for _, part := range []struct{ title, lines string }{
@@ -41,7 +43,7 @@ func statsMessage(l *language, s hitl.Stats, span time.Duration, chart bool) mes
 		{l.say("stats.part.reviewers"), reviewerLines(l, s.ByReviewer)},
 		{l.say("stats.part.labels"), labelLines(l, s.ByLabel)},
 		{l.say("stats.part.agreement"), agreementLines(l, s.Panels)},
-		{l.say("stats.part.time"), bucketLines(l, s)},
+		{l.say("stats.part.time"), bucketLines(l, s, zone)},
 	} {
 		if part.lines != "" {
 			blocks = append(blocks, section("*"+part.title+"*\n"+part.lines))
@@ -60,8 +62,8 @@ func statsSummary(l *language, s hitl.Stats, where, period string) string {
 	}, " ")
 }
 
-// periodWords names a span of whole hours or days: "24 hours", "7 days".
-func periodWords(l *language, span time.Duration) string {
+// spanWords names a span of whole hours or days: "24 hours", "7 days".
+func spanWords(l *language, span time.Duration) string {
 	const day = 24 * time.Hour
 	if span > day && span%day == 0 {
 		return l.say("stats.period.days", "N", int(span/day))
@@ -194,8 +196,8 @@ func figure(l *language, f hitl.Figure) string {
 }
 
 // bucketLines says what the chart shows.
-func bucketLines(l *language, s hitl.Stats) string {
-	names := bucketNames(l, s.Buckets)
+func bucketLines(l *language, s hitl.Stats, zone *time.Location) string {
+	names := bucketNames(l, s.Buckets, zone)
 	var out []string
 	for i, b := range s.Buckets {
 		if b.AIAccepted+b.Accepted+b.Corrected+b.Expired > 0 && i < len(names) {
@@ -206,8 +208,8 @@ func bucketLines(l *language, s hitl.Stats) string {
 	return strings.Join(out, "\n")
 }
 
-// bucketNames names the slices of a period in UTC, as shortly as tells them apart: a chart's categories must be unique.
-func bucketNames(l *language, buckets []hitl.StatsBucket) []string {
+// bucketNames names the slices of a period by the clocks of a zone, as shortly as tells them apart: a chart's categories must be unique.
+func bucketNames(l *language, buckets []hitl.StatsBucket, zone *time.Location) []string {
 	layouts := []string{l.say("stats.layout.day"), l.say("stats.layout.minute"), "06-01-02 15:04:05"}
 	if n := len(buckets); n > 0 && buckets[n-1].Start.Sub(buckets[0].Start) < 24*time.Hour {
 		layouts = append([]string{"15:04"}, layouts...)
@@ -217,7 +219,7 @@ func bucketNames(l *language, buckets []hitl.StatsBucket) []string {
 		names = names[:0]
 		used := map[string]bool{}
 		for _, b := range buckets {
-			name := b.Start.UTC().Format(layout)
+			name := b.Start.In(zone).Format(layout)
 			names, used[name] = append(names, name), true
 		}
 		if len(used) == len(buckets) {
@@ -229,8 +231,8 @@ func bucketNames(l *language, buckets []hitl.StatsBucket) []string {
 
 // statsChart draws the decisions over time, or nothing when there were none. What the AI accepted stays in the words: beside it the
 // decisions could not be seen.
-func statsChart(l *language, s hitl.Stats) slack.Block {
-	names := bucketNames(l, s.Buckets)
+func statsChart(l *language, s hitl.Stats, zone *time.Location) slack.Block {
+	names := bucketNames(l, s.Buckets, zone)
 	if len(names) == 0 || len(names) > maxCategories || s.Accepted+s.Corrected+s.Expired == 0 {
 		return nil
 	}
@@ -241,7 +243,7 @@ func statsChart(l *language, s hitl.Stats) slack.Block {
 		}
 		return slack.NewDataVisualizationDataSeries(name, points...)
 	}
-	axis := slack.NewDataVisualizationAxisConfig(names...).WithXLabel(l.say("stats.chart.time")).WithYLabel(l.say("stats.decisions"))
+	axis := slack.NewDataVisualizationAxisConfig(names...).WithXLabel(cut(l.say("stats.chart.time", "Zone", zone.String()), maxAxisUnits, units)).WithYLabel(l.say("stats.decisions"))
 	return slack.NewDataVisualizationBlock(l.say("stats.chart.title"), slack.NewDataVisualizationBarChart(axis,
 		series(l.say("stats.chart.accepted"), func(b hitl.StatsBucket) int { return b.Accepted }),
 		series(l.say("stats.chart.corrected"), func(b hitl.StatsBucket) int { return b.Corrected }),

@@ -92,6 +92,9 @@ type Queue struct {
 	Hours *Hours `yaml:"hours"`
 	// Digest is when the week's figures are posted to the channel, "mon 09:00" in the time zone of Hours, or in UTC. Empty: never.
 	Digest string `yaml:"digest"`
+	// FlagRubberStamping tells the owners once a week of reviewers whose decisions look as if they had not been read. Nobody is told where there are
+	// neither a channel of the owners, other than the queue's, nor users among them.
+	FlagRubberStamping bool `yaml:"flag_rubber_stamping" default:"true"`
 	// Backlog is the most open reviews; more items that need one are refused with 503. 0: no limit.
 	Backlog int `yaml:"backlog" default:"100000" min:"0"`
 	// ClaimFor is how long a reviewer has a claimed review for themselves. 0: nothing can be claimed.

@@ -57,4 +57,9 @@
 // It holds for items as those of the sample were: drawn alike and independently, from the same sources, model and calibration; and as far as reviewers are right.
 // It is one of the procedure, not of a result: where data rarely suffice for any promise, a greater part of the few that are made is wrong. While a promise
 // runs, [LowerAlways] tells whether what came since contradicts it, however often one looks.
+//
+// # Rubber-stamping
+//
+// [Pattern.Signs] says whether somebody's decisions look as if they had not been read: made faster than anybody reads, and, by [Fisher]'s exact test,
+// with far fewer corrections than the others make, or with far more known answers missed.
 package learn

@@ -49,6 +49,7 @@ func (s *service) runEffects(ctx context.Context) error {
 		}},
 		{Name: "weekly_digest", Every: digestEvery, Run: s.addDigests},
 		{Name: "measure_drift", Every: driftEvery, Run: s.measureDrift},
+		{Name: "flag_rubber_stamping", Every: flagEvery, Run: s.addFlags},
 		{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},
 	}, s.noticeTasks()...)
 	if retained := retained(s.cfg); len(retained) > 0 {

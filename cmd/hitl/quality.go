@@ -14,7 +14,7 @@ import (
 type qualityCmd struct {
 	Agreement agreementCmd `cmd:"" help:"How far the verdicts of panels agree, and about which labels they do not."`
 	Anchoring anchoringCmd `cmd:"" help:"How much seeing what the model said sways people: shown reviews against blind ones."`
-	Reviewers reviewersCmd `cmd:"" help:"How each reviewer decides: corrections, known answers, pace."`
+	Reviewers reviewersCmd `cmd:"" help:"How each reviewer decides: corrections, known answers, pace; and the weeks that look like rubber-stamping."`
 }
 
 type agreementCmd struct {

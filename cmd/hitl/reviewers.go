@@ -31,6 +31,10 @@ type reviewerFigures struct {
 }
 
 func (c *reviewersCmd) Run(ctx context.Context, p program, global *cli) error {
+	cfg, err := p.load(global.Config)
+	if err != nil {
+		return err
+	}
 	store, q, err := p.openPeriod(ctx, global, c.Since, c.Queue)
 	if err != nil {
 		return err
@@ -48,18 +52,30 @@ func (c *reviewersCmd) Run(ctx context.Context, p program, global *cli) error {
 	if err != nil {
 		return err
 	}
+	found, err := stampings(ctx, store, cfg, q)
+	if err != nil {
+		return err
+	}
+	flags := []stampingFigures{}
+	for _, f := range found {
+		flags = append(flags, f.figures())
+	}
 	if c.JSON {
 		return printJSON(p.stdout, struct {
 			Since     time.Time         `json:"since"`
 			Until     time.Time         `json:"until"`
 			Reviewers []reviewerFigures `json:"reviewers"`
 			Panels    []reliability     `json:"panels"`
-		}{q.Since, q.Until, list, panels})
+			Flags     []stampingFigures `json:"flags"` // of the weeks that ended in the period
+		}{q.Since, q.Until, list, panels, flags})
 	}
 	if err := printReviewers(p.stdout, list); err != nil {
 		return err
 	}
-	return printReliabilities(p.stdout, panels)
+	if err := printReliabilities(p.stdout, panels); err != nil {
+		return err
+	}
+	return printStampings(p.stdout, flags)
 }
 
 func figuresOf(r audit.ReviewerQuality) reviewerFigures {
