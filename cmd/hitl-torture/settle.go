@@ -10,12 +10,23 @@ import (
 // unsettled counts what is not yet as it should be.
 type unsettled struct{ undecided, dead, uncalled, unbound int }
 
+// standsSince is how an item stands, and since when, as far as we know.
+type standsSince struct {
+	state
+	since time.Time
+}
+
+// final says whether nothing can change it any more: its time to be undone is over, too, with a second for the database's.
+func (s standsSince) final(f feed) bool {
+	return s.state != absent && (!s.isDecided() || !f.undoes() || time.Since(s.since) > f.UndoFor+time.Second)
+}
+
 func (u unsettled) none() bool { return u == unsettled{} }
 
 // settle waits until every acknowledged item has its answer, every card says so, every callback arrived, and a checkpoint binds every entry of
 // the log, while reviewers go on clicking; or until ctx ends.
 func (w *world) settle(ctx context.Context, say func(string, ...any)) unsettled {
-	final, bound := map[key]state{}, map[key]bool{}
+	final, bound := map[key]standsSince{}, map[key]bool{}
 	var last unsettled
 	for tick := 0; ; tick++ {
 		w.refresh(ctx, final, bound)
@@ -34,13 +45,13 @@ func (w *world) settle(ctx context.Context, say func(string, ...any)) unsettled 
 }
 
 // refresh asks the service for the state of those items that were not final, or not bound by a checkpoint, when last asked.
-func (w *world) refresh(ctx context.Context, final map[key]state, bound map[key]bool) {
+func (w *world) refresh(ctx context.Context, final map[key]standsSince, bound map[key]bool) {
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	room := make(chan struct{}, 8)
 	for _, it := range w.hist.acked() {
 		mu.Lock()
-		_, done := final[it.key]
+		done := final[it.key].final(w.feed(it.source))
 		whole := bound[it.key]
 		mu.Unlock()
 		if done && whole {
@@ -51,33 +62,35 @@ func (w *world) refresh(ctx context.Context, final map[key]state, bound map[key]
 			defer func() { <-room }()
 			u := w.upstreams[it.source]
 			v, status, err := u.look(ctx, it.ids[0])
-			if err != nil || status != http.StatusOK || v.state() == pending {
+			if err != nil || status != http.StatusOK || v.state().isPending() {
 				return
 			}
 			log, err := u.log(ctx, it.ids[0]) // which is complete: the item is final
 			mu.Lock()
 			defer mu.Unlock()
-			final[it.key] = v.state()
+			if final[it.key].state != v.state() {
+				final[it.key] = standsSince{v.state(), time.Now()}
+			}
 			bound[it.key] = err == nil && len(log.Entries) > 0 && len(log.Proof.Proofs) == len(log.Entries)
 		})
 	}
 	asking.Wait()
 }
 
-func (w *world) unsettled(final map[key]state, bound map[key]bool) unsettled {
+func (w *world) unsettled(final map[key]standsSince, bound map[key]bool) unsettled {
 	var u unsettled
 	byReview := map[string]state{}
 	for _, it := range w.hist.acked() {
-		s, done := final[it.key]
-		if !done {
+		s := final[it.key]
+		if !s.final(w.feed(it.source)) {
 			u.undecided++
 			continue
 		}
 		if !bound[it.key] {
 			u.unbound++
 		}
-		byReview[it.review] = s
-		if w.sink.of(it.ids[0]) == 0 {
+		byReview[it.review] = s.state
+		if !w.sink.knows(it.ids[0], s.state) {
 			u.uncalled++
 		}
 	}
