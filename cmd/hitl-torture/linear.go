@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -138,12 +139,33 @@ func majority(labels map[string]int, panel int) string {
 // linearizable says whether there is an order of what was done to an item, in which every operation took effect between its call and
 // its answer, that explains every answer.
 func linearizable(ops []operation, of rules) bool {
+	ops = distinct(ops)
 	history := make([]porcupine.Operation, len(ops))
 	for i, op := range ops {
 		history[i] = porcupine.Operation{ClientId: i, Input: op, Call: op.call, Return: op.end}
 	}
 	// Illegal is a finding; that the time was too short is none, and does not happen with the few operations of one item.
 	return porcupine.CheckOperationsTimeout(itemModel(of), history, 10*time.Second) != porcupine.Illegal
+}
+
+// distinct leaves out operations that explain nothing which those that stay do not, since their number decides how long the search takes: of
+// equal ones whose outcome nobody learned all but the first, as each can have its effect once at most, and that one at any time at which
+// another can.
+func distinct(ops []operation) []operation {
+	type wish struct {
+		do        action
+		round     int
+		by, label string
+	}
+	ops = slices.Clone(ops)
+	slices.SortStableFunc(ops, func(a, b operation) int { return cmp.Compare(a.call, b.call) })
+	unlearned := map[wish]bool{}
+	return slices.DeleteFunc(ops, func(op operation) bool {
+		w := wish{op.do, op.round, op.by, op.label}
+		again := !op.known && unlearned[w]
+		unlearned[w] = unlearned[w] || !op.known
+		return again
+	})
 }
 
 // routeOf learns what an item's submission made of it.

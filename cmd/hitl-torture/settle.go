@@ -13,12 +13,12 @@ type unsettled struct{ undecided, dead, uncalled, unbound int }
 // standsSince is how an item stands, and since when, as far as we know.
 type standsSince struct {
 	state
-	since time.Time
+	since, asked time.Time // first and last
 }
 
 // final says whether nothing can change it any more: its time to be undone is over, too, with a second for the database's.
 func (s standsSince) final(f feed) bool {
-	return s.state != absent && (!s.isDecided() || !f.undoes() || time.Since(s.since) > f.UndoFor+time.Second)
+	return s.state != absent && (!s.isDecided() || !f.undoes() || s.asked.Sub(s.since) > f.UndoFor+time.Second)
 }
 
 func (u unsettled) none() bool { return u == unsettled{} }
@@ -60,7 +60,7 @@ func (w *world) refresh(ctx context.Context, final map[key]standsSince, bound ma
 		room <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-room }()
-			u := w.upstreams[it.source]
+			u, asked := w.upstreams[it.source], time.Now()
 			v, status, err := u.look(ctx, it.ids[0])
 			if err != nil || status != http.StatusOK || v.state().isPending() {
 				return
@@ -68,9 +68,12 @@ func (w *world) refresh(ctx context.Context, final map[key]standsSince, bound ma
 			log, err := u.log(ctx, it.ids[0]) // which is complete: the item is final
 			mu.Lock()
 			defer mu.Unlock()
-			if final[it.key].state != v.state() {
-				final[it.key] = standsSince{v.state(), time.Now()}
+			was := final[it.key]
+			if was.state != v.state() {
+				was = standsSince{state: v.state(), since: asked}
 			}
+			was.asked = asked
+			final[it.key] = was
 			bound[it.key] = err == nil && len(log.Entries) > 0 && len(log.Proof.Proofs) == len(log.Entries)
 		})
 	}

@@ -159,11 +159,14 @@ func (c shownCard) open() int {
 	return roundOf(vote)
 }
 
+// cardMetadata is the event type of the metadata that cards carry. Notices have another.
+const cardMetadata = "hitl_card"
+
 // cards returns the cards in a channel, the oldest first.
 func (w *workspace) cards(channel string) []shownCard {
 	var out []shownCard
 	for _, m := range w.sim.Messages(channel) {
-		if m.Metadata == nil {
+		if m.Metadata == nil || m.Metadata.EventType != cardMetadata {
 			continue
 		}
 		review, _ := m.Metadata.EventPayload["review"].(string)
@@ -192,7 +195,7 @@ func (w *workspace) copies() (n, bound int) {
 			bound++
 		}
 		var m slacksim.Metadata
-		if !call.OK || json.Unmarshal([]byte(call.Args["metadata"]), &m) != nil {
+		if !call.OK || json.Unmarshal([]byte(call.Args["metadata"]), &m) != nil || m.EventType != cardMetadata {
 			continue
 		}
 		review, _ := m.EventPayload["review"].(string)
