@@ -29,12 +29,14 @@ type itemView struct {
 		State hitl.ReviewState `json:"state"`
 		Panel int              `json:"panel"`
 	} `json:"review"`
-	Decision *struct {
-		Status   hitl.Status `json:"status"`
-		Label    string      `json:"label"`
-		Reviewer string      `json:"reviewer"`
-		Round    int         `json:"round"`
-	} `json:"decision"`
+	Decision *decisionView `json:"decision"`
+}
+
+type decisionView struct {
+	Status   hitl.Status `json:"status"`
+	Label    string      `json:"label"`
+	Reviewer string      `json:"reviewer"`
+	Round    int         `json:"round"`
 }
 
 func (v itemView) state() state {
