@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"hitl"
 )
 
 // rules are what the model has to know of one item.
@@ -165,6 +167,30 @@ func distinct(ops []operation) []operation {
 		again := !op.known && unlearned[w]
 		unlearned[w] = unlearned[w] || !op.known
 		return again
+	})
+}
+
+// effective leaves out what nobody learned the outcome of and the log knows nothing of: it had no effect. The log itself is held against what
+// stands elsewhere.
+func effective(ops []operation, log []hitl.Entry) []operation {
+	return slices.DeleteFunc(slices.Clone(ops), func(op operation) bool {
+		if op.known || op.do == submitted {
+			return false
+		}
+		return !slices.ContainsFunc(log, func(e hitl.Entry) bool {
+			if entryRound(e) != op.round || e.Reviewer != op.by {
+				return false
+			}
+			switch e.Status { //nolint:exhaustive // no others are by reviewers
+			case hitl.HumanAccepted, hitl.HumanCorrected:
+				return op.do == clicked && op.label == e.Label
+			case hitl.Voted:
+				return op.do == voted && op.label == e.Label
+			case hitl.Reopened:
+				return op.do == undone
+			}
+			return false
+		})
 	})
 }
 

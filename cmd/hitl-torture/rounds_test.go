@@ -160,3 +160,22 @@ func TestDistinct(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+func TestEffective(t *testing.T) {
+	t.Parallel()
+	const ana = "T/UANA"
+	did := func(do action, round int, label string) operation {
+		return operation{do: do, round: round, by: ana, label: label, end: never}
+	}
+	log := []hitl.Entry{
+		entry(hitl.Voted, 1, "NEGATIVE", ana), entry(hitl.HumanAccepted, 1, "POSITIVE", ana), entry(hitl.Reopened, 1, "", ana),
+		entry(hitl.HumanCorrected, 2, "NEGATIVE", "T/UBEN"),
+	}
+	refused := did(clicked, 2, "NEGATIVE")
+	refused.known = true
+	want := []operation{{do: submitted, end: never}, did(voted, 1, "NEGATIVE"), did(clicked, 1, "POSITIVE"), did(undone, 1, ""), refused}
+	ops := append(slices.Clone(want), did(clicked, 1, "NEGATIVE"), did(clicked, 2, "NEGATIVE"), did(voted, 1, "POSITIVE"), did(undone, 2, ""))
+	if got := effective(ops, log); !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+}

@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
 )
 
 // unsettled counts what is not yet as it should be.
-type unsettled struct{ undecided, dead, uncalled, unbound int }
+type unsettled struct {
+	undecided, dead, uncalled, unbound int
+
+	example string // a dead card's channel, time and text
+}
 
 // standsSince is how an item stands, and since when, as far as we know.
 type standsSince struct {
@@ -36,6 +41,9 @@ func (w *world) settle(ctx context.Context, say func(string, ...any)) unsettled 
 		}
 		if now != last || tick%10 == 0 {
 			say("settling: %d undecided, %d dead cards, %d not called back, %d not under a checkpoint", now.undecided, now.dead, now.uncalled, now.unbound)
+			if now.dead > 0 && now == last {
+				say("settling: dead for a while: %s", now.example)
+			}
 		}
 		last = now
 		if sleep(ctx, time.Second) != nil {
@@ -101,6 +109,7 @@ func (w *world) unsettled(final map[key]standsSince, bound map[key]bool) unsettl
 		for _, c := range w.slack.cards(f.Channel) {
 			if s := byReview[c.review]; s.isDecided() && !c.says(s) {
 				u.dead++
+				u.example = fmt.Sprintf("card %s in %s, %s: %.300q", c.ts, c.channel, s, c.text)
 			}
 		}
 	}
