@@ -42,7 +42,7 @@ POST /_sim/subscribe {events: [name]}                           app_home_opened 
 POST /_sim/eventsurl {url}                                      set the URL for events, after url_verification
 POST /_sim/settle   {}                                          wait until no event is on its way, redeliveries included
 POST /_sim/fail     {method | "*" | "response_url", times?, error? | status? | retry_after_s? | lose_reply?: "cut"|"500", delay_ms?}
-POST /_sim/socket   {fault}                                     cut | freeze | warning | refresh_requested | cut_envelope | drop_ack | garbage | bad_payload | unknown_type
+POST /_sim/socket   {fault}                                     cut | freeze | warning | refresh_requested | cut_envelope | drop_ack | repeat | garbage | bad_payload | unknown_type
 POST /_sim/socketmode {on}                                      off: link_disabled, and HTTP again
 POST /_sim/expire   {}                                          let every bot token expire now
 POST /_sim/heal     {}                                          remove all faults

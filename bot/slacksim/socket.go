@@ -267,6 +267,10 @@ func (t *sockets) deliver(ctx context.Context, d delivery, id string) (r reply) 
 	}
 	t.sent[id] = frame["accepts_response_payload"] == true
 	cut := t.takeFault(SocketCutEnvelope)
+	var second *socket
+	if t.takeFault(SocketRepeat) {
+		second = t.next()
+	}
 	t.mu.Unlock()
 	defer func() {
 		t.mu.Lock()
@@ -274,6 +278,9 @@ func (t *sockets) deliver(ctx context.Context, d delivery, id string) (r reply) 
 		t.mu.Unlock()
 	}()
 	err := c.write(frame)
+	if second != nil {
+		_ = second.write(frame) // the first is what counts
+	}
 	if cut {
 		_ = c.ws.Close()
 	}

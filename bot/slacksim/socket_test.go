@@ -216,3 +216,27 @@ func TestSocketControl(t *testing.T) {
 		t.Errorf("turned off: %d", status)
 	}
 }
+
+// An envelope may come twice, over different connections. Its first acknowledgement counts, and the second is no mistake.
+func TestSocketRepeat(t *testing.T) {
+	t.Parallel()
+	w := start(t, socketMode)
+	a, b := connect(t, w), connect(t, w)
+	a.next()
+	b.next()
+	if _, err := w.sim.FailSocket(t.Context(), slacksim.SocketRepeat); err != nil {
+		t.Fatal(err)
+	}
+	out, err := during(func() (slacksim.Outcome, error) { return w.sim.Command(context5(t), "U0ANA", "C0REVIEW", "/hitl", "x") }, func() {
+		first, second := a.next(), b.next()
+		if first["envelope_id"] != second["envelope_id"] || first["type"] != "slash_commands" {
+			t.Errorf("envelopes %v and %v", first, second)
+		}
+		id, _ := first["envelope_id"].(string)
+		a.say(`{"envelope_id":"` + id + `"}`)
+		b.say(`{"envelope_id":"` + id + `"}`)
+	})
+	if err != nil || out.Error != "" || len(w.sim.Refused()) > 0 {
+		t.Errorf("%+v, %v, refused %+v", out, err, w.sim.Refused())
+	}
+}

@@ -26,6 +26,8 @@ const (
 	SocketCutEnvelope SocketFault = "cut_envelope"
 	// SocketDropAck loses the next acknowledgement.
 	SocketDropAck SocketFault = "drop_ack"
+	// SocketRepeat sends the next envelope twice, each over the connection whose turn it is.
+	SocketRepeat SocketFault = "repeat"
 	// SocketGarbage sends a frame that is no JSON.
 	SocketGarbage SocketFault = "garbage"
 	// SocketBadPayload sends an interactive envelope whose payload is no object, which is to be acknowledged.
@@ -62,13 +64,13 @@ func (s *Sim) Connections() int {
 	return n
 }
 
-// FailSocket makes Socket Mode go wrong. Faults of a connection and of an envelope strike at once, SocketCutEnvelope and SocketDropAck
-// when there is something to strike. The Outcome is that of the envelope that was sent, if one was; the error says that there is no
+// FailSocket makes Socket Mode go wrong. Faults of a connection and of an envelope strike at once, SocketCutEnvelope,
+// SocketDropAck and SocketRepeat when there is something to strike. The Outcome is that of the envelope that was sent, if one was; the error says that there is no
 // connection, or no such fault.
 func (s *Sim) FailSocket(ctx context.Context, f SocketFault) (Outcome, error) {
 	t := s.sockets
 	switch f {
-	case SocketCutEnvelope, SocketDropAck:
+	case SocketCutEnvelope, SocketDropAck, SocketRepeat:
 		t.mu.Lock()
 		t.faults = append(t.faults, f)
 		t.mu.Unlock()

@@ -91,25 +91,27 @@ func (w *world) check(ctx context.Context, r *Report) {
 			continue
 		}
 		f.ops = append(f.ops, c.op)
-		if c.op.known && !f.view.state().isDecided() {
+		if c.op.known && c.op.do == clicked && !f.view.state().isDecided() {
 			r.lose("a click on item %s was ticked, and there is no decision", f.id)
 		}
 	}
 	r.Acknowledged = len(all)
 	for _, f := range all {
 		w.checkItem(f, r)
-		w.checkCallback(f, r)
-		if !linearizable(f.ops, routeOf(f.ops)) {
+		stood := w.checkEntries(f, r)
+		w.checkCallbacks(f, stood, r)
+		if !linearizable(effective(f.ops, f.Entries), w.rules(f)) {
 			r.NotLinearizable++
 			r.problem("item %s: no order explains %s", f.id, describe(f.ops))
 		}
 	}
 	w.checkCards(byReview, r)
+	w.team.claims.check(byReview, r)
 	w.checkLog(ctx, all, r)
 	w.checkCommands(ctx, r)
 }
 
-// checkItem: there, once, under one id, with its full history.
+// checkItem: there, once, under one id, decided.
 func (w *world) checkItem(f *finalItem, r *Report) {
 	switch {
 	case len(f.ids) != 1:
@@ -119,45 +121,17 @@ func (w *world) checkItem(f *finalItem, r *Report) {
 	case f.view.ExternalID != f.id:
 		r.lose("item %s is there as %q", f.id, f.view.ExternalID)
 	}
-	if f.view.state() == pending {
+	if f.view.state().isPending() {
 		r.Undecided++
 		r.problem("item %s (review %s) was not decided in time", f.id, f.review)
 	}
-	var begun, ended int
-	for _, e := range f.Entries {
-		switch e.Status {
-		case hitl.AIAccepted, hitl.HumanReview:
-			begun++
-		case hitl.Erased, hitl.Revealed, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Escalated, hitl.Noted: // nobody does that here
-			r.lose("item %s has an entry %s", f.id, e.Status)
-		case hitl.HumanAccepted, hitl.HumanCorrected, hitl.Expired, hitl.Cancelled:
-			ended++
-			if d := f.view.Decision; d == nil || d.Status != e.Status || d.Label != e.Label || d.Reviewer != e.Reviewer {
-				r.lose("item %s: the log's entry of %s by %s is not the decision that stands", f.id, e.Status, e.Reviewer)
-			}
-		}
-	}
-	if ended > 1 {
-		r.DoubleDecisions++
-		r.problem("item %s has %d decisions", f.id, ended)
-	}
-	if begun != 1 || (ended == 0 && f.view.Decision != nil) {
-		r.lose("item %s: its log has %d entries for its arrival and %d for its decision", f.id, begun, ended)
-	}
 }
 
-// checkCallback: at least once, always the same.
-func (w *world) checkCallback(f *finalItem, r *Report) {
-	if f.view.state() == pending {
-		return
-	}
-	switch n := w.sink.of(f.ids[0]); {
-	case n == 0:
-		r.MissingCallbacks++
-		r.problem("item %s was decided and not called back", f.id)
-	case n > 1:
-		r.ChangedCallbacks++
-		r.problem("item %s was called back in %d different ways", f.id, n)
+// rules are what the model has to know of an item.
+func (w *world) rules(f *finalItem) rules {
+	of := w.feed(f.source)
+	return rules{
+		route: routeOf(f.ops), undo: of.undoes(), claims: of.ClaimFor > 0, panel: f.panel, adjudicator: w.slack.id(reviewers()[0]),
 	}
 }
 
@@ -173,7 +147,7 @@ func (w *world) checkCards(byReview map[string]*finalItem, r *Report) {
 				r.dead("card %s in %s shows a review of no acknowledged item", c.ts, c.channel)
 			case f.view.state().isDecided() && !c.says(f.view.state()):
 				r.dead("card %s in %s of item %s (review %s) does not say what was decided: %.200q", c.ts, c.channel, f.id, c.review, c.text)
-			case !f.view.state().isDecided() && len(c.buttons) == 0:
+			case !f.view.state().isDecided() && c.open() == 0:
 				r.dead("card %s in %s of the open item %s has no buttons", c.ts, c.channel, f.id)
 			}
 		}
@@ -185,14 +159,25 @@ func (w *world) checkCards(byReview map[string]*finalItem, r *Report) {
 	}
 }
 
-// says whether a card without buttons tells a decision, or that another card does.
+// says whether a card without any button that changes something tells a decision, or that another card does.
 func (c shownCard) says(s state) bool {
 	label, reviewer := s.parts()
-	_, user, _ := strings.Cut(reviewer, "/")
-	if len(c.buttons) > 0 {
+	by := "the panel"
+	if _, user, person := strings.Cut(reviewer, "/"); person {
+		by = "<@" + user + ">"
+	}
+	if _, undo := c.button("hitl_undo"); undo || c.open() > 0 || claimLine.MatchString(c.text) {
 		return false
 	}
-	return strings.Contains(c.text, "another card") || strings.Contains(c.text, "<@"+user+">") && strings.Contains(c.text, "`"+label+"`")
+	return strings.Contains(c.text, "another card") || strings.Contains(c.text, by) && strings.Contains(c.text, "`"+label+"`")
+}
+
+// target is what somebody wanted, of operations of reviewers.
+func (op operation) target() string {
+	if op.round == 0 {
+		return ""
+	}
+	return fmt.Sprintf("round %d by %s %s", op.round, op.by, op.label)
 }
 
 // describe writes what was done to an item, in order.
@@ -205,7 +190,7 @@ func describe(ops []operation) string {
 		if op.end != never {
 			end = fmt.Sprintf("%.3f", float64(op.end)/1e9)
 		}
-		out = append(out, fmt.Sprintf("[%.3f–%s %s %s%s]", float64(op.call)/1e9, end, []string{"submit", "click", "read"}[op.do], op.want, op.out))
+		out = append(out, fmt.Sprintf("[%.3f–%s %s %s%s]", float64(op.call)/1e9, end, op.do, op.target(), op.out))
 	}
 	return strings.Join(out, " ")
 }

@@ -41,7 +41,7 @@ func faults() []fault {
 		{"sink_hangs", "sink", sinkFault(sinkHangs), time.Second, 5 * time.Second},
 		{"sink_fails_late", "sink", sinkFault(sinkFailsLate), time.Second, 5 * time.Second},
 		{"slack_429", "slack", slackFault(slacksim.AnyMethod, slacksim.Fault{Times: -1, RetryAfter: 2 * time.Second}), time.Second, 4 * time.Second},
-		{"slack_invalid_auth", "slack", slackFault(slacksim.AnyMethod, slacksim.Fault{Times: -1, Error: "invalid_auth"}), time.Second, 5 * time.Second},
+		{"slack_invalid_auth", "slack", badToken, time.Second, 5 * time.Second},
 		{"slack_500_after_post", "slack", slackFault("chat.postMessage", slacksim.Fault{Times: 4, LoseReply: slacksim.LoseByStatus}), time.Second, 6 * time.Second},
 		{"slack_lost_reply", "slack", slackFault("chat.postMessage", slacksim.Fault{Times: 4, LoseReply: slacksim.LoseByCut}), time.Second, 6 * time.Second},
 		{"slack_late_history", "slack", lateHistory, 4 * time.Second, 10 * time.Second},
@@ -146,6 +146,17 @@ func slackFault(method string, f slacksim.Fault) func(context.Context, *world, *
 		}
 		return func(context.Context) error { w.slack.sim.Heal(); return nil }, nil
 	}
+}
+
+// badToken makes Slack refuse the bot's token. The one of Socket Mode is another: for whoever meets that refused, a minute is soon enough to
+// try again.
+func badToken(_ context.Context, w *world, _ *rand.Rand) (func(context.Context) error, error) {
+	err := errors.Join(w.slack.sim.Fail("apps.connections.open", slacksim.Fault{Times: -1, Delay: time.Millisecond}),
+		w.slack.sim.Fail(slacksim.AnyMethod, slacksim.Fault{Times: -1, Error: "invalid_auth"}))
+	if err != nil {
+		return nil, err
+	}
+	return func(context.Context) error { w.slack.sim.Heal(); return nil }, nil
 }
 
 // lateHistory loses the answers of posts while the history does not show them yet: the hardest case for whoever posts.

@@ -2,30 +2,26 @@ package main
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
-
-// state is where one item stands, as somebody outside sees it: absent (empty), pending, sure:LABEL, or decided:LABEL:REVIEWER.
-type state string
-
-const (
-	absent  state = ""
-	pending state = "pending"
-)
-
-func sure(label string) state              { return state("sure:" + label) }
-func decided(label, reviewer string) state { return state("decided:" + label + ":" + reviewer) }
 
 // action is what was done to one item.
 type action int
 
 const (
 	submitted action = iota // post it; out is what the answer said
-	clicked                 // decide it as want; a known outcome means that it was ticked
-	read                    // look at it: the API's answer, or a callback
+	clicked                 // decide it; a known outcome means that it was ticked
+	voted                   // give a verdict for a panel; the same
+	undone                  // take a decision back; the same
+	read                    // look at it: the API's answer
+	told                    // a callback: it once stood so
 )
+
+// String implements fmt.Stringer.
+func (a action) String() string {
+	return [...]string{"submit", "click", "vote", "undo", "read", "callback"}[a]
+}
 
 // never is the end of an operation whose outcome nobody learned: it may take effect at any time.
 const never = 1 << 62
@@ -33,8 +29,9 @@ const never = 1 << 62
 // operation is one thing that was done, with the times between which it took effect, in nanoseconds since the start.
 type operation struct {
 	do        action
-	want      state // of clicked
-	out       state // of submitted and read, when known
+	round     int    // of clicked, voted and undone: the one that the reviewer saw
+	by, label string // of these: who, "TEAM/USER", and for what
+	out       state  // of submitted, read and told, when known
 	known     bool
 	call, end int64
 }
@@ -49,7 +46,14 @@ type item struct {
 	acked  bool
 	ids    []string // that 2xx answers named; one, or something is wrong
 	review string   // "" when it needs none
+	panel  int      // verdicts that its review takes; 0 and 1: one decides
 	ops    []operation
+}
+
+// round is one round of a review.
+type round struct {
+	review string
+	n      int
 }
 
 // click is a reviewer's click; its review's item may not be known yet when it happens.
@@ -66,14 +70,14 @@ type history struct {
 	items  map[key]*item
 	order  []*item
 	clicks []click
-	took   []time.Duration      // of ticked clicks, from click to answer
-	ticked map[string]time.Time // by review: the first tick
-	slow   int                  // clicks that were not answered within Slack's three seconds
-	wrong  []string             // what must not happen, seen while it happened
+	took   []time.Duration     // of ticked clicks, from click to answer
+	ticked map[round]time.Time // that somebody knows to be decided, since when
+	slow   int                 // clicks that were not answered within Slack's three seconds
+	wrong  []string            // what must not happen, seen while it happened
 }
 
 func newHistory() *history {
-	return &history{start: time.Now(), items: map[key]*item{}, ticked: map[string]time.Time{}}
+	return &history{start: time.Now(), items: map[key]*item{}, ticked: map[round]time.Time{}}
 }
 
 func (h *history) now() int64 { return int64(time.Since(h.start)) }
@@ -114,7 +118,7 @@ func (h *history) acknowledged(k key, text string, call int64, v itemView) {
 		it.ids = append(it.ids, v.ID)
 	}
 	if v.Review != nil {
-		it.review = v.Review.ID
+		it.review, it.panel = v.Review.ID, v.Review.Panel
 	}
 	it.ops = append(it.ops, operation{do: submitted, out: v.state(), known: true, call: call, end: h.now()})
 }
@@ -127,17 +131,29 @@ func (h *history) saw(k key, call int64, s state) {
 	it.ops = append(it.ops, operation{do: read, out: s, known: true, call: call, end: h.now()})
 }
 
-// told notes a callback.
+// told notes a callback: it tells how the item stood at some time before.
 func (h *history) told(source, id string, s state) {
-	h.saw(key{source, id}, h.now(), s)
-}
-
-// isDone says whether a review was decided long enough ago for every reviewer to know: nobody clicks on it any more. A click would
-// bring a card up to date that was left behind.
-func (h *history) isDone(review string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	at, ok := h.ticked[review]
+	it := h.of(key{source, id})
+	it.ops = append(it.ops, operation{do: told, out: s, known: true, end: h.now()})
+	if s.isDecided() && it.review != "" {
+		h.done(round{it.review, s.round()})
+	}
+}
+
+func (h *history) done(r round) {
+	if h.ticked[r].IsZero() {
+		h.ticked[r] = time.Now()
+	}
+}
+
+// isDone says whether a review's round was decided long enough ago for every reviewer to know: nobody clicks on it any more. A click would
+// bring a card up to date that was left behind.
+func (h *history) isDone(review string, n int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at, ok := h.ticked[round{review, n}]
 	return ok && time.Since(at) > 200*time.Millisecond
 }
 
@@ -148,16 +164,17 @@ func (h *history) timedOut() {
 	h.slow++
 }
 
-// clickedOn notes a click. Only a ticked one is known to have had its effect, or to have come second.
-func (h *history) clickedOn(review string, call int64, want state, ticked bool, took time.Duration) {
-	op := operation{do: clicked, want: want, known: ticked, call: call, end: never}
+// did notes what a reviewer did. Only if it was ticked it is known to have had its effect, or to have been told why not; decides says that
+// a tick means that there is a decision.
+func (h *history) did(review string, op operation, decides bool, took time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if ticked {
+	op.end = never
+	if op.known {
 		op.end = h.now()
 		h.took = append(h.took, took)
-		if h.ticked[review].IsZero() {
-			h.ticked[review] = time.Now()
+		if decides {
+			h.done(round{review, op.round})
 		}
 	}
 	h.clicks = append(h.clicks, click{review, op})
@@ -183,15 +200,6 @@ func (h *history) tried(k key) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.items[k] != nil
-}
-
-// isDecided says whether a reviewer's decision stands.
-func (s state) isDecided() bool { return strings.HasPrefix(string(s), "decided:") }
-
-// parts returns label and reviewer of a decided state.
-func (s state) parts() (label, reviewer string) {
-	label, reviewer, _ = strings.Cut(strings.TrimPrefix(string(s), "decided:"), ":")
-	return label, reviewer
 }
 
 // allClicks returns every click.

@@ -3,7 +3,8 @@
 //	go run ./cmd/hitl-torture --minutes 10 --seed 1
 //
 // It starts the real `hitl serve` as child processes, a real Postgres that keeps its promises to the disk, a real Redis, a simulated Slack
-// and an upstream that takes callbacks. Sources post items and reviewers click, several on one card at times. Meanwhile, at
+// and an upstream that takes callbacks. Sources post items and reviewers click, several on one card at times: they undo decisions, whose callbacks
+// wait or are amended, claim reviews and leave them lying, and judge in panels. Meanwhile, at
 // random points that the seed fixes, processes are killed, servers stopped and emptied, connections cut, and Slack and the upstream
 // misbehave in every way we know. Then everything is healed, things settle within a bounded time, and what is there is compared, from the
 // outside, with the harness's own record of what was acknowledged, and with the log's checkpoints that were shown on the way.
@@ -13,8 +14,8 @@
 //
 // The seed fixes which faults happen, when, and how long. The interleaving of processes stays the machine's.
 //
-// Where to begin: torture.go is the order of a run; world.go and replica.go what is started; sources.go and reviewers.go who uses it;
-// faults.go what goes wrong; history.go and witness.go the record; checks.go, commands.go and health.go what must hold.
+// Where to begin: torture.go is the order of a run; world.go and replica.go what is started; sources.go and reviewers.go (with undo.go, claims.go, votes.go) who uses it;
+// faults.go what goes wrong; history.go and witness.go the record; checks.go, rounds.go, linear.go, commands.go and health.go what must hold.
 package main
 
 import (
@@ -36,9 +37,10 @@ type options struct {
 	Seconds  float64       `default:"0" placeholder:"N" help:"The same in seconds; both add up."`
 	Seed     uint64        `default:"1" help:"Fixes which faults happen and when (default ${default})."`
 	Replicas int           `default:"2" help:"How many processes serve (default ${default})."`
+	Socket   bool          `help:"Slack speaks over Socket Mode instead of HTTP, and its connections fail, too."`
 	Faults   []string      `placeholder:"KIND,…" help:"Only these kinds of faults. Default: all. \"none\" for none."`
 	Settle   time.Duration `default:"0s" help:"How long things may take to settle afterwards. Default: 4m and half as long as things went wrong."`
-	Rate     float64       `default:"0.8" help:"Items per second from each of three sources (default ${default})."`
+	Rate     float64       `default:"0.8" help:"Items per second from each of three sources, and half as many from a fourth, whose reviews take panels (default ${default})."`
 	Hitl     string        `placeholder:"FILE" help:"Use this binary. Default: build one."`
 	Keep     string        `placeholder:"DIR" help:"Keep data and logs here. Default: a temporary folder, removed unless something was found."`
 }

@@ -39,12 +39,12 @@ func (w *world) probe(ctx context.Context, kind string, say func(string, ...any)
 		for _, c := range w.slack.cards(u.Channel) {
 			if c.review == v.Review.ID && len(c.buttons) > 0 {
 				way.reach("shown")
-				if w.team.click(ctx, c, reviewers()[0], c.buttons[0]) {
+				if w.team.decide(ctx, c, reviewers()[0], c.buttons[0], true) {
 					way.reach("decided")
 				}
 			}
 		}
-		if w.sink.of(v.ID) > 0 {
+		if len(w.sink.of(v.ID)) > 0 {
 			way.reach("called back")
 			return 0, nil
 		}

@@ -14,21 +14,33 @@ type Report struct {
 	Seed     uint64  `json:"seed"`
 	Seconds  float64 `json:"seconds"` // how long things went wrong
 	Replicas int     `json:"replicas"`
+	Socket   bool    `json:"socket"` // Slack spoke over Socket Mode
 
 	Acknowledged int `json:"acknowledged"`  // items answered with 2xx
 	Items        int `json:"items"`         // that there are: acknowledged ones, and some whose answer got lost
 	Clicks       int `json:"ticked_clicks"` // answered with success; more than there are decisions, since reviewers race
 
-	Lost             int `json:"lost"` // acknowledged items, entries and clicks that are not there
-	Undecided        int `json:"undecided"`
-	DoubleDecisions  int `json:"double_decisions"`
-	DuplicateCards   int `json:"duplicate_cards"`       // messages posted beyond the first of their review, deleted ones included
-	DuplicateBound   int `json:"duplicate_cards_bound"` // posts whose outcome nobody may have learned
-	DeadCards        int `json:"dead_cards"`            // that don't say what their review's row says
-	MissingCallbacks int `json:"missing_callbacks"`
-	ChangedCallbacks int `json:"changed_callbacks"` // more than one id or body
-	NotLinearizable  int `json:"not_linearizable"`  // items
-	Panics           int `json:"panics"`
+	Callbacks       int `json:"callbacks"`        // different ones
+	Undone          int `json:"undone"`           // decisions that were taken back
+	Claims          int `json:"claims"`           // that a card showed
+	ClaimsAbandoned int `json:"claims_abandoned"` // of these: somebody else decided after their time
+	Panels          int `json:"panels"`           // that came to a decision
+	Adjudicated     int `json:"adjudicated"`      // of these: without a majority
+	Verdicts        int `json:"verdicts"`         // of panels
+
+	Lost                int `json:"lost"` // acknowledged items, entries and clicks that are not there
+	Undecided           int `json:"undecided"`
+	DoubleDecisions     int `json:"double_decisions"`
+	DuplicateCards      int `json:"duplicate_cards"`       // messages posted beyond the first of their review, deleted ones included
+	DuplicateBound      int `json:"duplicate_cards_bound"` // posts whose outcome nobody may have learned
+	DeadCards           int `json:"dead_cards"`            // that don't say what their review's row says
+	MissingCallbacks    int `json:"missing_callbacks"`
+	ChangedCallbacks    int `json:"changed_callbacks"` // more than one id or body
+	NotLinearizable     int `json:"not_linearizable"`  // items
+	MisorderedCallbacks int `json:"misordered_callbacks"`
+	DecidedOverClaims   int `json:"decided_over_claims"` // while somebody else had the review for themselves
+	WrongPanels         int `json:"wrong_panels"`        // verdicts too many, and decisions that are not the majority's or the adjudicator's
+	Panics              int `json:"panics"`
 
 	Checkpoints             int   `json:"checkpoints"` // different ones that were shown to somebody outside
 	LogEntries              int64 `json:"log_entries"` // that the last of them covers
@@ -94,6 +106,7 @@ func (r *Report) dead(format string, args ...any) {
 func (r *Report) bad() bool {
 	return len(r.Problems) > 0 || r.DuplicateCards > r.DuplicateBound ||
 		r.Lost+r.Undecided+r.DoubleDecisions+r.DeadCards+r.MissingCallbacks+r.ChangedCallbacks+r.NotLinearizable+r.Panics > 0 ||
+		r.MisorderedCallbacks+r.DecidedOverClaims+r.WrongPanels > 0 ||
 		r.InconsistentCheckpoints+r.NotIncluded+r.VerifyFindings+r.LivenessFailures+r.ReadinessWrong+r.StopsWrong > 0
 }
 

@@ -19,7 +19,15 @@ type feed struct {
 	Name    string
 	Channel string
 	Key     string // bearer key
+
+	UndoFor  time.Duration // how long who decided can take it back; 0: never
+	Amend    bool          // callbacks do not wait for that, and are amended
+	ClaimFor time.Duration // 0: nothing is claimed
+	Panel    int           // verdicts that a half of the reviews take; 0: none
 }
+
+// undoes says whether decisions can be taken back.
+func (f feed) undoes() bool { return f.UndoFor > 0 }
 
 // KeyHash is how the configuration holds the bearer key.
 func (f feed) KeyHash() string {
@@ -30,13 +38,16 @@ func (f feed) KeyHash() string {
 // probeFeed is the source of the items by which recovery is timed; it has a channel of its own, so that no backlog is before them.
 const probeFeed = "probe"
 
-// feeds are all sources. Each posts in its own way: see sources.go.
+// feeds are all sources. Each posts in its own way (see sources.go), and each queue is worked on in its own way (see reviewers.go): decisions are
+// undone while the callback waits, or after it was sent; reviews are claimed; panels judge. The verdicts that a panel takes are even in number, so
+// that some have no majority.
 func feeds() []feed {
 	return []feed{
-		{"shop", "C0SHOP", rand.Text()},
-		{"desk", "C0DESK", rand.Text()},
-		{"hooks", "C0HOOKS", rand.Text()},
-		{probeFeed, "C0PROBE", rand.Text()},
+		{Name: "shop", Channel: "C0SHOP", Key: rand.Text(), UndoFor: 5 * time.Second},
+		{Name: "desk", Channel: "C0DESK", Key: rand.Text(), UndoFor: 5 * time.Second, Amend: true},
+		{Name: "hooks", Channel: "C0HOOKS", Key: rand.Text(), ClaimFor: 8 * time.Second},
+		{Name: "panel", Channel: "C0PANEL", Key: rand.Text(), Panel: 4},
+		{Name: probeFeed, Channel: "C0PROBE", Key: rand.Text()},
 	}
 }
 
@@ -64,6 +75,7 @@ type settings struct {
 	PostgresURL, MigrateURL          string
 	RedisAddr, RedisPassword         string
 	SlackAPI, BotToken, Signing      string
+	AppToken                         string // for Socket Mode; "": HTTP
 	CallbackURL, CallbackSecret      string
 	LogKey                           string
 	Feeds                            []feed
@@ -77,7 +89,7 @@ log: {level: info}
 postgres: {url: {{.PostgresURL | printf "%q"}}, migrate_url: {{.MigrateURL | printf "%q"}}}
 audit: {key: {{.LogKey | printf "%q"}}, checkpoint_every: 1s}
 redis: {addrs: [{{.RedisAddr | printf "%q"}}], password: {{.RedisPassword | printf "%q"}}}
-slack: {bot_token: {{.BotToken | printf "%q"}}, signing_secret: {{.Signing | printf "%q"}}, api_url: {{.SlackAPI | printf "%q"}}}
+slack: {bot_token: {{.BotToken | printf "%q"}}, {{if .AppToken}}app_token: {{.AppToken | printf "%q"}}{{else}}signing_secret: {{.Signing | printf "%q"}}{{end}}, api_url: {{.SlackAPI | printf "%q"}}}
 callbacks:
   allow_http: true
   allow_private: true
@@ -91,7 +103,8 @@ policies:
 {{- end}}
 queues:
 {{- range .Feeds}}
-  {{.Name}}: {channel: {{.Channel}}, open_limit: 15, undo_for: 0, reviewers: {users: [{{$.FirstReviewer}}], groups: [{{$.ReviewerGroupName}}]}}
+  {{.Name}}: {channel: {{.Channel}}, open_limit: 15, undo_for: {{.UndoFor}}, claim_for: {{.ClaimFor}}, reviewers: {users: [{{$.FirstReviewer}}], groups: [{{$.ReviewerGroupName}}]}
+    {{- if .Panel}}, panel: {reviewers: {{.Panel}}, share: 0.5, adjudicators: {users: [{{$.FirstReviewer}}]}}{{end}}}
 {{- end}}
 sources:
 {{- range .Feeds}}
@@ -100,7 +113,7 @@ sources:
     policy: {{.Name}}
     stats: true
     auth: {bearer: [{{.KeyHash | printf "%q"}}]}
-    callback: {url: {{$.CallbackURL | printf "%q"}}, secret: {{$.CallbackSecret | printf "%q"}}}
+    callback: {url: {{$.CallbackURL | printf "%q"}}, secret: {{$.CallbackSecret | printf "%q"}}{{if .Amend}}, undo: amend{{end}}}
 {{- if eq .Name "hooks"}}
     mapping: {id: string(body.ticket.id), text: body.ticket.message}
 {{- end}}

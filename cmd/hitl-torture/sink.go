@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +28,13 @@ const (
 	sinkFailsLate          // takes the call and answers 500
 )
 
+// event is a callback: its id, the hash of its body, and how it says that the item stood.
+type event struct {
+	id   string
+	body [sha256.Size]byte
+	says state
+}
+
 // sink is the upstream's side: it takes callbacks and keeps what it got.
 type sink struct {
 	server *http.Server
@@ -38,7 +45,7 @@ type sink struct {
 
 	mu       sync.Mutex
 	mode     sinkMode
-	arrived  map[string]map[string]int // item id: callback (its id and the hash of its body): times
+	arrived  map[string][]event // by item id: each once, in the order in which they first came
 	problems []string
 }
 
@@ -52,7 +59,7 @@ func startSink(ctx context.Context, secret string, hist *history) (*sink, error)
 	if err != nil {
 		return nil, fmt.Errorf("listen for callbacks: %w", err)
 	}
-	s := &sink{hook: hook, hist: hist, url: "http://" + l.Addr().String() + "/callbacks", served: make(chan struct{}), arrived: map[string]map[string]int{}}
+	s := &sink{hook: hook, hist: hist, url: "http://" + l.Addr().String() + "/callbacks", served: make(chan struct{}), arrived: map[string][]event{}}
 	s.server = &http.Server{Handler: http.HandlerFunc(s.receive), ReadTimeout: 10 * time.Second}
 	go func() { defer close(s.served); _ = s.server.Serve(l) }() // ends with close
 	return s, nil
@@ -104,36 +111,51 @@ func (s *sink) take(h http.Header, body []byte) error {
 	if err := s.hook.Verify(body, h); err != nil {
 		return fmt.Errorf("callback's signature: %w", err)
 	}
-	var event struct {
+	var told struct {
+		Type string            `json:"type"`
 		Data hitl.CallbackItem `json:"data"`
 	}
-	if err := json.Unmarshal(body, &event); err != nil || event.Data.ID == "" {
+	if err := json.Unmarshal(body, &told); err != nil || told.Data.ID == "" {
 		return errors.Join(errors.New("callback cannot be read"), err)
 	}
-	d := event.Data
-	sum := sha256.Sum256(body)
-	s.hist.told(d.Source, d.ExternalID, callbackState(d))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	of := s.arrived[d.ID]
-	if of == nil {
-		of = map[string]int{}
-		s.arrived[d.ID] = of
+	d := told.Data
+	says, err := callbackState(told.Type, d)
+	if err != nil {
+		return err
 	}
-	of[h.Get("webhook-id")+" "+hex.EncodeToString(sum[:])]++
+	e := event{h.Get("webhook-id"), sha256.Sum256(body), says}
+	s.mu.Lock()
+	known := slices.Contains(s.arrived[d.ID], e)
+	if !known {
+		s.arrived[d.ID] = append(s.arrived[d.ID], e)
+	}
+	s.mu.Unlock()
+	if !known {
+		s.hist.told(d.Source, d.ExternalID, says)
+	}
 	return nil
 }
 
-func callbackState(d hitl.CallbackItem) state {
-	if d.Status == hitl.AIAccepted {
-		return sure(d.Label)
+func callbackState(event string, d hitl.CallbackItem) (state, error) {
+	switch {
+	case event == "item.reopened":
+		return pending(d.Round + 1), nil
+	case event != "item.decided":
+		return absent, fmt.Errorf("callback of item %s is of type %q", d.ExternalID, event)
+	case d.Status == hitl.AIAccepted:
+		return sure(d.Label), nil
 	}
-	return decided(d.Label, d.Reviewer)
+	return decided(d.Round, d.Label, d.Reviewer), nil
 }
 
-// of returns how many different callbacks arrived for an item.
-func (s *sink) of(itemID string) int {
+// of returns the different callbacks that arrived for an item, in the order in which they first came.
+func (s *sink) of(itemID string) []event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.arrived[itemID])
+	return slices.Clone(s.arrived[itemID])
+}
+
+// knows says whether a callback has told that an item stands so.
+func (s *sink) knows(itemID string, as state) bool {
+	return slices.ContainsFunc(s.of(itemID), func(e event) bool { return e.says == as })
 }

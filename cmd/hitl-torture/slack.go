@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,8 +19,8 @@ import (
 
 const reviewerGroup = "S0TEAM"
 
-// reviewers are those who click. The first may review by name, the others as members of the group.
-func reviewers() []string { return []string{"U0ANA", "U0BEN", "U0CHLOE", "U0DANA"} }
+// reviewers are those who click. The first may review by name, and decides for panels without a majority; the others as members of the group.
+func reviewers() []string { return []string{"U0ANA", "U0BEN", "U0CHLOE", "U0DANA", "U0EVE"} }
 
 // workspace is the simulated Slack, behind a layer that can make its history late.
 type workspace struct {
@@ -32,8 +33,8 @@ type workspace struct {
 	late time.Duration // messages younger than this are missing from histories
 }
 
-func startSlack(ctx context.Context, feeds []feed) (*workspace, error) {
-	cfg := slacksim.Config{Rates: slacksim.RatesOff, Client: newClient(0)}
+func startSlack(ctx context.Context, feeds []feed, socket bool) (*workspace, error) {
+	cfg := slacksim.Config{Rates: slacksim.RatesOff, Client: newClient(0), SocketMode: socket}
 	for _, id := range reviewers() {
 		name := strings.ToLower(strings.TrimPrefix(id, "U0"))
 		cfg.Users = append(cfg.Users, slacksim.User{ID: id, Name: name, RealName: name})
@@ -127,13 +128,45 @@ type shownCard struct {
 	review      string
 	text        string
 	buttons     []slacksim.Element // those that decide
+	others      []slacksim.Element // all others
 }
+
+// round is the one that a button belongs to; 0 when there is none.
+func roundOf(e slacksim.Element) int {
+	parts := strings.Split(e.Value, ".")
+	if len(parts) < 2 {
+		return 0
+	}
+	n, _ := strconv.Atoi(parts[1]) // 0 is as good as none
+	return n
+}
+
+// button finds one of the others.
+func (c shownCard) button(action string) (slacksim.Element, bool) {
+	i := slices.IndexFunc(c.others, func(e slacksim.Element) bool { return e.ActionID == action })
+	if i < 0 {
+		return slacksim.Element{}, false
+	}
+	return c.others[i], true
+}
+
+// open is the round that the card offers to decide or to vote on; 0: none.
+func (c shownCard) open() int {
+	if len(c.buttons) > 0 {
+		return roundOf(c.buttons[0])
+	}
+	vote, _ := c.button("hitl_vote")
+	return roundOf(vote)
+}
+
+// cardMetadata is the event type of the metadata that cards carry. Notices have another.
+const cardMetadata = "hitl_card"
 
 // cards returns the cards in a channel, the oldest first.
 func (w *workspace) cards(channel string) []shownCard {
 	var out []shownCard
 	for _, m := range w.sim.Messages(channel) {
-		if m.Metadata == nil {
+		if m.Metadata == nil || m.Metadata.EventType != cardMetadata {
 			continue
 		}
 		review, _ := m.Metadata.EventPayload["review"].(string)
@@ -141,12 +174,17 @@ func (w *workspace) cards(channel string) []shownCard {
 		for _, e := range m.Elements() {
 			if e.Type == "button" && (e.ActionID == "hitl_accept" || strings.HasPrefix(e.ActionID, "hitl_label_")) {
 				c.buttons = append(c.buttons, e)
+				continue
 			}
+			c.others = append(c.others, e)
 		}
 		out = append(out, c)
 	}
 	return out
 }
+
+// id is how the service names a reviewer of this workspace.
+func (w *workspace) id(user string) string { return w.sim.Team().ID + "/" + user }
 
 // copies counts the messages that were ever posted of a review beyond its first, those included that are deleted by now, and how many posts
 // lost their answers, which is as many as there may be.
@@ -157,7 +195,7 @@ func (w *workspace) copies() (n, bound int) {
 			bound++
 		}
 		var m slacksim.Metadata
-		if !call.OK || json.Unmarshal([]byte(call.Args["metadata"]), &m) != nil {
+		if !call.OK || json.Unmarshal([]byte(call.Args["metadata"]), &m) != nil || m.EventType != cardMetadata {
 			continue
 		}
 		review, _ := m.EventPayload["review"].(string)

@@ -27,23 +27,28 @@ type itemView struct {
 		ID    string           `json:"id"`
 		Round int              `json:"round"`
 		State hitl.ReviewState `json:"state"`
+		Panel int              `json:"panel"`
 	} `json:"review"`
-	Decision *struct {
-		Status   hitl.Status `json:"status"`
-		Label    string      `json:"label"`
-		Reviewer string      `json:"reviewer"`
-		Round    int         `json:"round"`
-	} `json:"decision"`
+	Decision *decisionView `json:"decision"`
+}
+
+type decisionView struct {
+	Status   hitl.Status `json:"status"`
+	Label    string      `json:"label"`
+	Reviewer string      `json:"reviewer"`
+	Round    int         `json:"round"`
 }
 
 func (v itemView) state() state {
 	switch {
 	case v.Decision != nil:
-		return decided(v.Decision.Label, v.Decision.Reviewer)
+		return decided(v.Decision.Round, v.Decision.Label, v.Decision.Reviewer)
 	case v.Status == hitl.AIAccepted:
 		return sure(v.Label)
+	case v.Review != nil:
+		return pending(v.Review.Round)
 	}
-	return pending
+	return pending(1)
 }
 
 // upstream is one source: it posts items until each is acknowledged.

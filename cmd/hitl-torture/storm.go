@@ -22,10 +22,13 @@ type storm struct {
 	recovery map[string][]time.Duration
 }
 
-func newStorm(w *world, only []string, say func(string, ...any)) (*storm, error) {
+func newStorm(w *world, o options, say func(string, ...any)) (*storm, error) {
 	s := &storm{world: w, say: say, busy: map[string]bool{}, counts: map[string]int{}, recovery: map[string][]time.Duration{}}
 	all := faults()
-	for _, kind := range only {
+	if o.Socket {
+		all = append(all, socketFaults()...)
+	}
+	for _, kind := range o.Faults {
 		i := slices.IndexFunc(all, func(f fault) bool { return f.kind == kind })
 		if i < 0 && kind != "none" {
 			var known []string
@@ -38,7 +41,7 @@ func newStorm(w *world, only []string, say func(string, ...any)) (*storm, error)
 			s.kinds = append(s.kinds, all[i])
 		}
 	}
-	if len(only) == 0 {
+	if len(o.Faults) == 0 {
 		s.kinds = all
 	}
 	return s, nil

@@ -28,7 +28,7 @@ func torture(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 		return fmt.Errorf("make data folder: %w", err)
 	}
 	w := &world{dir: dir, hist: newHistory(), feeds: feeds()}
-	r := &Report{Seed: o.Seed, Seconds: o.duration().Seconds(), Replicas: o.Replicas}
+	r := &Report{Seed: o.Seed, Seconds: o.duration().Seconds(), Replicas: o.Replicas, Socket: o.Socket}
 	err = w.run(ctx, o, r, say)
 	if stopErr := w.stop(context.WithoutCancel(ctx)); stopErr != nil && ctx.Err() == nil {
 		r.problem("stop: %v", stopErr)
@@ -47,7 +47,7 @@ func torture(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 
 // run is a run between start and stop.
 func (w *world) run(ctx context.Context, o options, r *Report, say func(string, ...any)) error {
-	storm, err := newStorm(w, o.Faults, say)
+	storm, err := newStorm(w, o, say)
 	if err != nil {
 		return err
 	}
@@ -69,13 +69,17 @@ func (w *world) run(ctx context.Context, o options, r *Report, say func(string, 
 	for _, f := range w.feeds {
 		u := w.upstreams[f.Name]
 		post, watch := source(), source()
+		rate := o.Rate
+		if f.Panel > 0 {
+			rate /= 2 // each takes several people's time
+		}
 		if f.Name != probeFeed {
-			posters.Go(func() { u.run(using, weather, o.Rate, post) })
+			posters.Go(func() { u.run(using, weather, rate, post) })
 		}
 		users.Go(func() { u.watch(using, watch) })
+		work := source()
+		users.Go(func() { w.team.run(using, f, work) })
 	}
-	click := source()
-	users.Go(func() { w.team.run(using, click) })
 	users.Go(func() { w.witness.watch(using) })
 	for _, r := range w.replicas {
 		users.Go(func() { w.health.watch(using, r, say) })
@@ -90,7 +94,7 @@ func (w *world) run(ctx context.Context, o options, r *Report, say func(string, 
 	}
 	say("all is mended; waiting for things to settle")
 	mended := time.Now()
-	w.team.probes.Store(true)
+	w.team.settling.Store(true)
 	settling, cancel := context.WithTimeout(ctx, o.settle())
 	defer cancel()
 	if err := w.ready(settling); err != nil {

@@ -36,7 +36,7 @@ func TestShortRun(t *testing.T) {
 
 func TestUnknownFault(t *testing.T) {
 	t.Parallel()
-	if _, err := newStorm(nil, []string{"nonsense"}, nil); err == nil || !strings.Contains(err.Error(), "postgres_kill") {
+	if _, err := newStorm(nil, options{Faults: []string{"nonsense"}}, nil); err == nil || !strings.Contains(err.Error(), "postgres_kill") {
 		t.Errorf("want an error that names the kinds there are: %v", err)
 	}
 }
@@ -45,7 +45,7 @@ func TestUnknownFault(t *testing.T) {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	var kinds []string
-	for _, f := range faults() {
+	for _, f := range append(faults(), socketFaults()...) {
 		if slices.Contains(kinds, f.kind) {
 			t.Errorf("%s stands twice", f.kind)
 		}
@@ -71,6 +71,9 @@ func TestReportIsBad(t *testing.T) {
 		"dead card":       {Report{DeadCards: 1}, true},
 		"no callback":     {Report{MissingCallbacks: 1}, true},
 		"other callback":  {Report{ChangedCallbacks: 1}, true},
+		"other order":     {Report{MisorderedCallbacks: 1}, true},
+		"claimed":         {Report{DecidedOverClaims: 1}, true},
+		"no majority":     {Report{WrongPanels: 1}, true},
 		"no order":        {Report{NotLinearizable: 1}, true},
 		"panic":           {Report{Panics: 1}, true},
 		"forked log":      {Report{InconsistentCheckpoints: 1}, true},
@@ -103,7 +106,7 @@ func TestQuantiles(t *testing.T) {
 
 func TestCardSays(t *testing.T) {
 	t.Parallel()
-	s := decided("POSITIVE", "T0/U0ANA")
+	s := decided(1, "POSITIVE", "T0/U0ANA")
 	for text, want := range map[string]bool{
 		"✓ *Accepted* `POSITIVE` by <@U0ANA>, today": true,
 		"This review has another card.":              true,

@@ -68,7 +68,7 @@ func (w *world) start(ctx context.Context, o options, say func(string, ...any)) 
 		MigrateURL: w.postgres.DSN(), RedisPassword: w.redis.Password(), CallbackSecret: newWebhookSecret(), Feeds: w.feeds,
 		FirstReviewer: reviewers()[0], ReviewerGroupName: reviewerGroup,
 	}
-	if w.slack, err = startSlack(ctx, s.Feeds); err != nil {
+	if w.slack, err = startSlack(ctx, s.Feeds, o.Socket); err != nil {
 		return err
 	}
 	w.onStop(func(context.Context) error { w.slack.close(); return nil })
@@ -80,6 +80,9 @@ func (w *world) start(ctx context.Context, o options, say func(string, ...any)) 
 		return err
 	}
 	s.CallbackURL, s.BotToken, s.Signing = w.sink.url, w.slack.sim.Token(), w.slack.sim.SigningSecret()
+	if o.Socket {
+		s.AppToken = w.slack.sim.AppToken()
+	}
 	s.RedisAddr, s.SlackAPI = w.proxies["redis"].addr(), "http://"+w.proxies["slack"].addr()+"/api/"
 	if s.PostgresURL, err = through(w.postgres.DSN(), w.proxies["postgres"].addr()); err != nil {
 		return err
@@ -91,13 +94,18 @@ func (w *world) start(ctx context.Context, o options, say func(string, ...any)) 
 	for _, f := range s.Feeds {
 		w.upstreams[f.Name] = newUpstream(f, front, w.hist)
 	}
-	w.team = &team{slack: w.slack, feeds: s.Feeds, hist: w.hist}
+	w.team = newTeam(w.slack, w.hist)
 	var verifier note.Verifier
 	if s.LogKey, verifier, err = newLogKey(); err != nil {
 		return err
 	}
 	w.witness, w.health = newWitness(front, verifier), newHealth()
 	return w.startReplicas(ctx, bin, s, say)
+}
+
+// feed is the source of that name.
+func (w *world) feed(name string) feed {
+	return w.feeds[slices.IndexFunc(w.feeds, func(f feed) bool { return f.Name == name })]
 }
 
 // binary builds hitl, unless one was named.
