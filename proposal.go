@@ -30,6 +30,10 @@ const (
 // NoticeProposal tells the owners of a queue of a proposal: its id stands in the data under "proposal".
 const NoticeProposal NoticeKind = "proposal"
 
+// NoticeBroken tells the owners of a queue that what reviewers said contradicts a promise: in the data are "policy", "proposal", "n" and "wrong" (answers since, and
+// those that say the model was wrong), "lower" (bound of the error rate), "risk" and "restored" ("true": other thresholds were put in force).
+const NoticeBroken NoticeKind = "promise_broken"
+
 // Proposal is a change of how far the model is trusted. It is in force once somebody who may has accepted it, in every replica within seconds, and
 // until the next of its kind and name is accepted.
 type Proposal struct {
@@ -109,7 +113,7 @@ func (c ThresholdChange) Resolve(configured Thresholds, policy, model, calibrati
 	switch {
 	case c.Off:
 		return configured, StandingOff
-	case !c.From.equal(configured):
+	case !c.From.Equal(configured):
 		return configured, StandingVoid
 	case c.Policy == policy && c.Model == model && c.Calibration == calibration:
 		return c.Thresholds, StandingFull
@@ -125,8 +129,32 @@ func (t Thresholds) For(label string) float64 {
 	return t.Threshold
 }
 
-func (t Thresholds) equal(u Thresholds) bool {
+// Equal says whether both are the same.
+func (t Thresholds) Equal(u Thresholds) bool {
 	return t.Threshold == u.Threshold && maps.Equal(t.Labels, u.Labels)
+}
+
+// StricterThan says whether they accept less than others do, and nothing that those do not.
+func (t Thresholds) StricterThan(u Thresholds) bool {
+	same := true
+	for _, pair := range t.pairs(u) {
+		if pair[0] < pair[1] {
+			return false
+		}
+		same = same && pair[0] == pair[1]
+	}
+	return !same
+}
+
+// pairs are both thresholds of every label that either names, and of all others.
+func (t Thresholds) pairs(u Thresholds) [][2]float64 {
+	out := [][2]float64{{t.Threshold, u.Threshold}}
+	for _, labels := range []map[string]float64{t.Labels, u.Labels} {
+		for l := range labels {
+			out = append(out, [2]float64{t.For(l), u.For(l)})
+		}
+	}
+	return out
 }
 
 // stricter accepts what both would.

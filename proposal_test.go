@@ -40,3 +40,21 @@ func TestThresholdChangeResolve(t *testing.T) {
 		}
 	}
 }
+
+func TestStricterThan(t *testing.T) {
+	a := hitl.Thresholds{Threshold: 0.8, Labels: map[string]float64{"X": 0.9}}
+	for name, c := range map[string]struct {
+		b    hitl.Thresholds
+		want bool
+	}{
+		"itself":               {a, false},
+		"all lower":            {hitl.Thresholds{Threshold: 0.7}, true},
+		"one label higher":     {hitl.Thresholds{Threshold: 0.7, Labels: map[string]float64{"Y": 0.95}}, false},
+		"the label's is lower": {hitl.Thresholds{Threshold: 0.8}, true},
+		"never":                {hitl.Thresholds{Threshold: hitl.NoConfidence}, false},
+	} {
+		if got := a.StricterThan(c.b); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -306,6 +306,8 @@ func messages(l *language) map[string]message {
 		"proposal_off":               proposalMessage(l, proposalOf(hitl.ProposeThresholds, hitl.ThresholdChange{Off: true, From: hitl.Thresholds{Threshold: 0.85}}, hitl.ThresholdEvidence{}), true),
 		"proposal_hostile":           proposalMessage(l, hostileProposal(), true),
 		"proposal_calibration":       proposalMessage(l, proposalOf(hitl.ProposeCalibration, hitl.CalibrationChange{}, sampleCalibration()), true),
+		"notice_broken":              must(brokenMessage(l, brokenNotice("false"))),
+		"notice_broken_restored":     must(brokenMessage(l, brokenNotice("true"))),
 		"proposal_unreadable":        proposalMessage(l, proposalOf("model", 1, 2), true),
 		"policy_source_plain":        policyMessage(l, "mail", Policy{Name: "default", Version: "sha256:2", Classifier: "default", Threshold: 0.85, Queue: "default"}),
 		"policy_source_many_hostile": policyMessage(l, hostile, manyRules()),

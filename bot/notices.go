@@ -70,6 +70,8 @@ func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened, ch
 		return escalation(l, n, rec, b.cardLink(ctx, n.ReviewID)), nil
 	case hitl.NoticeDigest:
 		return b.digest(ctx, n, chart)
+	case hitl.NoticeBroken:
+		return brokenMessage(l, n)
 	case hitl.NoticeProposal:
 		return b.proposalNotice(ctx, n, chart)
 	case hitl.NoticeStamping:

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -229,6 +230,23 @@ func lineChart(l *language, title, x string, n int, name func(int) string, all .
 	}
 	axis := slack.NewDataVisualizationAxisConfig(names...).WithXLabel(x).WithYLabel(l.say("proposal.chart.percent"))
 	return slack.NewDataVisualizationBlock(title, slack.NewDataVisualizationLineChart(axis, drawn...))
+}
+
+// brokenMessage tells the owners of a queue that what reviewers said contradicts a promise, and what was done about it.
+func brokenMessage(l *language, n hitl.Notice) (message, error) {
+	answered, err := strconv.Atoi(n.Data["n"])
+	wrong, err2 := strconv.Atoi(n.Data["wrong"])
+	lower, err3 := strconv.ParseFloat(n.Data["lower"], 64)
+	if err := errors.Join(err, err2, err3); err != nil {
+		return message{}, fmt.Errorf("read notice: %w: %w", err, hitl.ErrPermanent)
+	}
+	title := l.say("broken.title", "Policy", plainName(l, n.Data["policy"], maxNameUnits))
+	words := l.say("broken.why", "N", answered, "Wrong", wrong, "Lower", rate(l, lower), "Risk", decimalPercent(l, n.Data["risk"]))
+	what := l.say("broken.tell", "Policy", code(l, n.Data["policy"], maxNameUnits))
+	if n.Data["restored"] == "true" {
+		what = l.say("broken.restored")
+	}
+	return message{Text: escape(title) + "\n" + words + "\n" + what, Blocks: []slack.Block{slack.NewHeaderBlock(plain(title)), section(words), section(what)}}, nil
 }
 
 // noProposals stands in where a bot has none.

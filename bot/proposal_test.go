@@ -153,3 +153,16 @@ func TestProposalGone(t *testing.T) {
 		t.Error("a proposal that is not there was posted")
 	}
 }
+
+func brokenNotice(restored string) hitl.Notice {
+	return hitl.Notice{Kind: hitl.NoticeBroken, Queue: "support", Data: map[string]string{
+		"policy": "mail<!channel>", "proposal": "prp_1", "n": "1200", "wrong": "61", "lower": "0.031", "risk": "0.02", "restored": restored,
+	}}
+}
+
+func must(m message, err error) message {
+	if err != nil {
+		panic(err)
+	}
+	return m
+}

@@ -22,6 +22,8 @@ type Classifier struct {
 	Timeout time.Duration `yaml:"timeout" default:"30s" min:"1ms" max:"10m"`
 	// MaxAttempts is how many processes a text may kill (the model's fault, or its memory) before it goes to a person untried.
 	MaxAttempts int `yaml:"max_attempts" default:"3" min:"1" max:"100"`
+	// CalibrateEvery is how often a calibration is fitted and, if it is shown to be better, proposed to the owners of a queue. 0: never.
+	CalibrateEvery time.Duration `yaml:"calibrate_every" default:"0"`
 	// CacheDir is where downloaded models are kept. Empty: "hitl" in the user's cache folder.
 	CacheDir string `yaml:"cache_dir"`
 	// HubURL is where models are downloaded from.
@@ -44,6 +46,25 @@ type Policy struct {
 	Sample Sample `yaml:"sample"`
 	// Queue is where reviews go when no rule says otherwise.
 	Queue string `yaml:"queue" default:"default" required:"true"`
+	// Guarantee is what is done with promises of hitl advise.
+	Guarantee Guarantee `yaml:"guarantee"`
+}
+
+// Guarantee is what the service promises of a policy's accepted items, and what it does about it by itself.
+type Guarantee struct {
+	// Risk is the error rate among accepted items that is not to be exceeded.
+	Risk float64 `yaml:"risk" default:"0.02" min:"0.000001" max:"0.999999"`
+	// Confidence is that with which it is promised.
+	Confidence float64 `yaml:"confidence" default:"0.95" min:"0.000001" max:"0.999999"`
+	// PerLabel promises it of each label on its own.
+	PerLabel bool `yaml:"per_label" default:"false"`
+	// AdviseEvery is how often thresholds are looked for and, if others than the present ones can be promised, proposed to the owners of the policy's queue. 0: never.
+	AdviseEvery time.Duration `yaml:"advise_every" default:"0"`
+	// Window is how far back the evidence reaches.
+	Window time.Duration `yaml:"window" default:"90d" min:"1h"`
+	// WhenBroken is what happens when what reviewers said since contradicts an accepted promise: tell (the owners) or restore (the last thresholds that were
+	// stricter, or none: then a person sees everything), and tell.
+	WhenBroken string `yaml:"when_broken" default:"tell" oneof:"tell|restore"`
 }
 
 // Rule sends the items for which its expression holds to a person.

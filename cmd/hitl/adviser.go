@@ -42,20 +42,25 @@ func (p program) openAdvice(ctx context.Context, global *cli, name string, since
 	if !ok {
 		return nil, usageError{fmt.Errorf("policy %q must be that of sources with one classifier, so that its thresholds have one meaning; give each classifier a policy of its own", name)}
 	}
-	policies, err := buildPolicies(cfg, nil)
-	if err != nil {
-		return nil, usageError{err}
-	}
 	e, err := p.openEvidence(ctx, global, classifier, since)
 	if err != nil {
 		return nil, err
 	}
-	a := &adviser{evidence: e, name: name, configured: policies[name]}
-	if err := a.choose(ctx); err != nil {
+	a, err := newAdviser(ctx, e, name)
+	if err != nil {
 		e.store.Close()
-		return nil, err
 	}
-	return a, nil
+	return a, err
+}
+
+// newAdviser takes of the evidence on a classifier what is about one policy.
+func newAdviser(ctx context.Context, e *evidence, name string) (*adviser, error) {
+	policies, err := buildPolicies(e.cfg, nil)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	a := &adviser{evidence: e, name: name, configured: policies[name]}
+	return a, a.choose(ctx)
 }
 
 // choose takes the items that the policy routed, in any of its versions, under the calibration in force, since sure items are sampled.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"hitl"
 	"hitl/classifier/learn"
@@ -78,14 +79,8 @@ func (c *calibrateCmd) Run(ctx context.Context, p program, global *cli) error {
 		return errors.New("it is not shown to be better than what is in force: nothing was proposed. More answers may show it")
 	}
 	if c.Propose || c.Accept {
-		body, err := json.Marshal(report.Calibration)
-		if err != nil {
-			return fmt.Errorf("write calibration: %w", err)
-		}
 		report.Accepted = c.Accept
-		report.Proposal, err = e.propose(ctx, hitl.ProposeCalibration, e.classifier, queue, hitl.CalibrationChange{Model: e.model, Calibration: body}, report.Evidence,
-			c.Accept, operator(c.By))
-		if err != nil {
+		if report.Proposal, err = e.proposeCalibration(ctx, report, c.Accept, operator(c.By)); err != nil {
 			return err
 		}
 	}
@@ -94,6 +89,18 @@ func (c *calibrateCmd) Run(ctx context.Context, p program, global *cli) error {
 	}
 	return printCalibration(p.stdout, report, diagram)
 }
+
+// proposeCalibration makes a proposal of a calibration.
+func (e *evidence) proposeCalibration(ctx context.Context, r calibrateReport, accept bool, by string) (string, error) {
+	body, err := json.Marshal(r.Calibration)
+	if err != nil {
+		return "", fmt.Errorf("write calibration: %w", err)
+	}
+	return e.propose(ctx, hitl.ProposeCalibration, e.classifier, e.queue(), hitl.CalibrationChange{Model: e.model, Calibration: body}, r.Evidence, accept, by)
+}
+
+// defaultWindow is how far back a calibration looks.
+const defaultWindow = 90 * 24 * time.Hour
 
 // queue is whose owners are asked about a classifier: that of the first policy that judges what it says.
 func (e *evidence) queue() string {

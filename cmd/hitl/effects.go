@@ -48,6 +48,7 @@ func (s *service) runEffects(ctx context.Context) error {
 			return s.store.MoveTimes(ctx, allHours(s.cfg))
 		}},
 		{Name: "weekly_digest", Every: digestEvery, Run: s.addDigests},
+		{Name: "advise", Every: adviseEvery, Run: s.adviseDue},
 		{Name: "measure_drift", Every: driftEvery, Run: s.measureDrift},
 		{Name: "flag_rubber_stamping", Every: flagEvery, Run: s.addFlags},
 		{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},

@@ -47,8 +47,13 @@ func (p program) openEvidence(ctx context.Context, global *cli, classifier strin
 	case !slices.Contains(names, classifier):
 		return nil, usageError{fmt.Errorf("classifier %q is not configured; there are %v", classifier, names)}
 	}
+	return newEvidence(ctx, cfg, store, classifier, time.Duration(since))
+}
+
+// newEvidence reads what the record holds of a classifier.
+func newEvidence(ctx context.Context, cfg *config.Config, store *audit.Store, classifier string, window time.Duration) (*evidence, error) {
 	e := &evidence{cfg: cfg, store: store, classifier: classifier, until: time.Now().UTC()}
-	e.since = e.until.Add(-time.Duration(since))
+	e.since = e.until.Add(-window)
 	return e, e.read(ctx)
 }
 

@@ -13,6 +13,7 @@ type gauges struct {
 
 	up, open, oldest, paused, token, callbacks, conns, queued, ruleFailures *prometheus.Desc
 	entries, pending, checkpoint, checkpointAge                             *prometheus.Desc
+	promiseRisk, promiseLower, promiseAnswered, promiseWrong                *prometheus.Desc
 }
 
 func newGauges(s *service) *gauges {
@@ -31,7 +32,12 @@ func newGauges(s *service) *gauges {
 		queued:    desc("hitl_classifier_queued_texts", "Texts that wait for the model.", "classifier"),
 		ruleFailures: desc("hitl_policy_rule_failures_total",
 			"Runs of a rule that failed, a missing key for instance; the item went to a person.", "policy", "rule"),
-		entries: desc("hitl_log_entries", "Entries in the log's tree."),
+		promiseRisk: desc("hitl_promise_risk", "Error rate among accepted items that an accepted promise says is not exceeded.", "policy"),
+		promiseLower: desc("hitl_promise_error_lower_bound", "What the error rate among accepted items is above, with the promise's confidence and at all times together. "+
+			"Above hitl_promise_risk: the promise is broken.", "policy"),
+		promiseAnswered: desc("hitl_promise_checked_items", "Answers of reviewers about a random sample of what was accepted since the promise.", "policy"),
+		promiseWrong:    desc("hitl_promise_wrong_items", "Of those, answers that the model was wrong.", "policy"),
+		entries:         desc("hitl_log_entries", "Entries in the log's tree."),
 		pending: desc("hitl_log_pending_entries", "Entries of the log that are not in its tree yet, counted up to 100,000. "+
 			"Above 0 for minutes: a transaction stays open somewhere in the Postgres server, or no process extends the tree."),
 		checkpoint: desc("hitl_log_checkpoint_size", "Entries that the latest signed checkpoint covers. "+
@@ -43,7 +49,7 @@ func newGauges(s *service) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.paused, g.token, g.callbacks, g.conns, g.queued, g.ruleFailures, g.entries, g.pending, g.checkpoint, g.checkpointAge} {
+	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.paused, g.token, g.callbacks, g.conns, g.queued, g.ruleFailures, g.entries, g.pending, g.checkpoint, g.checkpointAge, g.promiseRisk, g.promiseLower, g.promiseAnswered, g.promiseWrong} {
 		ch <- d
 	}
 }
@@ -77,6 +83,12 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		for rule, n := range p.Now().Failures() {
 			ch <- prometheus.MustNewConstMetric(g.ruleFailures, prometheus.CounterValue, float64(n), name, rule)
 		}
+	}
+	for name, k := range s.trust.promises() {
+		gauge(g.promiseRisk, k.risk, name)
+		gauge(g.promiseLower, k.lower, name)
+		gauge(g.promiseAnswered, float64(k.answered), name)
+		gauge(g.promiseWrong, float64(k.wrong), name)
 	}
 	pool := s.store.PoolStat()
 	gauge(g.conns, float64(pool.AcquiredConns()), "busy")

@@ -36,6 +36,7 @@ type trust struct {
 	mu      sync.Mutex
 	applied map[string]string            // ids of what is in force, by kind and name
 	changes map[string]*bot.PolicyChange // what is in force, by policy
+	kept    map[string]kept              // how the promises in force stand, by policy
 	rules   map[string]map[string]string // descriptions, by version of a policy
 }
 
@@ -57,10 +58,16 @@ func newTrust(cfg *config.Config, store *audit.Store, logger *slog.Logger, confi
 
 // Run looks for what came into force until ctx ends. Without Postgres everything stays as it is.
 func (t *trust) Run(ctx context.Context) error {
-	tick := time.NewTicker(trustEvery)
+	tick, watch := time.NewTicker(trustEvery), time.NewTicker(watchEvery)
 	defer tick.Stop()
+	defer watch.Stop()
 	for {
 		select {
+		case <-watch.C:
+			if err := t.watch(ctx); err != nil && ctx.Err() == nil {
+				t.logger.WarnContext(ctx, "promises could not be held against what reviewers said", "error", err)
+			}
+			continue
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
