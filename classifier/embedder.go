@@ -22,7 +22,8 @@ import (
 // It is safe for concurrent use.
 //
 // The features are those of a sentence embedding model (its sentence_embedding, or its last_hidden_state, pooled as 1_Pooling/config.json says and
-// scaled to length 1), or what a classifier's last linear layer reads. Of the starter they are its 48 pooled filters, which know more than sentiment.
+// scaled to length 1), or what a classifier's last linear layer reads. Of the starter they are its 48 pooled filters, which know sentiment, and the
+// averages of its three tables of words, 24 numbers each, which know a little of what a text is about.
 type Embedder struct {
 	classifier *Classifier
 	folder     fs.FS
@@ -51,7 +52,7 @@ func openEmbedder(ctx context.Context, o Options) (*Embedder, error) {
 	case isFolder(o.Model):
 		e.folder = os.DirFS(o.Model)
 	default:
-		return nil, fmt.Errorf(`it is neither "starter" nor a folder`)
+		return nil, errors.New(`it is neither "starter" nor a folder`)
 	}
 	var err error
 	if e.model, err = model.OpenEncoder(e.folder, o.Network); err != nil {
@@ -114,12 +115,12 @@ func (e *Embedder) write(dir, name string, make func(n *network.Network, feature
 	return nil
 }
 
-// starterFeatures is the starter's tensor of filters, pooled by maximum and mean.
-const starterFeatures = "pooled"
+// starterFeatures names the tensor that is made of the starter's network.
+const starterFeatures = "starter_features"
 
 func (e *Embedder) features(n *network.Network) (string, error) {
-	if e.model.Type == "starter" && n.Has(starterFeatures) {
-		return starterFeatures, nil
+	if e.model.Type == "starter" && n.Has("pooled") && !n.Has(starterFeatures) {
+		return n.Beside(starterFeatures, "pooled", "part0", "part1", "part2")
 	}
 	pooling := network.Mean
 	if e.model.FirstOne {

@@ -78,17 +78,11 @@ func (n *Network) pool(tokens string, pooling Pooling) (string, error) {
 	case CLS:
 		pooled = n.add("Gather", "pooling_first", []string{tokens, n.weight("pooling_zero", int64Type, make([]byte, 8))}, intOf("axis", 1))
 	case Mean:
-		i := slices.IndexFunc(n.inputs, func(v value) bool { return v.name == "attention_mask" })
-		if i < 0 {
-			return "", errors.New("the network has no input attention_mask, without which its tokens cannot be averaged")
+		m, err := n.mask()
+		if err != nil {
+			return "", err
 		}
-		mask := n.add("Cast", "pooling_mask", []string{n.inputs[i].name}, intOf("to", float32Type))
-		wide := n.addAlong("Unsqueeze", "pooling_mask_wide", mask, 2)
-		kept := n.add("Mul", "pooling_kept", []string{tokens, wide})
-		sum := n.addAlong("ReduceSum", "pooling_sum", kept, 1, intOf("keepdims", 0))
-		count := n.addAlong("ReduceSum", "pooling_count", mask, 1, intOf("keepdims", 1))
-		count = n.add("Max", "pooling_count_or_tiny", []string{count, n.floats("pooling_tiny", []float32{tiny}, 1)})
-		pooled = n.add("Div", "pooling_mean", []string{sum, count})
+		pooled = n.mean(tokens, m)
 	default:
 		return "", fmt.Errorf("pooling %q is not supported; %q and %q are", pooling, Mean, CLS)
 	}
@@ -96,4 +90,43 @@ func (n *Network) pool(tokens string, pooling Pooling) (string, error) {
 	length := n.add("Sqrt", "pooling_length", []string{n.addAlong("ReduceSum", "pooling_squares_sum", squares, 1, intOf("keepdims", 1))})
 	length = n.add("Max", "pooling_length_or_tiny", []string{length, n.floats("pooling_tiny", []float32{tiny}, 1)})
 	return n.add("Div", "pooling_embedding", []string{pooled, length}), nil
+}
+
+// masked is the attention mask, as averages need it.
+type masked struct {
+	wide  string // batch × tokens × 1
+	count string // batch × 1, above 0
+}
+
+func (n *Network) mask() (m masked, err error) {
+	i := slices.IndexFunc(n.inputs, func(v value) bool { return v.name == "attention_mask" })
+	if i < 0 {
+		return m, errors.New("the network has no input attention_mask, without which its tokens cannot be averaged")
+	}
+	mask := n.add("Cast", "pooling_mask", []string{n.inputs[i].name}, intOf("to", float32Type))
+	m.wide = n.addAlong("Unsqueeze", "pooling_mask_wide", mask, 2)
+	count := n.addAlong("ReduceSum", "pooling_count", mask, 1, intOf("keepdims", 1))
+	m.count = n.add("Max", "pooling_count_or_tiny", []string{count, n.floats("pooling_tiny", []float32{tiny}, 1)})
+	return m, nil
+}
+
+// mean appends the average of tokens, batch × tokens × features, over those that the mask names.
+func (n *Network) mean(tokens string, m masked) string {
+	kept := n.add("Mul", "pooling_kept", []string{tokens, m.wide})
+	sum := n.addAlong("ReduceSum", "pooling_sum", kept, 1, intOf("keepdims", 0))
+	return n.add("Div", "pooling_mean", []string{sum, m.count})
+}
+
+// Beside appends a tensor of features, which it names: those of pooled, batch × features, and beside them the averages of tokens, each batch × tokens ×
+// features.
+func (n *Network) Beside(name, pooled string, tokens ...string) (string, error) {
+	m, err := n.mask()
+	if err != nil {
+		return "", err
+	}
+	parts := []string{pooled}
+	for _, t := range tokens {
+		parts = append(parts, n.mean(t, m))
+	}
+	return n.add("Concat", name, parts, intOf("axis", 1)), nil
 }
