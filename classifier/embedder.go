@@ -161,6 +161,9 @@ func (e *Embedder) embed(ctx context.Context, text string, wait bool) ([]float32
 }
 
 // EmbedAll returns the features of each text, in order, or the error of the first that has one. Any number of texts is fine.
+//
+// Which texts share a batch is chance, and what a text's neighbours are may change its features in the last digit; in networks that quantize while they
+// run (int8), more.
 func (e *Embedder) EmbedAll(ctx context.Context, texts []string) ([][]float32, error) {
 	out, errs := make([][]float32, len(texts)), make([]error, len(texts))
 	var next atomic.Int64
@@ -183,4 +186,3 @@ func (e *Embedder) EmbedAll(ctx context.Context, texts []string) ([][]float32, e
 
 // Close frees the model, as [Classifier.Close] does.
 func (e *Embedder) Close() error { return e.classifier.Close() }
-

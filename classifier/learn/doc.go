@@ -16,4 +16,13 @@
 //
 // The intervals are percentile bootstrap intervals over items, as A. Zapf et al. recommend for nominal data (Measuring inter-rater reliability
 // for nominal data, BMC Medical Research Methodology 16:93, 2016). They treat the items as a sample, and the reviewers as given.
+//
+// # Heads
+//
+// [TrainHead] fits a softmax head, multinomial logistic regression with importance weights, to texts' embeddings: the last layer of a model whose
+// others stay as they are. Its L2 strength is the one with the smallest weighted log loss in stratified, seeded cross-validation. [ScoreOf] says how
+// good a model is on items that it was not fitted to, for which [HeldOut] keeps a fifth of them apart.
+//
+// [Compare] says whether a candidate is better than the incumbent on the same items: McNemar's exact test, and Tango's interval for the difference
+// of paired proportions.
 package learn

@@ -207,7 +207,7 @@ func parseValue(f field) (value, error) {
 
 func stringIn(message []byte, number int32) (s string, err error) {
 	err = fields(message, func(f field) error {
-		if int32(f.number) == number {
+		if f.number == number {
 			s = string(f.value)
 		}
 		return nil

@@ -37,7 +37,7 @@ const (
 
 // field is one field of a message. The slices are the message's own.
 type field struct {
-	number protowire.Number
+	number int32
 	int    uint64 // of a varint field
 	value  []byte // of a length-delimited field
 	raw    []byte // all of it, tag included
@@ -50,7 +50,7 @@ func fields(message []byte, f func(field) error) error {
 		if n < 0 {
 			return fmt.Errorf("read message: %w", protowire.ParseError(n))
 		}
-		one := field{number: number}
+		one := field{number: int32(number)}
 		m := 0
 		switch kind {
 		case protowire.BytesType:
