@@ -32,12 +32,12 @@ func ExampleOpenEmbedder() {
 	ctx := context.Background()
 	e, err := classifier.OpenEmbedder(ctx, classifier.Options{Model: "starter", ONNXRuntime: "off"})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer func() { _ = e.Close() }()
 	features, err := e.EmbedAll(ctx, []string{"the soup was cold", "my bread was stale", "the actor was dull", "a boring film"})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	var examples []learn.Example
 	for i, label := range []string{"food", "food", "film", "film"} {
@@ -45,19 +45,19 @@ func ExampleOpenEmbedder() {
 	}
 	head, err := learn.FitHead(ctx, examples, 0.01)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	dir, err := os.MkdirTemp("", "example-")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	if _, err := e.WriteClassifier(dir, head); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	c, err := classifier.Open(ctx, classifier.Options{Model: dir, ONNXRuntime: "off"})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer func() { _ = c.Close() }()
 	p, err := c.Classify(ctx, "cold soup, stale bread")
