@@ -11,6 +11,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ type exampleSource interface {
 // exampleFile is a CSV file or JSON lines. A text is its own id.
 type exampleFile string
 
-func (f exampleFile) String() string { return "file " + string(f) }
+func (f exampleFile) String() string { return "file " + filepath.Base(string(f)) }
 
 func (f exampleFile) examples(ctx context.Context) ([]labelledText, error) {
 	file, err := os.Open(string(f))
