@@ -104,15 +104,24 @@ func (c *Classifier) classify(ctx context.Context, text string, wait bool) (p hi
 	begin := time.Now()
 	p.Model = c.model.Version
 	defer func() { p.Latency = time.Since(begin) }()
+	logits, err := c.run(ctx, text, wait, &p)
+	if err == nil {
+		err = c.score(logits, &p)
+	}
+	return p, err
+}
+
+// run returns what the network makes of text, and notes in p what that tells of the text.
+func (c *Classifier) run(ctx context.Context, text string, wait bool, p *hitl.Prediction) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
-		return p, err
+		return nil, err
 	}
 	if !c.enter() {
-		return p, fmt.Errorf("classify: %w", hitl.ErrUnavailable)
+		return nil, fmt.Errorf("classify: %w", hitl.ErrUnavailable)
 	}
 	defer c.callers.Done()
 	if c.Stuck() {
-		return p, fmt.Errorf("%w: an earlier call has not come back for %s", hitl.ErrModel, c.worker.runningFor().Round(time.Second))
+		return nil, fmt.Errorf("%w: an earlier call has not come back for %s", hitl.ErrModel, c.worker.runningFor().Round(time.Second))
 	}
 
 	timeout := time.NewTimer(c.timeout)
@@ -121,23 +130,20 @@ func (c *Classifier) classify(ctx context.Context, text string, wait bool) (p hi
 	if c.worker.attempts != nil {
 		j.key = attemptKey(c.model.Version, text)
 	}
-	if err := c.enqueue(ctx, j, text, &p, wait, timeout.C); err != nil {
-		return p, err
+	if err := c.enqueue(ctx, j, text, p, wait, timeout.C); err != nil {
+		return nil, err
 	}
 	select {
 	case a := <-j.answer:
-		if a.err == nil {
-			a.err = c.score(a.logits, &p)
-		}
-		return p, a.err
+		return a.logits, a.err
 	case <-ctx.Done():
-		return p, ctx.Err()
+		return nil, ctx.Err()
 	case <-timeout.C:
 		if j.started.Load() || c.worker.runningFor() >= c.timeout {
-			return p, fmt.Errorf("%w: no answer within %s", hitl.ErrModel, c.timeout)
+			return nil, fmt.Errorf("%w: no answer within %s", hitl.ErrModel, c.timeout)
 		}
 		j.abandoned.Store(true)
-		return p, fmt.Errorf("%w: %s in the queue", hitl.ErrBusy, c.timeout)
+		return nil, fmt.Errorf("%w: %s in the queue", hitl.ErrBusy, c.timeout)
 	}
 }
 

@@ -23,8 +23,13 @@
 // once, and once it comes back the classifier works again. Two things cannot be contained: a panic in a goroutine of the
 // pure-Go backend's own, and a crash inside ONNX Runtime.
 //
+// # Training
+//
+// An [Embedder] gives the features that a model finds in texts. package learn fits a head to them, a last layer for other labels,
+// and [Embedder.WriteClassifier] writes both as a model folder.
+//
 // # Rooms inside
 //
 // internal/wordpiece and internal/model read tokenizers and model folders, internal/hub downloads, internal/engine runs
-// networks. starter is the embedded model, policy routes predictions, learn learns from reviews.
+// networks, internal/network takes them apart and puts new last layers on them. starter is the embedded model, policy routes predictions, learn learns from reviews.
 package classifier

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -147,21 +146,9 @@ func writeOut(folder fs.FS, network string) (dir string, err error) {
 			_ = os.RemoveAll(dir)
 		}
 	}()
-	in, err := folder.Open(network)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = in.Close() }() // read only
 	path := filepath.Join(dir, filepath.FromSlash(network))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
 	}
-	out, err := os.Create(path)
-	if err != nil {
-		return "", err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		return "", errors.Join(err, out.Close())
-	}
-	return dir, out.Close()
+	return dir, copyFile(folder, network, path)
 }

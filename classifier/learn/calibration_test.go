@@ -105,9 +105,9 @@ func answersOf(n, labels int, temperature float64, seed uint64) []Answer {
 		for j := range logits {
 			logits[j] = chance.NormFloat64() * 2
 		}
-		out[i] = Answer{Scores: softmax(logits, 1/temperature), Weight: 1}
+		out[i] = Answer{Scores: scoresOf(logits, 1/temperature), Weight: 1}
 		slices.SortFunc(out[i].Scores, func(a, b hitl.Score) int { return int(math.Copysign(1, b.Probability-a.Probability)) })
-		u, truth := chance.Float64(), softmax(logits, 1)
+		u, truth := chance.Float64(), scoresOf(logits, 1)
 		for _, s := range truth {
 			if u -= s.Probability; u < 0 || s.Label == label(labels-1) {
 				out[i].Label = s.Label
@@ -118,7 +118,7 @@ func answersOf(n, labels int, temperature float64, seed uint64) []Answer {
 	return out
 }
 
-func softmax(logits []float64, sharpness float64) []hitl.Score {
+func scoresOf(logits []float64, sharpness float64) []hitl.Score {
 	var sum float64
 	out := make([]hitl.Score, len(logits))
 	for j, z := range logits {
@@ -221,7 +221,7 @@ func drawAnswers(t *rapid.T) []Answer {
 		if rapid.Bool().Draw(t, "tie") {
 			logits = make([]float64, n)
 		}
-		a.Scores = softmax(logits, 1)
+		a.Scores = scoresOf(logits, 1)
 		slices.SortStableFunc(a.Scores, func(a, b hitl.Score) int {
 			switch {
 			case a.Probability > b.Probability:

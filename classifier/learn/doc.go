@@ -62,4 +62,13 @@
 //
 // [Pattern.Signs] says whether somebody's decisions look as if they had not been read: made faster than anybody reads, and, by [Fisher]'s exact test,
 // with far fewer corrections than the others make, or with far more known answers missed.
+//
+// # Heads
+//
+// [TrainHead] fits a softmax head, multinomial logistic regression with importance weights, to texts' embeddings: the last layer of a model whose
+// others stay as they are. Its L2 strength is the one with the smallest weighted log loss in stratified, seeded cross-validation. [ScoreOf] says how
+// good a model is on items that it was not fitted to, for which [HeldOut] keeps a fifth of them apart.
+//
+// [Compare] says whether a candidate is better than the incumbent on the same items: McNemar's exact test, and Tango's interval for the difference
+// of paired proportions.
 package learn

@@ -38,6 +38,14 @@ const maxFile = 128 << 20
 // Open reads the model in folder. Network is the .onnx file's name, "model.onnx" or "model_quantized.onnx" for instance, at
 // the root or in onnx/.
 func Open(folder fs.FS, network string) (*Model, error) {
+	return read(folder, network, func(m *Model, conf *config) (err error) {
+		m.Labels, err = conf.labels()
+		return err
+	})
+}
+
+// read reads what any model has, and with its config.json what a kind of model has beside.
+func read(folder fs.FS, network string, more func(*Model, *config) error) (*Model, error) {
 	m := &Model{}
 	for _, candidate := range NetworkPaths(network) {
 		if info, err := fs.Stat(folder, candidate); err == nil && info.Mode().IsRegular() {
@@ -52,7 +60,7 @@ func Open(folder fs.FS, network string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Labels, err = conf.labels(); err != nil {
+	if err := more(m, conf); err != nil {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}
 	data, err := readFile(folder, tokenizerFile)
@@ -112,19 +120,28 @@ func isExternalData(name, network string) bool {
 	return ok && !strings.Contains(rest, "/") && (strings.HasPrefix(rest, "_data") || strings.HasPrefix(rest, ".data"))
 }
 
-// version hashes the names and contents of the model's files. The network's folder is left out of its name: the same network
-// in onnx/ is the same model.
-func version(folder fs.FS, network string) (string, error) {
-	names := []string{configFile, tokenizerFile, tokenizerConfigFile, network}
+// ExternalData returns the paths of the files in folder that hold weights of the network beside it.
+func ExternalData(folder fs.FS, network string) (names []string, err error) {
 	entries, err := fs.ReadDir(folder, path.Dir(network))
 	if err != nil {
-		return "", fmt.Errorf("list model files: %w", err)
+		return nil, fmt.Errorf("list model files: %w", err)
 	}
 	for _, e := range entries {
 		if name := path.Join(path.Dir(network), e.Name()); isExternalData(name, network) {
 			names = append(names, name)
 		}
 	}
+	return names, nil
+}
+
+// version hashes the names and contents of the model's files. The network's folder is left out of its name: the same network
+// in onnx/ is the same model.
+func version(folder fs.FS, network string) (string, error) {
+	names, err := ExternalData(folder, network)
+	if err != nil {
+		return "", err
+	}
+	names = append(names, configFile, tokenizerFile, tokenizerConfigFile, network)
 	slices.Sort(names)
 	all := sha256.New()
 	for _, name := range names {
