@@ -70,6 +70,10 @@ func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened, ch
 		return escalation(l, n, rec, b.cardLink(ctx, n.ReviewID)), nil
 	case hitl.NoticeDigest:
 		return b.digest(ctx, n, chart)
+	case hitl.NoticeGoldPrivate:
+		return b.goldPrivate(ctx, n)
+	case hitl.NoticeGoldOwners:
+		return goldOwners(l, n), nil
 	case hitl.NoticePaused, hitl.NoticeResumed:
 		return pausedMessage(l, n), nil
 	}

@@ -22,6 +22,7 @@ type cli struct {
 	Policy    policyCmd    `cmd:"" help:"Show the workflow that is configured, and its past versions."`
 	Stats     statsCmd     `cmd:"" help:"Print throughput, review rate, decisions and times to decision."`
 	Quality   qualityCmd   `cmd:"" help:"Print how well people review: how far panels agree."`
+	Gold      goldCmd      `cmd:"" help:"Keep texts whose right label is known, to be mixed in unseen."`
 	Export    exportCmd    `cmd:"" help:"Write corrections, decisions or items as CSV or JSON lines."`
 	Erase     eraseCmd     `cmd:"" help:"Erase the text of items: in Postgres, on cards, in exports. The log stays whole."`
 	Reopen    reopenCmd    `cmd:"" help:"Take the decision of a review back, so that it is decided anew."`

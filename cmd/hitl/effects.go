@@ -48,6 +48,7 @@ func (s *service) runEffects(ctx context.Context) error {
 			return s.store.MoveTimes(ctx, allHours(s.cfg))
 		}},
 		{Name: "weekly_digest", Every: digestEvery, Run: s.addDigests},
+		{Name: "gold_figures", Every: digestEvery, Run: s.addGoldFigures},
 		{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},
 	}, s.noticeTasks()...)
 	if retained := retained(s.cfg); len(retained) > 0 {
