@@ -201,9 +201,9 @@ func messages(l *language) map[string]message {
 		"card_panel_adjudicated": card(l, panelOf(2, "POSITIVE", "NEGATIVE", decidedBy(hitl.HumanAccepted, "NEGATIVE", func(d *hitl.Decision) {
 			d.Context = map[string]string{"adjudicated": "true"}
 		}))),
-		"card_panel_expired":        card(l, panelOf(2, "POSITIVE", decidedBy(hitl.Expired, ""))),
-		"card_plain_open_panel":     plainCard(l, panelOf(3)),
-		"notice_adjudicate":         adjudicateMessage(l, panelOf(2, "POSITIVE", "NEGATIVE"), Reviewers{Users: []string{ana}}, "https://acme.slack.com/archives/C1/p1"),
+		"card_panel_expired":    card(l, panelOf(2, "POSITIVE", decidedBy(hitl.Expired, ""))),
+		"card_plain_open_panel": plainCard(l, panelOf(3)),
+		"notice_adjudicate":     adjudicateMessage(l, panelOf(2, "POSITIVE", "NEGATIVE"), Reviewers{Users: []string{ana}}, "https://acme.slack.com/archives/C1/p1"),
 		"notice_gold_private": goldPrivateMessage(l, goldNotice("29", "33"), []hitl.MissedGold{
 			{ReviewID: "rev_1", Said: "NEGATIVE", Known: "POSITIVE"}, {ReviewID: "rev_2", Said: "POSITIVE", Known: "NEGATIVE"},
 		}, []string{"https://acme.slack.com/archives/C1/p1", ""}),

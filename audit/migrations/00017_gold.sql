@@ -24,7 +24,7 @@ CREATE INDEX gold_from ON hitl.gold (from_item) WHERE from_item <> '';
 
 -- Whoever erases an item erases the masters that were made from it.
 -- +goose StatementBegin
-CREATE FUNCTION hitl.erase_masters() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION hitl.erase_masters() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     DELETE FROM hitl.gold_masters m WHERE m.from_item = NEW.id OR m.subject = OLD.subject AND m.subject <> '';
     RETURN NULL;

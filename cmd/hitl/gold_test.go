@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -21,6 +22,7 @@ import (
 )
 
 var goldWorld = func(s *storySettings) {
+	s.OpenLimit = 100
 	s.Queue = "    gold_share: 0.5\n    owners: {users: [U0CHLOE]}"
 }
 
@@ -30,7 +32,7 @@ func (w *world) drawGold(text string) (drawn, gold item) {
 	const find = `SELECT coalesce(max(item_id), '') FROM hitl.gold`
 	was := query[string](w, find)
 	for i := range 60 {
-		it := w.post("order-10"+string(rune('a'+i/10%26))+"-"+string(rune('0'+i%10)), text, http.StatusAccepted)
+		it := w.post(fmt.Sprint("order-", 48200+i), text, http.StatusAccepted)
 		if id := query[string](w, find); id != was {
 			gold = item{ID: id, Review: &struct {
 				ID string `json:"id"`
@@ -39,25 +41,36 @@ func (w *world) drawGold(text string) (drawn, gold item) {
 		}
 	}
 	w.t.Fatal("no known answer came behind sixty items")
-	return
+	return item{}, item{}
 }
 
 // varying is what differs between any two cards: ids, and times.
-var varying = regexp.MustCompile(`rev_[0-9a-z]+|crd_[0-9a-z]+|order-10[a-z]-[0-9]|<!date[^>]*>|"ts":"[^"]*"`)
+var varying = regexp.MustCompile(`(rev|itm|crd)_[0-9a-z]+|order-48\d{3}|!date\^[^|]*\|[^\\]*|"block_id":"[0-9a-f]{5}"`)
 
-func shape(t *testing.T, m slacksim.Message) string {
+func shape(t *testing.T, blocks []slacksim.Block) string {
 	t.Helper()
-	data, err := json.Marshal(m.Blocks)
+	data, err := json.Marshal(blocks)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return varying.ReplaceAllString(string(data)+m.Text, "…")
+	return varying.ReplaceAllString(string(data), "…")
+}
+
+// details opens the details of an item's review and returns their form.
+func (w *world) details(user string, it item) string {
+	w.t.Helper()
+	w.click(user, w.card(it), "Details")
+	v := w.modal(user, func(v slacksim.View) bool {
+		return strings.Contains(v.PrivateMetadata, it.Review.ID) && strings.Contains(v.AllText(), "Metadata")
+	})
+	return shape(w.t, v.Blocks)
 }
 
 // A known answer is put before people, who cannot tell it from others; it counts for nothing but what they and, later, the owners are told.
 func TestGold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, goldWorld)
+	w.signedLog()
 	file := filepath.Join(w.dir, "bad.jsonl")
 	if err := os.WriteFile(file, []byte("{\"text\": \"a\", \"label\": \"POSITIVE\"}\n{\"text\": \"\", \"label\": \"POSITIVE\"}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -65,13 +78,20 @@ func TestGold(t *testing.T) {
 	if _, err := w.hitl("gold", "add", "--queue", "support", "--file", file); err == nil || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("a bad line: %v", err)
 	}
-	w.mustHitl("gold", "add", "--queue", "support", "--label", "POSITIVE", unsureText)
+	good := fmt.Sprintf("{\"text\": %q, \"label\": \"POSITIVE\", \"metadata\": {\"order\": \"order-48100\"}}\n", unsureText)
+	if err := os.WriteFile(file, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.mustHitl("gold", "add", "--queue", "support", "--file", file)
 	if out := w.mustHitl("gold", "list"); strings.Count(out, "gld_") != 1 {
 		t.Errorf("list: %s", out)
 	}
 	drawn, gold := w.drawGold(unsureText)
-	if diff := cmp.Diff(shape(t, w.card(drawn)), shape(t, w.card(gold))); diff != "" {
+	if diff := cmp.Diff(shape(t, w.card(drawn).Blocks), shape(t, w.card(gold).Blocks)); diff != "" {
 		t.Errorf("the card of a known answer differs: %s", diff)
+	}
+	if diff := cmp.Diff(w.details("U0ANA", drawn), w.details("U0BEN", gold)); diff != "" {
+		t.Errorf("the details of a known answer differ: %s", diff)
 	}
 	w.click("U0ANA", w.card(gold), "NEGATIVE")
 	w.shows(gold, "U0ANA", "NEGATIVE")
@@ -96,7 +116,7 @@ func TestGold(t *testing.T) {
 	if st.Accepted+st.Corrected != 1 {
 		t.Errorf("statistics count %d decisions", st.Accepted+st.Corrected)
 	}
-	w.mustHitl("verify")
+	w.verified("nothing was altered")
 
 	// The weeks pass. Ana is told first, once; then, of what she was told, the owners.
 	if out := w.mustHitl("quality", "reviewers", "--json"); !strings.Contains(out, `"gold": 0`) {
@@ -144,6 +164,7 @@ func TestGold(t *testing.T) {
 func TestGoldErased(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, goldWorld)
+	w.signedLog()
 	it := w.post("first-1", unsureText, http.StatusAccepted)
 	w.click("U0ANA", w.card(it), "Accept")
 	w.calledBack(it)
@@ -156,5 +177,5 @@ func TestGoldErased(t *testing.T) {
 	if n := query[int](w, `SELECT count(*) FROM hitl.item_texts WHERE item_id = $1`, gold.ID); n != 0 {
 		t.Error("the copy is left")
 	}
-	w.mustHitl("verify")
+	w.verified("nothing was altered")
 }
