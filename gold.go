@@ -134,10 +134,9 @@ func lookalike(id string) string {
 			}
 		}
 		from := i
-		switch {
-		case digits == 0:
+		if digits == 0 {
 			from = j
-		case digits == j-i:
+		} else if digits == j-i {
 			from = max(i, j-3)
 		}
 		for k := from; k < j; k++ {

@@ -14,7 +14,7 @@ CREATE TABLE hitl.gold_masters (
     drawn_at  timestamptz -- last
 );
 CREATE INDEX gold_masters_queue ON hitl.gold_masters (queue, drawn_at);
-CREATE INDEX gold_masters_subject ON hitl.gold_masters (subject) WHERE subject <> '';
+CREATE INDEX gold_masters_from ON hitl.gold_masters (from_item) WHERE from_item <> '';
 
 ALTER TABLE hitl.gold
     ADD COLUMN master    text COLLATE "C" NOT NULL DEFAULT '',
@@ -26,11 +26,10 @@ CREATE INDEX gold_from ON hitl.gold (from_item) WHERE from_item <> '';
 -- +goose StatementBegin
 CREATE FUNCTION hitl.erase_masters() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    DELETE FROM hitl.gold_masters m WHERE m.from_item = NEW.id OR m.subject = OLD.subject AND m.subject <> '';
+    DELETE FROM hitl.gold_masters m WHERE m.from_item = NEW.id;
     RETURN NULL;
 END
 $$;
 -- +goose StatementEnd
 CREATE TRIGGER erase_masters AFTER UPDATE OF erased_at ON hitl.items FOR EACH ROW WHEN (NEW.erased_at IS NOT NULL)
     EXECUTE FUNCTION hitl.erase_masters();
-CREATE INDEX gold_masters_from ON hitl.gold_masters (from_item) WHERE from_item <> '';

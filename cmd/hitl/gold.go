@@ -27,7 +27,7 @@ type goldAddCmd struct {
 	Queue    string `placeholder:"NAME" help:"Queue to mix it into."`
 	Label    string `placeholder:"LABEL" help:"Its right label."`
 	File     string `placeholder:"FILE" xor:"what" help:"JSON lines, one {\"text\", \"label\", \"metadata\"} each; - is standard input. --queue and --label stand for what a line leaves out."`
-	FromItem string `placeholder:"ID" xor:"what" help:"The text, metadata and subject of this item; the label is that of its decision unless --label says another. Erasing the item removes it."`
+	FromItem string `placeholder:"ID" xor:"what" help:"The text, metadata and subject of this item; the label is that of its decision unless --label says another. Erasing the item, also by its source's retain, removes it and its copies."`
 	By       string `placeholder:"NAME" help:"Who adds it. Default: cli/ and your user name."`
 	JSON     bool   `name:"json" help:"Print JSON."`
 }
