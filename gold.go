@@ -134,9 +134,10 @@ func lookalike(id string) string {
 			}
 		}
 		from := i
-		if digits == 0 {
+		switch digits {
+		case 0:
 			from = j
-		} else if digits == j-i {
+		case j - i:
 			from = max(i, j-3)
 		}
 		for k := from; k < j; k++ {

@@ -30,7 +30,8 @@ func goldPrivateMessage(l *language, n hitl.Notice, missed []hitl.MissedGold, li
 	if share == "" {
 		share = l.say("gold.few")
 	}
-	lines := []string{l.say("gold.private", append(goldFacts(l, n), "Share", share)...)}
+	lines := []string{l.say("gold.private", "Queue", code(l, n.Queue, maxNameUnits), "Since", goldDate(l, n, "since"), "Until", goldDate(l, n, "until"),
+		"Right", n.Data["right"], "Of", n.Data["of"], "Share", share)}
 	for i, m := range missed {
 		if i == 0 {
 			lines = append(lines, l.say("gold.missed"))
@@ -46,22 +47,19 @@ func goldPrivateMessage(l *language, n hitl.Notice, missed []hitl.MissedGold, li
 
 // goldOwners tells the owners of a queue what the person was told a week before; of few answers no rate, for it would say nothing.
 func goldOwners(l *language, n hitl.Notice) message {
-	facts := append(goldFacts(l, n), "Who", who(l, hitl.Reviewer{User: n.Data["reviewer"]}))
+	person, queue := who(l, hitl.Reviewer{User: n.Data["reviewer"]}), code(l, n.Queue, maxNameUnits)
+	since, until := goldDate(l, n, "since"), goldDate(l, n, "until")
 	share := goldShare(l, n)
 	if share == "" {
-		return saidAlone(l.say("gold.owners.few", facts...))
+		return saidAlone(l.say("gold.owners.few", "Who", person, "Queue", queue, "Since", since, "Until", until, "Of", n.Data["of"]))
 	}
-	return saidAlone(l.say("gold.owners", append(facts, "Share", share)...))
+	return saidAlone(l.say("gold.owners", "Who", person, "Queue", queue, "Since", since, "Until", until,
+		"Right", n.Data["right"], "Of", n.Data["of"], "Share", share))
 }
 
-func goldFacts(l *language, n hitl.Notice) []any {
-	date := func(key string) string {
-		t, _ := time.Parse(time.RFC3339, n.Data[key]) // it was written by us
-		return when(l, t)
-	}
-	return []any{
-		"Queue", code(l, n.Queue, maxNameUnits), "Since", date("since"), "Until", date("until"), "Right", n.Data["right"], "Of", n.Data["of"],
-	}
+func goldDate(l *language, n hitl.Notice, key string) string {
+	t, _ := time.Parse(time.RFC3339, n.Data[key]) // it was written by us
+	return when(l, t)
 }
 
 // goldShare is the share that was right, with its interval; empty where there is none.
