@@ -153,7 +153,7 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 
 // callback is what tells a record's upstream of its decision; nil: nobody is told.
 func (d *Desk) callback(rec Record) (*Callback, error) {
-	if !d.Callbacks[rec.Item.Source] {
+	if !d.Callbacks[rec.Item.Source] || rec.Gold != nil { // of which no upstream knows
 		return nil, nil
 	}
 	c, err := newCallback(rec)

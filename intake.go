@@ -59,6 +59,7 @@ type QueueRules struct {
 	Panel           PanelRules    // which reviews are put before several people
 
 	BlindShare float64 // of the reviews, in [0, 1], that are judged without seeing what the model said
+	GoldShare  float64 // known answers per review that comes in, in [0, 0.5]
 
 	ReasonRequired  Requirement // which verdicts need a reason
 	CommentRequired Requirement // which verdicts need a comment
@@ -70,6 +71,7 @@ type Intake struct {
 	Queues  map[string]QueueRules
 	Ledger  Ledger
 	Waiting Waiting
+	Masters Masters // nil: no known answers are mixed in
 	// Normal returns the form in which near-identical texts are equal; nil: none are looked for.
 	Normal   func(text string) string
 	Observer Observer // may be nil
@@ -115,12 +117,18 @@ func (in *Intake) Submit(ctx context.Context, s Submission) (rec Record, replaye
 		return rec, false, fmt.Errorf("record item: %w", err)
 	}
 	if r := stored.Review; r != nil && !replayed {
-		if err := in.Waiting.Add(ctx, r.Queue, r.Priority, r.ID); err != nil {
-			// The review is safe in the ledger; the reconciler brings it to the queue, and says so when the queue is away.
-			in.Logger.DebugContext(ctx, "review not queued yet, the reconciler will", "review", r.ID, "queue", r.Queue, "error", err)
-		}
+		in.wait(ctx, *r)
+		in.mixGold(ctx, source, stored)
 	}
 	return stored, replayed, nil
+}
+
+// wait puts a review into the queue's index.
+func (in *Intake) wait(ctx context.Context, r Review) {
+	if err := in.Waiting.Add(ctx, r.Queue, r.Priority, r.ID); err != nil {
+		// The review is safe in the ledger; the reconciler brings it to the queue, and says so when the queue is away.
+		in.Logger.DebugContext(ctx, "review not queued yet, the reconciler will", "review", r.ID, "queue", r.Queue, "error", err)
+	}
 }
 
 // Find returns the record of an item by the source's own id, or ErrNotFound.

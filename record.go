@@ -16,6 +16,7 @@ type Record struct {
 	// Voices are the verdicts of the review's round, if it has a panel, the oldest first. Before there is a decision nobody may be shown who said
 	// what, and before the panel is complete not even what was said.
 	Voices []Voice
+	Gold   *Gold  // nil, unless it is the copy of a text whose answer is known; nobody may be shown that it is
 	Notes  []Note // on the review, the oldest first; none of an erased item
 }
 

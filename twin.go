@@ -95,10 +95,10 @@ const DecidedWith = "with"
 const twinBatch = 50
 
 // twin returns what near-identical items have in common, or nil for a review that takes a verdict of its own: that of a sample, of a panel,
-// and one that is blind, since what is counted there are independent answers.
+// one that is blind, since what is counted there are independent answers, and of a known answer, which measures one person.
 func (in *Intake) twin(rules QueueRules, rec Record) []byte {
 	r := rec.Review
-	if in.Normal == nil || !rules.MergeDuplicates || r.Panel > 1 || r.Blind || slices.Contains(rec.Route.Triggers, TriggerSample) {
+	if in.Normal == nil || rec.Gold != nil || !rules.MergeDuplicates || r.Panel > 1 || r.Blind || slices.Contains(rec.Route.Triggers, TriggerSample) {
 		return nil
 	}
 	h := sha256.New()

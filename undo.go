@@ -130,7 +130,7 @@ func (d *Desk) reopening(rec Record, r Reopening) (Reopening, error) {
 	r.Next = *rec.Review
 	r.Next.Round, r.Next.ClaimedBy, r.Next.ClaimedUntil, r.Next.UndoUntil = r.Round+1, Reviewer{}, time.Time{}, time.Time{}
 	d.Queues[r.Next.Queue].begin(&r.Next, r.At)
-	if source := rec.Item.Source; d.Callbacks[source] {
+	if source := rec.Item.Source; d.Callbacks[source] && rec.Gold == nil {
 		event, err := newReopened(rec, r)
 		if err != nil {
 			return r, err

@@ -25,7 +25,7 @@ func (s *Store) PanelVoices(ctx context.Context, q hitl.StatsQuery) iter.Seq2[Pa
 		rows, err := s.pool.Query(ctx, `
 			SELECT d.queue, d.review_id || '/' || d.round, concat_ws('/', nullif(v.reviewer_team, ''), v.reviewer_user), v.label
 			FROM hitl.decisions d JOIN hitl.verdicts v ON v.review_id = d.review_id AND v.round = d.round
-			WHERE d.at >= $1 AND d.at < $2 AND ($3 = '' OR d.queue = $3) AND v.kind <> 'skipped'
+			WHERE d.at >= $1 AND d.at < $2 AND ($3 = '' OR d.queue = $3) AND v.kind <> 'skipped' AND NOT d.gold
 			    AND EXISTS (SELECT FROM hitl.reviews r WHERE r.id = d.review_id AND r.panel > 1)
 			ORDER BY d.queue, d.review_id, d.round, v.at`, q.Since, q.Until, q.Queue)
 		if err != nil {

@@ -85,6 +85,7 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, a hitl.Answer) (*wonRevie
 // wonReview is what the winner needs to know of its review.
 type wonReview struct {
 	reviewID, itemID, source, queue string
+	gold                            bool       // the answer was known before
 	secret                          []byte     // the item's erasable key
 	undoUntil                       *time.Time // nil: it cannot be undone
 }
@@ -100,16 +101,17 @@ func insertDecision(ctx context.Context, tx pgx.Tx, d hitl.Decision, where strin
 		        AND ($5 = '' OR NOT `+claimedByOther("$5", "$6")+`)
 		    FOR NO KEY UPDATE), won AS (
 		    INSERT INTO hitl.decisions (review_id, round, item_id, queue, ai_label, opened_at, status, label,
-		        reviewer_team, reviewer_user, reason, comment, at, context, blind)
+		        reviewer_team, reviewer_user, reason, comment, at, context, blind, gold)
 		    SELECT r.id, r.round, r.item_id, r.queue, i.ai_label, r.opened_at, $3, $4, $5, $6, $7, $8, $9, $10::json,
-		        r.blind AND r.round = 1 -- the card of a later round has shown what the model said
+		        r.blind AND r.round = 1, -- the card of a later round has shown what the model said
+		        EXISTS (SELECT FROM hitl.gold g WHERE g.item_id = r.item_id)
 		    FROM r JOIN hitl.items i ON i.id = r.item_id
 		    ON CONFLICT (review_id, round) DO NOTHING
-		    RETURNING item_id, queue)
-		SELECT w.item_id, i.source, w.queue, x.key, CASE WHEN $11::bigint > 0 THEN now() + $11 * interval '1 microsecond' END
+		    RETURNING item_id, queue, gold)
+		SELECT w.item_id, i.source, w.queue, w.gold, x.key, CASE WHEN $11::bigint > 0 THEN now() + $11 * interval '1 microsecond' END
 		FROM won w JOIN hitl.items i ON i.id = w.item_id LEFT JOIN hitl.item_texts x ON x.item_id = w.item_id`,
 		d.ReviewID, d.Round, d.Status, d.Label, d.Reviewer.Team, d.Reviewer.User, d.Reason, d.Comment, d.At, where, d.UndoFor.Microseconds(),
-	).Scan(&w.itemID, &w.source, &w.queue, &w.secret, &w.undoUntil)
+	).Scan(&w.itemID, &w.source, &w.queue, &w.gold, &w.secret, &w.undoUntil)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -174,6 +176,9 @@ func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.
 // decisionContext is what the log keeps of how a decision came about. Of a comment, which may have to be erased, that is a commitment.
 func decisionContext(w wonReview, d hitl.Decision) map[string]any {
 	c := map[string]any{"source": w.source, "review": d.ReviewID, "round": d.Round, "queue": w.queue}
+	if w.gold {
+		c["gold"] = true // for auditors; nobody else is shown the log
+	}
 	if d.Reason != "" {
 		c["reason"] = d.Reason
 	}

@@ -21,7 +21,7 @@ func erasableWhere(e hitl.Erasure) (where, order string, args []any) {
 		conditions = append(conditions, fmt.Sprintf(condition, len(args)))
 	}
 	if len(e.Items) > 0 {
-		add("i.id = ANY($%d::text[])", e.Items)
+		add("i.id = ANY(ARRAY(SELECT unnest($%[1]d::text[]) UNION SELECT g.item_id FROM hitl.gold g WHERE g.from_item <> '' AND g.from_item = ANY($%[1]d)))", e.Items)
 	}
 	if e.Subject != "" {
 		add("i.subject = $%d AND i.subject <> ''", e.Subject)

@@ -94,7 +94,7 @@ const exportJoins = `
 func exportSQL(kind ExportKind) (string, error) {
 	fromDecisions := fmt.Sprintf(exportColumns, "d.opened_at") + `FROM hitl.decisions d JOIN hitl.items i ON i.id = d.item_id
 		JOIN hitl.reviews r ON r.id = d.review_id AND r.round = d.round ` + exportJoins +
-		`WHERE ($1::timestamptz IS NULL OR d.at >= $1) AND ($2::timestamptz IS NULL OR d.at < $2) `
+		`WHERE ($1::timestamptz IS NULL OR d.at >= $1) AND ($2::timestamptz IS NULL OR d.at < $2) AND NOT d.gold `
 	const order = ` ORDER BY d.at, d.review_id, d.round`
 	switch kind {
 	case ExportCorrections:
@@ -106,6 +106,7 @@ func exportSQL(kind ExportKind) (string, error) {
 			LEFT JOIN hitl.reviews r ON r.item_id = i.id
 			LEFT JOIN hitl.decisions d ON d.review_id = r.id AND d.round = r.round
 			WHERE ($1::timestamptz IS NULL OR i.received_at >= $1) AND ($2::timestamptz IS NULL OR i.received_at < $2)
+			    AND NOT EXISTS (SELECT FROM hitl.gold g WHERE g.item_id = i.id)
 			ORDER BY i.received_at, i.id`, nil
 	}
 	return "", &hitl.InvalidError{Field: "kind", Reason: fmt.Sprintf("%q is none of corrections, decisions, items", kind)}

@@ -45,6 +45,8 @@ type columns struct {
 	callbackID                         []*string
 	callbackBody                       [][]byte
 	label, model, context              []string
+	goldMaster, goldLabel              []*string
+	goldFrom, goldShownAs              []*string
 }
 
 // insertItems writes a batch in one statement and returns the ids that were new. The log entries of a batch stand in its order.
@@ -57,7 +59,8 @@ WITH t AS MATERIALIZED (
         $23::text[], $24::text[], $25::bytea[],
         $26::text[], $27::int[], $28::text[], $29::text[], $30::text[], $31::timestamptz[], $32::timestamptz[],
         $33::text[], $34::bytea[], $35::text[], $36::text[], $37::text[],
-        $38::timestamptz[], $39::timestamptz[], $40::int[], $41::bool[], $42::bytea[], $43::text[]
+        $38::timestamptz[], $39::timestamptz[], $40::int[], $41::bool[], $42::bytea[], $43::text[],
+        $44::text[], $45::text[], $46::text[], $47::text[]
     ) AS t (
         id, source, external_id, body_hash, received_at, subject, text_ref, model_id,
         ai_label, confidence, scores, latency_ns, tokens, truncated, failure,
@@ -65,7 +68,8 @@ WITH t AS MATERIALIZED (
         text, metadata, key,
         review_id, round, state, review_queue, review_priority, opened_at, expires_at,
         callback_id, callback_body, label, model, context,
-        remind_at, escalate_at, panel, blind, twin, calibration
+        remind_at, escalate_at, panel, blind, twin, calibration,
+        gold_master, gold_label, gold_from, gold_shown_as
     )
 ), fresh AS (
     INSERT INTO hitl.items (
@@ -85,6 +89,10 @@ WITH t AS MATERIALIZED (
     SELECT review_id, id, round, state, review_queue, review_priority, opened_at, expires_at, source,
         remind_at, escalate_at, panel, blind, twin
     FROM t JOIN fresh USING (id) WHERE review_id IS NOT NULL
+), gold AS (
+    INSERT INTO hitl.gold (item_id, queue, label, shown_at, added_by, master, from_item, shown_as)
+    SELECT id, queue, gold_label, received_at, 'intake', gold_master, gold_from, gold_shown_as
+    FROM t JOIN fresh USING (id) WHERE gold_master IS NOT NULL
 ), callbacks AS (
     INSERT INTO hitl.callbacks (id, source, item_id, body)
     SELECT callback_id, source, id, callback_body FROM t JOIN fresh USING (id) WHERE callback_id IS NOT NULL
@@ -113,6 +121,7 @@ func (c *columns) add(r row, modelID int64) {
 	c.calibration = append(c.calibration, p.Calibration)
 	c.text, c.metadata, c.secret = append(c.text, r.text), append(c.metadata, r.metadata), append(c.secret, r.secret)
 	c.addReview(r.rec.Review)
+	c.addGold(r.rec.Gold)
 	var callbackID *string
 	var body []byte
 	if r.callback != nil {
@@ -142,6 +151,15 @@ func (c *columns) addReview(r *hitl.Review) {
 	c.panel, c.blind, c.twin = append(c.panel, panel), append(c.blind, blind), append(c.twin, twin)
 }
 
+func (c *columns) addGold(g *hitl.Gold) {
+	var master, label, from, shownAs *string
+	if g != nil {
+		master, label, from, shownAs = &g.Master, &g.Label, &g.FromItem, &g.ShownAs
+	}
+	c.goldMaster, c.goldLabel = append(c.goldMaster, master), append(c.goldLabel, label)
+	c.goldFrom, c.goldShownAs = append(c.goldFrom, from), append(c.goldShownAs, shownAs)
+}
+
 func (c *columns) args() []any {
 	return []any{
 		c.id, c.source, c.externalID, c.bodyHash, c.receivedAt, c.subject, c.textRef, c.modelID,
@@ -151,6 +169,7 @@ func (c *columns) args() []any {
 		c.reviewID, c.round, c.state, c.reviewQueue, c.reviewPriority, c.openedAt, c.expiresAt,
 		c.callbackID, c.callbackBody, c.label, c.model, c.context,
 		c.remindAt, c.escalateAt, c.panel, c.blind, c.twin, c.calibration,
+		c.goldMaster, c.goldLabel, c.goldFrom, c.goldShownAs,
 	}
 }
 

@@ -28,7 +28,7 @@ func (s *Store) ReviewerPatterns(ctx context.Context, q hitl.StatsQuery) ([]Revi
 		    count(*) FILTER (WHERE NOT gold AND NOT blind AND ai_label <> '' AND status = 'HUMAN_CORRECTED'),
 		    count(g.item_id), count(*) FILTER (WHERE d.label <> g.label),
 		    count(gap), coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY gap), 0)
-		FROM d LEFT JOIN hitl.gold g ON g.item_id = d.item_id AND d.gold
+		FROM d`+known+`
 		WHERE $3 = '' OR d.queue = $3
 		GROUP BY d.queue, team, person ORDER BY d.queue, team, person`, q.Since, q.Until, q.Queue)
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 // on any, $3 at most.
 var precedentsSelect = `
 WITH me AS (
-    SELECT r.id, r.queue, r.twin, coalesce(d.at, 'infinity') AS before
+    SELECT r.id, r.item_id, r.queue, r.twin, coalesce(d.at, 'infinity') AS before
     FROM hitl.reviews r LEFT JOIN hitl.decisions d ON d.review_id = r.id AND d.round = r.round WHERE r.id = $1
 ), near AS (
     SELECT r.id, r.round FROM hitl.reviews r JOIN me ON r.queue = me.queue AND r.twin = me.twin AND r.id <> me.id AND r.closed_at < me.before
     WHERE r.state = 'decided' ORDER BY r.closed_at DESC LIMIT $2
 ), late AS (
     SELECT d.review_id AS id, d.round FROM hitl.decisions d JOIN me ON d.queue = me.queue AND d.review_id <> me.id AND d.at < me.before
-    WHERE d.status IN ('HUMAN_ACCEPTED', 'HUMAN_CORRECTED') ORDER BY d.at DESC LIMIT $3
+    WHERE d.status IN ('HUMAN_ACCEPTED', 'HUMAN_CORRECTED') AND NOT d.gold ORDER BY d.at DESC LIMIT $3
 )
 SELECT r.id, r.round, left(x.text, ` + fmt.Sprint(hitl.MaxPrecedentChars) + `), length(x.text), d.ai_label, i.scores, coalesce(r.twin = me.twin, false),
     d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context
@@ -31,6 +31,7 @@ JOIN hitl.reviews r ON r.id = p.id AND r.round = p.round AND r.state = 'decided'
 JOIN hitl.decisions d ON d.review_id = r.id AND d.round = r.round
 JOIN hitl.items i ON i.id = r.item_id
 JOIN hitl.item_texts x ON x.item_id = r.item_id
+WHERE NOT d.gold AND NOT EXISTS (SELECT FROM hitl.gold g WHERE g.item_id = me.item_id AND g.from_item = r.item_id)
 ORDER BY d.at DESC, r.id`
 
 // Precedents returns what people decided on other items of a review's queue before it was decided, the newest first: on its twins, near at most, and

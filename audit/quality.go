@@ -59,10 +59,17 @@ func (s *Store) Anchoring(ctx context.Context, q hitl.StatsQuery) ([]Anchoring, 
 // at one go has one such time.
 const acts = `
 	WITH d AS (
-	    SELECT d.item_id, d.queue, d.ai_label, d.label, d.status, d.gold, d.blind, d.reviewer_team AS team, d.reviewer_user AS person,
+	    SELECT d.item_id, d.queue, d.at, d.ai_label, d.label, d.status, d.gold, d.blind, d.reviewer_team AS team, d.reviewer_user AS person,
 	        CASE WHEN d.context->>'batch' = lag(d.context->>'batch') OVER acts THEN NULL
 	            ELSE extract(epoch FROM d.at - lag(d.at) OVER acts)::float8 END AS gap ` + byOne + `
-	    WINDOW acts AS (PARTITION BY d.reviewer_team, d.reviewer_user ORDER BY d.at, d.review_id))`
+	    WINDOW acts AS (PARTITION BY d.reviewer_team, d.reviewer_user ORDER BY d.at, d.review_id)
+	), told AS MATERIALIZED (
+	    SELECT queue, recipient, max((data->>'until')::timestamptz) AS until FROM hitl.notices
+	    WHERE kind = 'gold_private' AND state = 'posted' GROUP BY queue, recipient)`
+
+// known finds the known answer to a decision of acts, once the person was told how they did.
+const known = ` LEFT JOIN told ON told.queue = d.queue AND told.recipient = d.person
+		LEFT JOIN hitl.gold g ON g.item_id = d.item_id AND d.gold AND d.at < told.until `
 
 // ReviewerQuality is what one reviewer's decisions say of how they review.
 type ReviewerQuality struct {
@@ -70,7 +77,7 @@ type ReviewerQuality struct {
 	Decisions int // on items whose answer nobody knew before
 	Judged    int // of those, the ones on items that the model gave a label
 	Corrected int // of those, the ones that gave another
-	Gold      int // decisions on items whose answer was known
+	Gold      int // decisions on items whose answer was known, as far as the person was told
 	GoldRight int // of those, the ones that gave it
 	Gaps      int // decisions that followed another of theirs in the period, not in one batch with it
 	Quick     int // of those, the ones less than 2 s after it
@@ -83,9 +90,9 @@ func (s *Store) ReviewerQuality(ctx context.Context, q hitl.StatsQuery) ([]Revie
 	rows, err := s.pool.Query(ctx, acts+`
 		SELECT team, person, count(*) FILTER (WHERE NOT gold), count(*) FILTER (WHERE NOT gold AND ai_label <> ''),
 		    count(*) FILTER (WHERE NOT gold AND ai_label <> '' AND status = 'HUMAN_CORRECTED'),
-		    count(*) FILTER (WHERE gold), count(*) FILTER (WHERE gold AND d.label = g.label),
+		    count(g.item_id), count(*) FILTER (WHERE d.label = g.label),
 		    count(gap), count(*) FILTER (WHERE gap < 2), coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY gap), 0)
-		FROM d LEFT JOIN hitl.gold g ON g.item_id = d.item_id AND d.gold
+		FROM d`+known+`
 		WHERE $3 = '' OR d.queue = $3
 		GROUP BY team, person ORDER BY count(*) DESC, team, person`, q.Since, q.Until, q.Queue)
 	if err != nil {

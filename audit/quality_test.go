@@ -122,17 +122,33 @@ func TestReviewerQuality(t *testing.T) {
 			}
 		}
 	}
+	// They were told of the last week; what comes after the end of it nobody sees before them.
+	if _, err := owner.Exec(t.Context(), `
+		INSERT INTO hitl.notices (id, kind, queue, review_id, recipient, data, state)
+		VALUES ('ntc_gold', 'gold_private', 'default', '', 'U2', json_build_object('until', $1::text), 'posted')`,
+		start.Add(32*time.Second).Format(time.RFC3339)); err != nil {
+		t.Fatal(err)
+	}
+	untold := decides(t, s, "U2", "default", 32, nil)
+	for _, sql := range []string{
+		`INSERT INTO hitl.gold (item_id, queue, label, added_by) VALUES ($1, 'default', 'POSITIVE', 'test')`,
+		`UPDATE hitl.decisions SET gold = true WHERE item_id = $1`,
+	} {
+		if _, err := owner.Exec(t.Context(), sql, untold.Item.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
 	ana, ben := hitl.Reviewer{Team: "T1", User: "U1"}, hitl.Reviewer{Team: "T1", User: "U2"}
 	all := []audit.ReviewerQuality{
 		{Reviewer: ana, Decisions: 8, Judged: 7, Corrected: 5, Gaps: 5, Quick: 2, MedianGap: 2},
-		{Reviewer: ben, Gold: 2, GoldRight: 1, Gaps: 1, Quick: 1, MedianGap: 1},
+		{Reviewer: ben, Gold: 2, GoldRight: 1, Gaps: 2, Quick: 2, MedianGap: 1},
 	}
 	other := []audit.ReviewerQuality{{Reviewer: ana, Decisions: 1, Judged: 1, Gaps: 1, MedianGap: 2}}
 	for _, c := range []struct {
 		queue  string
 		second int
 		want   []audit.ReviewerQuality
-	}{{"", 0, all}, {"other", 0, other}, {"", 44, []audit.ReviewerQuality{}}, {"default", 31, []audit.ReviewerQuality{{Reviewer: ben, Gold: 1}}}, {"default", 32, []audit.ReviewerQuality{}}} {
+	}{{"", 0, all}, {"other", 0, other}, {"", 44, []audit.ReviewerQuality{}}, {"default", 31, []audit.ReviewerQuality{{Reviewer: ben, Gold: 1, Gaps: 1, Quick: 1, MedianGap: 1}}}, {"default", 33, []audit.ReviewerQuality{}}} {
 		got, err := s.ReviewerQuality(t.Context(), hitl.StatsQuery{
 			Since: start.Add(time.Duration(c.second) * time.Second), Until: start.Add(time.Hour), Queue: c.queue,
 		})

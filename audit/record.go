@@ -16,7 +16,7 @@ import (
 // recordSelect reads records: the item, its text unless it was erased, its review with the voices of its panel, the decision of the review's round,
 // and notes.
 const recordSelect = `
-SELECT i.id, i.source, i.external_id, i.body_hash, i.received_at, i.subject, coalesce(x.text, ''), coalesce(x.metadata, '{}'), i.erased_at,
+SELECT i.id, i.source, coalesce(nullif(gold.shown_as, ''), i.external_id), i.body_hash, i.received_at, i.subject, coalesce(x.text, ''), coalesce(x.metadata, '{}'), i.erased_at,
     coalesce(m.version, ''), coalesce(m.classifier, ''), coalesce(m.labels, '{}'),
     i.ai_label, i.confidence, i.scores, i.latency_ns, i.tokens, i.truncated, i.failure, i.calibration,
     i.status, i.triggers, i.queue, i.priority, i.policy, i.threshold, i.inclusion,
@@ -24,10 +24,11 @@ SELECT i.id, i.source, i.external_id, i.body_hash, i.received_at, i.subject, coa
     d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context,
     CASE WHEN r.panel > 1 THEN ` + selectVoices + ` END,
     ` + notesSelect + `,
-    ` + countTwins + `
+    ` + countTwins + `, gold.master, coalesce(gold.label, ''), coalesce(gold.from_item, ''), coalesce(gold.shown_as, '')
 FROM hitl.items i
 LEFT JOIN hitl.item_texts x ON x.item_id = i.id
 LEFT JOIN hitl.model_versions m ON m.id = i.model_id
+LEFT JOIN hitl.gold ON gold.item_id = i.id
 LEFT JOIN hitl.reviews r ON r.item_id = i.id
 LEFT JOIN hitl.decisions d ON d.review_id = r.id AND d.round = r.round
 `
@@ -43,6 +44,8 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 		r                      reviewColumns
 		d                      decisionColumns
 		voices, notes          []byte
+		master                 *string
+		gold                   hitl.Gold
 	)
 	it, p, rt := &rec.Item, &rec.Prediction, &rec.Route
 	dest := []any{
@@ -51,7 +54,8 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 		&rt.Status, &triggers, &rt.Queue, &rt.Priority, &rt.Policy, &rt.Threshold, &rt.Inclusion,
 	}
 	dest = append(dest, r.dest()...)
-	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context, &voices, &notes, &rec.Twins)
+	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context, &voices, &notes, &rec.Twins,
+		&master, &gold.Label, &gold.FromItem, &gold.ShownAs)
 	err := rows.Scan(dest...)
 	if err != nil {
 		return rec, fmt.Errorf("read record: %w", err)
@@ -70,6 +74,9 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 	}
 	if err := json.Unmarshal(scores, &p.Scores); err != nil {
 		return rec, fmt.Errorf("read scores of %s: %w", it.ID, err)
+	}
+	if master != nil {
+		gold.Master, rec.Gold = *master, &gold
 	}
 	it.ReceivedAt, p.Latency = it.ReceivedAt.UTC(), time.Duration(latency)
 	for _, t := range triggers {

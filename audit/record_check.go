@@ -128,7 +128,7 @@ var decisionsAndEntries = `
 	[2]string{"status", "d.status = l.status"}, [2]string{"label", "d.label = l.label"}, [2]string{"at", "d.at = l.at"},
 	[2]string{"reviewer", "concat_ws('/', nullif(d.reviewer_team, ''), d.reviewer_user) = l.reviewer"},
 	[2]string{"reason", "d.reason = coalesce(l.context->>'reason', '')"}, [2]string{"queue", "d.queue = l.context->>'queue'"},
-	[2]string{"ai_label", "d.ai_label = l.ai_label"},
+	[2]string{"ai_label", "d.ai_label = l.ai_label"}, [2]string{"gold", "d.gold = coalesce((l.context->>'gold')::bool, false)"},
 ) + `
 	FROM hitl.decisions d
 	LEFT JOIN hitl.item_texts x ON x.item_id = d.item_id

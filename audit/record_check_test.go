@@ -65,6 +65,7 @@ func TestVerifyRecord(t *testing.T) {
 		`UPDATE hitl.items SET inclusion = 0.1 WHERE id = $1`:                                                                      "in inclusion",
 		`UPDATE hitl.items SET calibration = 'x' WHERE id = $1`:                                                                    "in calibration",
 		`UPDATE hitl.items SET triggers = '{sample}' WHERE id = $1`:                                                                "in triggers",
+		`UPDATE hitl.decisions SET gold = true WHERE item_id = $1`:                                                                 "in gold",
 		`UPDATE hitl.decisions SET label = 'x' WHERE item_id = $1`:                                                                 "in label",
 		`UPDATE hitl.decisions SET status = 'HUMAN_ACCEPTED' WHERE item_id = $1`:                                                   "in status",
 		`UPDATE hitl.decisions SET reviewer_user = 'U9' WHERE item_id = $1`:                                                        "in reviewer",

@@ -88,11 +88,14 @@ type bucketIndex []hitl.StatsBucket
 
 const bucketSQL = `(extract(epoch FROM (%s - $1::timestamptz)) * 1000000)::bigint / $4::bigint`
 
+// unknown says of hitl.items that nobody knew the answer before: those whose answer is known measure people, not the world.
+const unknown = `NOT EXISTS (SELECT FROM hitl.gold g WHERE g.item_id = items.id)`
+
 func queueItems(b *pgx.Batch, st *hitl.Stats, queue string, width time.Duration) {
 	sql := fmt.Sprintf(`
 		SELECT `+bucketSQL+` AS bucket, count(*), count(*) FILTER (WHERE status = 'AI_ACCEPTED'),
 		    count(*) FILTER (WHERE status = 'HUMAN_REVIEW' AND ($3 = '' OR queue = $3))
-		FROM hitl.items WHERE received_at >= $1 AND received_at < $2 GROUP BY bucket`, "received_at")
+		FROM hitl.items WHERE received_at >= $1 AND received_at < $2 AND `+unknown+` GROUP BY bucket`, "received_at")
 	b.Queue(sql, st.Since, st.Until, queue, width.Microseconds()).Query(each(func(rows pgx.Rows) error {
 		var i, items, accepted, reviewed int
 		if err := rows.Scan(&i, &items, &accepted, &reviewed); err != nil {
@@ -110,7 +113,7 @@ func queueItems(b *pgx.Batch, st *hitl.Stats, queue string, width time.Duration)
 	}))
 	b.Queue(`
 		SELECT trigger, count(*) FROM hitl.items, unnest(triggers) AS trigger
-		WHERE received_at >= $1 AND received_at < $2 AND status = 'HUMAN_REVIEW' AND ($3 = '' OR queue = $3)
+		WHERE received_at >= $1 AND received_at < $2 AND status = 'HUMAN_REVIEW' AND ($3 = '' OR queue = $3) AND `+unknown+`
 		GROUP BY trigger ORDER BY count(*) DESC, trigger COLLATE "C"`, st.Since, st.Until, queue).Query(each(func(rows pgx.Rows) error {
 		var t hitl.TriggerCount
 		err := rows.Scan(&t.Trigger, &t.Items)
@@ -120,7 +123,7 @@ func queueItems(b *pgx.Batch, st *hitl.Stats, queue string, width time.Duration)
 }
 
 // decided selects the period's decisions that stand: one that was taken back, so that its review is in a later round, is none.
-const decided = `FROM hitl.decisions WHERE at >= $1 AND at < $2 AND ($3 = '' OR queue = $3)
+const decided = `FROM hitl.decisions WHERE at >= $1 AND at < $2 AND ($3 = '' OR queue = $3) AND NOT gold
     AND EXISTS (SELECT FROM hitl.reviews r WHERE r.id = decisions.review_id AND r.round = decisions.round)`
 
 func queueDecisions(b *pgx.Batch, st *hitl.Stats, queue string, width time.Duration) {

@@ -205,9 +205,15 @@ func messages(l *language) map[string]message {
 		"card_panel_adjudicated": card(l, panelOf(2, "POSITIVE", "NEGATIVE", decidedBy(hitl.HumanAccepted, "NEGATIVE", func(d *hitl.Decision) {
 			d.Context = map[string]string{"adjudicated": "true"}
 		}))),
-		"card_panel_expired":        card(l, panelOf(2, "POSITIVE", decidedBy(hitl.Expired, ""))),
-		"card_plain_open_panel":     plainCard(l, panelOf(3)),
-		"notice_adjudicate":         adjudicateMessage(l, panelOf(2, "POSITIVE", "NEGATIVE"), Reviewers{Users: []string{ana}}, "https://acme.slack.com/archives/C1/p1"),
+		"card_panel_expired":    card(l, panelOf(2, "POSITIVE", decidedBy(hitl.Expired, ""))),
+		"card_plain_open_panel": plainCard(l, panelOf(3)),
+		"notice_adjudicate":     adjudicateMessage(l, panelOf(2, "POSITIVE", "NEGATIVE"), Reviewers{Users: []string{ana}}, "https://acme.slack.com/archives/C1/p1"),
+		"notice_gold_private": goldPrivateMessage(l, goldNotice("29", "33"), []hitl.MissedGold{
+			{ReviewID: "rev_1", Said: "NEGATIVE", Known: "POSITIVE"}, {ReviewID: "rev_2", Said: "POSITIVE", Known: "NEGATIVE"},
+		}, []string{"https://acme.slack.com/archives/C1/p1", ""}),
+		"notice_gold_private_few":   goldPrivateMessage(l, goldNotice("3", "3"), nil, nil),
+		"notice_gold_owners":        goldOwners(l, goldNotice("29", "33")),
+		"notice_gold_owners_few":    goldOwners(l, goldNotice("3", "3")),
 		"notice_adjudicate_no_card": adjudicateMessage(l, panelOf(2, "POSITIVE", "NEGATIVE"), Reviewers{Users: []string{ana}}, ""),
 		"notice_adjudicate_over":    adjudicateMessage(l, panelOf(2, "POSITIVE", "NEGATIVE", decidedBy(hitl.HumanAccepted, "NEGATIVE")), Reviewers{Users: []string{ana}}, ""),
 		"told_panel":                told(l.say("told.panel")),
@@ -440,6 +446,15 @@ func views(l *language) map[string]slack.ModalViewRequest {
 
 // tooLarge are surfaces whose golden file would be large; Slack checks them all the same.
 var tooLarge = map[string]bool{"home_most": true, "modal_100_labels": true}
+
+// goldNotice tells ana of a week of known answers.
+func goldNotice(right, of string) hitl.Notice {
+	data := map[string]string{"reviewer": ana, "right": right, "of": of, "since": "2026-11-16T09:00:00Z", "until": "2026-11-23T09:00:00Z"}
+	if of != "3" {
+		data["low"], data["high"] = "0.7267", "0.9518"
+	}
+	return hitl.Notice{Queue: "support", To: ana, Data: data}
+}
 
 func TestGolden(t *testing.T) {
 	t.Parallel()

@@ -79,6 +79,10 @@ func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened, ch
 			l = b.languageOf(ctx, n.To)
 		}
 		return stampingMessage(l, n)
+	case hitl.NoticeGoldPrivate:
+		return b.goldPrivate(ctx, n)
+	case hitl.NoticeGoldOwners:
+		return goldOwners(l, n), nil
 	case hitl.NoticePaused, hitl.NoticeResumed:
 		return pausedMessage(l, n), nil
 	}

@@ -103,6 +103,8 @@ type Queue struct {
 	Panel *Panel `yaml:"panel"`
 	// BlindShare is the part of the reviews in which people are not shown what the model said before they decide, drawn at random.
 	BlindShare float64 `yaml:"blind_share" default:"0" min:"0" max:"1"`
+	// GoldShare is how many known answers are mixed in per review that comes into the queue, drawn at random. Nobody is shown which they are.
+	GoldShare float64 `yaml:"gold_share" default:"0" min:"0" max:"0.5"`
 	// OpenLimit is the most cards that are open in the channel at a time; the others wait their turn.
 	OpenLimit int `yaml:"open_limit" default:"10" min:"1" max:"1000"`
 	// SLA is what happens when a review waits.

@@ -27,6 +27,7 @@ type cli struct {
 	Stats     statsCmd     `cmd:"" help:"Print throughput, review rate, decisions and times to decision."`
 	Quality   qualityCmd   `cmd:"" help:"Print how well people review: how far panels agree."`
 	Insights  insightsCmd  `cmd:"" help:"Print what corrections teach: labels confused, sources and rules that stand out, drift."`
+	Gold      goldCmd      `cmd:"" help:"Keep texts whose right label is known, to be mixed in unseen."`
 	Export    exportCmd    `cmd:"" help:"Write corrections, decisions or items as CSV or JSON lines."`
 	Erase     eraseCmd     `cmd:"" help:"Erase the text of items: in Postgres, on cards, in exports. The log stays whole."`
 	Reopen    reopenCmd    `cmd:"" help:"Take the decision of a review back, so that it is decided anew."`

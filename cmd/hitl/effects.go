@@ -51,6 +51,7 @@ func (s *service) runEffects(ctx context.Context) error {
 		{Name: "advise", Every: adviseEvery, Run: s.adviseDue},
 		{Name: "measure_drift", Every: driftEvery, Run: s.measureDrift},
 		{Name: "flag_rubber_stamping", Every: flagEvery, Run: s.addFlags},
+		{Name: "gold_figures", Every: digestEvery, Run: s.addGoldFigures},
 		{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},
 	}, s.noticeTasks()...)
 	if retained := retained(s.cfg); len(retained) > 0 {

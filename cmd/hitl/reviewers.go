@@ -22,7 +22,7 @@ type reviewerFigures struct {
 	Decisions int     `json:"decisions"` // on items whose answer nobody knew before
 	Judged    int     `json:"judged"`    // of those, on items that the model gave a label
 	Corrected int     `json:"corrected"` // of those
-	Gold      int     `json:"gold"`      // on items whose answer was known
+	Gold      int     `json:"gold"`      // on items whose answer was known, as far as the reviewer was told
 	GoldRight int     `json:"gold_right"`
 	Accuracy  *figure `json:"gold_accuracy"` // null: too few to claim anything
 	Gaps      int     `json:"gaps"`          // decisions that followed another one
@@ -113,7 +113,7 @@ func printReviewers(w io.Writer, list []reviewerFigures) error {
 	if err := table(w, header, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(w, "\nQuick or agreeing decisions can be right ones: easy items, or a model that is good. Only known answers tell.")
+	_, err := fmt.Fprintln(w, "\nQuick or agreeing decisions can be right ones: easy items, or a model that is good. Only known answers tell; a week's count once the reviewer was told of them.")
 	return err
 }
 

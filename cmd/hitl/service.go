@@ -85,7 +85,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	s.desk.Observer, s.desk.Waiting = s.metrics, waiting{s.queue}
 	intake := &hitl.Intake{
 		Sources: intakeSources(cfg, s.trust), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
-		Normal: normalText, Observer: s.metrics, Logger: logger, Now: time.Now,
+		Masters: s.store, Normal: normalText, Observer: s.metrics, Logger: logger, Now: time.Now,
 	}
 	if s.bot, err = bot.New(botConfig(cfg, s, intake)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)

@@ -41,7 +41,7 @@ func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
 			RemindAfter: q.SLA.RemindAfter, EscalateAfter: q.SLA.EscalateAfter, EscalateTo: hitl.Escalation(q.SLA.EscalateTo),
 			ExpireAfter: q.ExpireAfter, ExpireAs: hitl.Outcome(q.SLA.ExpireAs), Hours: hours(q.Hours),
 			Backlog: q.Backlog, ClaimFor: q.ClaimFor, UndoFor: q.UndoFor, MergeDuplicates: q.MergeDuplicates, Panel: panelRules(q),
-			BlindShare:     q.BlindShare,
+			BlindShare: q.BlindShare, GoldShare: q.GoldShare,
 			ReasonRequired: hitl.Requirement(q.ReasonRequired), CommentRequired: hitl.Requirement(q.CommentRequired),
 		}
 	}
