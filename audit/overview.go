@@ -49,11 +49,12 @@ const figures = `
 	    SELECT queue, count(*) AS open, min(opened_at) AS oldest FROM hitl.reviews WHERE state = 'open' AND queue = ANY ($1) GROUP BY queue),
 	arrived AS MATERIALIZED (
 	    SELECT m.since, i.queue, i.status, count(*) AS n
-	    FROM (SELECT DISTINCT since FROM q) m JOIN hitl.items i ON i.received_at >= m.since GROUP BY m.since, i.queue, i.status),
+	    FROM (SELECT DISTINCT since FROM q) m JOIN hitl.items i ON i.received_at >= m.since
+	    WHERE NOT EXISTS (SELECT FROM hitl.gold g WHERE g.item_id = i.id) GROUP BY m.since, i.queue, i.status),
 	came AS (SELECT since, sum(n) AS items FROM arrived GROUP BY since),
 	made AS (
 	    SELECT q.name, count(*) FILTER (WHERE d.status = 'HUMAN_ACCEPTED') AS accepted, count(*) FILTER (WHERE d.status = 'HUMAN_CORRECTED') AS corrected
-	    FROM q JOIN hitl.decisions d ON d.queue = q.name AND d.at >= q.since AND d.status IN ('HUMAN_ACCEPTED', 'HUMAN_CORRECTED')
+	    FROM q JOIN hitl.decisions d ON d.queue = q.name AND d.at >= q.since AND d.status IN ('HUMAN_ACCEPTED', 'HUMAN_CORRECTED') AND NOT d.gold
 	    WHERE EXISTS (SELECT FROM hitl.reviews r WHERE r.id = d.review_id AND r.round = d.round)
 	    GROUP BY q.name)
 	SELECT q.name, q.since, coalesce(w.open, 0), coalesce(extract(epoch FROM now() - w.oldest), 0)::float8,

@@ -162,7 +162,7 @@ func TestReviewerQuality(t *testing.T) {
 	want := []audit.ReviewerPattern{
 		{Queue: "batches", Reviewer: ana, Judged: 4, Corrected: 4, Gaps: 2, MedianGap: 9},
 		{Queue: "default", Reviewer: ana, Judged: 2, Corrected: 1, Gaps: 2, MedianGap: 5.5},
-		{Queue: "default", Reviewer: ben, Known: 2, Missed: 1, Gaps: 1, MedianGap: 1},
+		{Queue: "default", Reviewer: ben, Known: 2, Missed: 1, Gaps: 2, MedianGap: 1},
 		{Queue: "other", Reviewer: ana, Judged: 1, Gaps: 1, MedianGap: 2},
 	}
 	patterns := func(queue string) []audit.ReviewerPattern {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -100,6 +101,38 @@ func TestThresholdFixtures(t *testing.T) {
 	}
 	if compared < 20 || found < 30 {
 		t.Errorf("%d walks found a threshold, %d were compared with MAPIE", found, compared)
+	}
+}
+
+// TestExactTestOfSmallSamples holds the test against the sum as the definition has it, for all samples up to 40 and levels on both sides of a half.
+func TestExactTestOfSmallSamples(t *testing.T) {
+	for _, risk := range []string{"0.001", "0.05", "0.3", "0.5", "0.77", "0.999"} {
+		p := mustShare(t, risk).rat
+		rest := new(big.Rat).Sub(big.NewRat(1, 1), p)
+		for n := 1; n <= 40; n++ {
+			sum := new(big.Rat)
+			for k := 0; k <= n; k++ {
+				term := new(big.Rat).SetInt(new(big.Int).Binomial(int64(n), int64(k)))
+				for i := range n {
+					if i < k {
+						term.Mul(term, p)
+					} else {
+						term.Mul(term, rest)
+					}
+				}
+				sum.Add(sum, term)
+				for _, level := range []string{"0.001", "0.05", "0.49", "0.5", "0.9"} {
+					alpha := mustShare(t, level).rat
+					if got, want := atMost(k, n, p, alpha), sum.Cmp(alpha) <= 0; got != want {
+						t.Fatalf("%d of %d at %s, %s: %v", k, n, risk, level, got)
+					}
+				}
+				// Its own probability is the limit exactly, and passes.
+				if k < n && !atMost(k, n, p, sum) {
+					t.Fatalf("%d of %d at %s, and its own probability", k, n, risk)
+				}
+			}
+		}
 	}
 }
 
@@ -458,7 +491,7 @@ func BenchmarkExactTest(b *testing.B) {
 	for _, n := range []int{1000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				atMost(n/50, n, risk.rat, alpha.rat)
+				atMost(n/50-n/1000, n, risk.rat, alpha.rat) // just below the mean, where nothing is settled early
 			}
 		})
 	}

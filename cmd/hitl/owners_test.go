@@ -49,7 +49,7 @@ func TestOwnersStory(t *testing.T) {
 }
 
 // lastWeek has Ana accept 120 reviews of the week that is over within 1.5 s of one another and miss four known answers, and Ben correct every fifth of 120
-// and miss none.
+// and miss none; both were told of their known answers.
 const lastWeek = `
 	CREATE TEMP TABLE made AS
 	SELECT p.person || '_' || i AS id, p.person, i, p.person = 'U0BEN' AND i % 5 = 0 OR i <= 4 AND p.person = 'U0BEN' AS corrects, i <= 4 AS gold,
@@ -65,7 +65,9 @@ const lastWeek = `
 	INSERT INTO hitl.decisions (review_id, round, item_id, queue, ai_label, opened_at, status, label, reviewer_team, reviewer_user, reason, comment, at,
 	    context, gold)
 	SELECT 'rev_' || id, 1, 'itm_' || id, 'support', 'NEGATIVE', at, CASE WHEN corrects THEN 'HUMAN_CORRECTED' ELSE 'HUMAN_ACCEPTED' END,
-	    CASE WHEN corrects THEN 'POSITIVE' ELSE 'NEGATIVE' END, 'T0SLACKSIM', person, '', '', at, '{}', gold FROM made`
+	    CASE WHEN corrects THEN 'POSITIVE' ELSE 'NEGATIVE' END, 'T0SLACKSIM', person, '', '', at, '{}', gold FROM made;
+	INSERT INTO hitl.notices (id, kind, queue, review_id, recipient, data, state)
+	SELECT DISTINCT 'ntc_gold_' || person, 'gold_private', 'support', '', person, json_build_object('until', now()), 'posted' FROM made`
 
 // runAgain has a periodic task run at the next start.
 const runAgain = `UPDATE hitl.timers SET next_at = now() WHERE name = 'flag_rubber_stamping'`
