@@ -67,7 +67,7 @@ const lastWeek = `
 	SELECT 'rev_' || id, 1, 'itm_' || id, 'support', 'NEGATIVE', at, CASE WHEN corrects THEN 'HUMAN_CORRECTED' ELSE 'HUMAN_ACCEPTED' END,
 	    CASE WHEN corrects THEN 'POSITIVE' ELSE 'NEGATIVE' END, 'T0SLACKSIM', person, '', '', at, '{}', gold FROM made;
 	INSERT INTO hitl.notices (id, kind, queue, review_id, recipient, data, state)
-	SELECT DISTINCT 'ntc_gold_' || person, 'gold_private', 'support', '', person, json_build_object('until', now()), 'posted' FROM made`
+	SELECT 'ntc_gold_' || person, 'gold_private', 'support', '', person, json_build_object('until', now()), 'posted' FROM made GROUP BY person`
 
 // runAgain has a periodic task run at the next start.
 const runAgain = `UPDATE hitl.timers SET next_at = now() WHERE name = 'flag_rubber_stamping'`
