@@ -3,7 +3,7 @@ package hitl
 import "time"
 
 // Labelled is an item as statistics see it: what the model said, how likely a person was to be asked, and what people answered. Items whose answer
-// was known before (gold) are never among them, nor is anybody's text.
+// was known before (gold) are never among them.
 type Labelled struct {
 	ItemID      string
 	Source      string
@@ -20,6 +20,7 @@ type Labelled struct {
 	Threshold   float64
 	Inclusion   float64 // see Route; weigh by its inverse
 
+	Text      string    // only where it was asked for, and not erased
 	Reviewed  bool      // a person was asked
 	Open      bool      // and has not answered yet
 	Label     string    // what people answered; empty: nothing (open, expired, cancelled)
@@ -49,4 +50,6 @@ type LabelledQuery struct {
 	Policies   []string
 	Since      time.Time
 	Until      time.Time
+	// Texts asks for items that people answered alone, and for their texts.
+	Texts bool
 }

@@ -68,6 +68,19 @@ func TestLabelled(t *testing.T) {
 	equal(t, "the same classifier and policy", len(labelled(t, s, hitl.LabelledQuery{
 		Classifier: right.Classifier, Model: right.Prediction.Model, Policies: []string{"x", right.Route.Policy}, Since: start.Add(-time.Hour), Until: start.Add(time.Hour),
 	})), 5)
+	texts := labelled(t, s, hitl.LabelledQuery{Texts: true})
+	if len(texts) != 1 || texts[wrong.Item.ID].Text != "hm" {
+		t.Errorf("answered, with texts: %+v", texts)
+	}
+	if all[wrong.Item.ID].Text != "" {
+		t.Error("a text that was not asked for")
+	}
+	if n, err := s.Erase(t.Context(), []string{wrong.Item.ID}, start.Add(time.Hour), "cli/ana", "asked to"); n != 1 || err != nil {
+		t.Fatalf("erased %d, %v", n, err)
+	}
+	if l := labelled(t, s, hitl.LabelledQuery{Texts: true})[wrong.Item.ID]; l.Text != "" || !l.Answered() {
+		t.Errorf("erased: %+v", l)
+	}
 	stop := errors.New("enough")
 	calls := 0
 	if err := s.Labelled(t.Context(), hitl.LabelledQuery{}, func(hitl.Labelled) error { calls++; return stop }); !errors.Is(err, stop) || calls != 1 {

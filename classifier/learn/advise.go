@@ -29,7 +29,7 @@ type AdviseOptions struct {
 	Labels []string
 	// LeaveOut leaves items without an answer out instead of counting them as wrong. The promise is weaker then: of what was answered.
 	LeaveOut bool
-	// SampleRate is the share of accepted items that people will see too, for the load.
+	// SampleRate is the share of accepted items that people will see too: for the load, and because samples are thinned to it, or to less where less was sampled. 0: not known.
 	SampleRate float64
 }
 
@@ -94,7 +94,7 @@ func Advise(items []Evidence, o AdviseOptions) Advice {
 		labels = []string{""}
 	}
 	for _, l := range labels {
-		a.Promises = append(a.Promises, draw(items, l).promise(l, len(labels), o))
+		a.Promises = append(a.Promises, draw(items, l, o.SampleRate).promise(l, len(labels), o))
 	}
 	accepted := 0.0
 	for _, it := range items {
@@ -150,9 +150,12 @@ func newSample(kept []Evidence, pool []float64, rate float64) sample {
 
 // draw thins items to one rate: an item that was reviewed with probability p stays with the least of all probabilities over p. Whether it does is up to its id, by
 // SHA-256, so that nobody can draw until they like it. The others, and at least a tenth of all, are the pool.
-func draw(items []Evidence, label string) sample {
+func draw(items []Evidence, label string, most float64) sample {
 	var eligible, kept []Evidence
 	rate := 1.0
+	if most > 0 { // so that a label without a sure item yet is thinned as it would be with one
+		rate = min(most, 1)
+	}
 	for _, it := range items {
 		if it.Other || label != "" && it.Label != label {
 			continue
@@ -309,7 +312,7 @@ func need(n, wrong int, threshold, risk, alpha float64, fewest int) Need {
 
 // curve says what each threshold brings, the same for every label.
 func curve(items []Evidence, o AdviseOptions) []Point {
-	s := draw(items, "")
+	s := draw(items, "", o.SampleRate)
 	var out []Point
 	var sure []float64
 	for _, it := range items {

@@ -217,7 +217,7 @@ func TestPromiseHolds(t *testing.T) {
 					broken, found, naive := 0, 0, 0
 					for range runs {
 						items := history(chance, w, c.n, c.rate)
-						s := draw(items, "")
+						s := draw(items, "", 0)
 						if p := s.promise("", 1, o); p.Found {
 							found++
 							if w.risk(p.Threshold) > o.Risk.Float() {
@@ -285,7 +285,7 @@ func TestPromisePower(t *testing.T) {
 	chance := rand.New(rand.NewPCG(9, 9))
 	found := 0
 	for range 200 {
-		p := draw(history(chance, w, 20_000, 0.2), "").promise("", 1, o)
+		p := draw(history(chance, w, 20_000, 0.2), "", 0).promise("", 1, o)
 		if p.Found && p.Threshold <= best+0.03 {
 			found++
 		}
@@ -359,7 +359,7 @@ func TestAdviseProperties(t *testing.T) {
 			rt.Error("items that always go to people change a promise")
 		}
 		// From the same start, a stricter wish never ends lower.
-		s := draw(items, "")
+		s := draw(items, "", 0)
 		alpha := o.Confidence.complement().rat
 		from := func(float64) bool { return true }
 		base := walk(s, o.Risk.rat, alpha, false, from).threshold
@@ -394,7 +394,7 @@ func TestNeed(t *testing.T) {
 		}},
 		"too many errors": {items(500, 20, 1), func(p Promise) bool { return !p.Found && p.Need.Reviews == 0 && p.Need.Wrong > 0 }},
 	} {
-		if p := draw(c.items, "").promise("", 1, o); !c.check(p) {
+		if p := draw(c.items, "", 0).promise("", 1, o); !c.check(p) {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
@@ -402,11 +402,11 @@ func TestNeed(t *testing.T) {
 	for i := range unanswered[:30] {
 		unanswered[i].Answered = false
 	}
-	if p := draw(unanswered, "").promise("", 1, o); p.Found {
+	if p := draw(unanswered, "", 0).promise("", 1, o); p.Found {
 		t.Errorf("thirty without an answer count for nothing: %+v", p)
 	}
 	o.LeaveOut = true
-	if p := draw(unanswered, "").promise("", 1, o); !p.Found {
+	if p := draw(unanswered, "", 0).promise("", 1, o); !p.Found {
 		t.Errorf("left out, they count: %+v", p)
 	}
 }

@@ -56,7 +56,8 @@
 //
 // It holds for items as those of the sample were: drawn alike and independently, from the same sources, model and calibration; and as far as reviewers are right.
 // It is one of the procedure, not of a result: where data rarely suffice for any promise, a greater part of the few that are made is wrong. While a promise
-// runs, [LowerAlways] tells whether what came since contradicts it, however often one looks.
+// runs, [LowerAlways] tells whether what came since contradicts it, however often one looks. The risk and the confidence are chosen before looking: who asks
+// with several and takes the answer they like has no promise, and a year of weekly advices does not hold together, each holds on its own.
 //
 // # Rubber-stamping
 //

@@ -11,7 +11,7 @@ import (
 //
 // It inverts a mixture of likelihood ratios (H. Robbins, Statistical Methods Related to the Law of the Iterated Logarithm, Annals of Mathematical Statistics 41,
 // 1970): against the rate r it bets on rates between r and 5r, all alike. Under r or less what the bet has won is a supermartingale, which J. Ville's
-// inequality keeps below 1/alpha. The bet depends on k and n alone, and not on their order, so it goes on where a restart left it.
+// inequality keeps below 1/alpha. The bet depends on k and n alone, and not on their order, so it goes on where a restart left it. At alpha 0.05 it takes three wrong ones at least to rise above 0.
 func LowerAlways(k, n int, alpha float64) float64 {
 	if k == 0 || n == 0 {
 		return 0

@@ -7,16 +7,20 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"hitl/classifier"
 	"hitl/classifier/learn"
 )
 
 type trainCmd struct {
-	Data        string `type:"path" required:"" placeholder:"FILE" help:"Labelled texts: CSV with the columns text, label and perhaps weight, or JSON lines with these fields."`
+	Classifier  string `xor:"from" required:"" placeholder:"NAME" help:"Learn from what reviewers decided about the items of this classifier."`
+	Since       ago    `default:"365d" placeholder:"AGO" help:"With --classifier: items received from then until now (default ${default})."`
+	Data        string `type:"path" xor:"from" required:"" placeholder:"FILE" help:"Learn from labelled texts: CSV with the columns text, label and perhaps weight, or JSON lines with these fields."`
 	Test        string `type:"path" placeholder:"FILE" help:"Labelled texts to judge the model by. Default: a fifth of --data, which then is not learned from."`
 	Base        string `default:"starter" placeholder:"MODEL" help:"What reads the texts: starter, or a folder with an embedding model or a classifier (default ${default})."`
 	Out         string `type:"path" required:"" placeholder:"FOLDER" help:"Write the model here; it appears when it is complete."`
@@ -30,25 +34,41 @@ func (trainCmd) Help() string {
 	return `Learns your labels: takes the features that a model finds in texts, and fits a new last layer to them (softmax regression). How
 strongly the fit is held back (L2) is chosen by five-fold cross-validation. It takes seconds, a few hundred labelled texts, and no GPU.
 
-The figures to believe are those of the held-out texts, which nothing was learned from: one in five, by a hash of the text, the same ones each
-time; or those of --test. Texts that are there twice with one label count as one of double weight.
+With --classifier it learns from the decisions that stand: corrections, and what people accepted. Each weighs by one over the probability with which its item
+was reviewed. Known answers (hitl gold) and erased texts are left out. The new model is then compared with what the present one said, on the same held-out items.
+
+The figures to believe are those of the held-out texts, which nothing was learned from: one in five, by a hash of the item's id or of the text, the same ones
+each time; or those of --test. Texts that are there twice with one label count as one of double weight.
 
 The result is a folder like any other model's, with a card (README.md, card.json) that says what it was made of:
 
+    hitl train --classifier tickets --out ./model
     hitl train --data labelled.csv --out ./model
     hitl classify --model ./model "The parcel never came."`
 }
 
-func (c *trainCmd) Run(ctx context.Context, p program) error {
+func (c *trainCmd) Run(ctx context.Context, p program, global *cli) error {
 	if c.MinExamples < 2 {
 		return usageError{errors.New("--min-examples is less than 2")}
 	}
-	train, test, err := c.split(ctx, exampleFile(c.Data))
+	var source exampleSource = exampleFile(c.Data)
+	if c.Classifier != "" {
+		cfg, store, err := p.openStore(ctx, global)
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		if _, ok := cfg.Classifiers[c.Classifier]; !ok {
+			return usageError{fmt.Errorf("classifier %q is not configured; there are %v", c.Classifier, slices.Sorted(maps.Keys(cfg.Classifiers)))}
+		}
+		source = exampleLog{store, c.Classifier, time.Now().UTC().Add(-time.Duration(c.Since))}
+	}
+	train, test, err := c.split(ctx, source)
 	if err != nil {
 		return err
 	}
 	t := training{
-		base: c.Base, out: c.Out, source: exampleFile(c.Data).String(), seed: c.Seed, minExamples: c.MinExamples, progress: p.stderr,
+		base: c.Base, out: c.Out, source: source.String(), seed: c.Seed, minExamples: c.MinExamples, progress: p.stderr,
 		log: slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	card, err := t.run(ctx, train, test)
@@ -132,6 +152,7 @@ func (t training) run(ctx context.Context, train, test []labelledText) (card mod
 		outcomes[i] = trained.Head.Outcome(e)
 	}
 	card = newModelCard(trained, learn.ScoreOf(outcomes))
+	card.Comparison = heldAgainst(outcomes, test)
 	card.Base, card.Parent, card.Source, card.Seed = t.base, base.Version(), t.source, t.seed
 	card.From, card.To = given(slices.Concat(train, test))
 	return card, t.write(base, trained.Head, &card)

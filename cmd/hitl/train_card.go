@@ -26,6 +26,8 @@ type modelCard struct {
 	Baseline  float64            `json:"baseline"` // accuracy of always answering the commonest label
 	Validated cardScore          `json:"cross_validated"`
 	HeldOut   *cardScore         `json:"held_out"` // null: no text was held out
+	// Comparison is with what the present model said of the held-out items; null: that is not known.
+	Comparison *learn.Comparison `json:"comparison,omitempty"`
 }
 
 type cardScore struct {
@@ -75,6 +77,13 @@ func (c modelCard) heldOut() string {
 	return c.HeldOut.String()
 }
 
+func (c modelCard) compared() string {
+	if c.Comparison == nil {
+		return "what it said of these texts is not known"
+	}
+	return "this one is " + c.Comparison.String()
+}
+
 func (c modelCard) print(w io.Writer, out string) error {
 	var rows [][]string
 	for _, l := range c.Labels {
@@ -91,10 +100,11 @@ func (c modelCard) print(w io.Writer, out string) error {
 cross-validated  %s (L2 %.3g)
 held out         %s
 baseline         %s, by always answering the commonest label
+present model    %s
 
 model %s in %s
 try it: hitl classify --model %s "text"
-`, c.Validated, c.L2, c.heldOut(), percent(c.Baseline), c.Version, out, quoted(out))
+`, c.Validated, c.L2, c.heldOut(), percent(c.Baseline), c.compared(), c.Version, out, quoted(out))
 	return err
 }
 

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"hitl/classifier/learn"
 )
 
 // labelledText is a text whose label is known.
@@ -25,6 +27,8 @@ type labelledText struct {
 	Label  string
 	Weight float64
 	At     time.Time // when its label was given; zero: not known
+	// Incumbent is what the present model said of it; nil: not known.
+	Incumbent *learn.Outcome
 }
 
 // exampleSource is where labelled texts come from.

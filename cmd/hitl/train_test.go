@@ -85,9 +85,9 @@ func TestDistinct(t *testing.T) {
 	t.Parallel()
 	day := func(n int) time.Time { return time.Date(2026, 11, n, 0, 0, 0, 0, time.UTC) }
 	got := distinct([]labelledText{
-		{"1", "a", "x", 1, day(2)}, {"2", "b", "x", 1, day(1)}, {"3", "a", "x", 4, day(3)}, {"4", "a", "y", 1, time.Time{}},
+		{"1", "a", "x", 1, day(2), nil}, {"2", "b", "x", 1, day(1), nil}, {"3", "a", "x", 4, day(3), nil}, {"4", "a", "y", 1, time.Time{}, nil},
 	})
-	want := []labelledText{{"1", "a", "x", 5, day(3)}, {"2", "b", "x", 1, day(1)}, {"4", "a", "y", 1, time.Time{}}}
+	want := []labelledText{{"1", "a", "x", 5, day(3), nil}, {"2", "b", "x", 1, day(1), nil}, {"4", "a", "y", 1, time.Time{}, nil}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -100,7 +100,7 @@ func TestDistinct(t *testing.T) {
 // Both forms of a file say the same, with a spreadsheet's mark at the beginning or without.
 func TestExampleFile(t *testing.T) {
 	t.Parallel()
-	want := []labelledText{{"a, \"b\"\nc", "a, \"b\"\nc", "x", 1, time.Time{}}, {"d", "d", "y", 2.5, time.Time{}}}
+	want := []labelledText{{"a, \"b\"\nc", "a, \"b\"\nc", "x", 1, time.Time{}, nil}, {"d", "d", "y", 2.5, time.Time{}, nil}}
 	for name, content := range map[string]string{
 		"a.csv": "\xef\xbb\xbfweight,label,id,text\r\n,x ,7,\"a, \"\"b\"\"\nc\"\r\n2.5,y,8,d\r\n",
 		"b.csv": "text,label,weight\n\"a, \"\"b\"\"\nc\",x,1\nd,y,2.5\n",
