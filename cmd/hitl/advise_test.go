@@ -17,7 +17,7 @@ import (
 // The model is right more often the surer it is, but not as often as it says.
 func (w *world) history(store *audit.Store, n int, right func(confidence float64) float64) {
 	w.t.Helper()
-	first := w.post("first", sureText, 200)
+	first := w.post("first", unsureText, 202)
 	models, err := store.Models(w.t.Context())
 	if err != nil || len(models) != 1 {
 		w.t.Fatalf("models: %+v, %v", models, err)
