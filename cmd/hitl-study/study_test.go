@@ -22,7 +22,7 @@ func synthetic(n int, overconfident float64) []*text {
 	chance := rand.New(rand.NewPCG(7, 7))
 	out := make([]*text, n)
 	for i := range out {
-		right := 0.5 + 0.5*math.Sqrt(chance.Float64())
+		right := 0.5 + 0.5*math.Cbrt(chance.Float64())
 		said := 1 / (1 + math.Exp(-overconfident*math.Log(right/max(1-right, 1e-9))))
 		label, other := "HAM", "SPAM"
 		if chance.IntN(2) == 0 {
@@ -48,14 +48,14 @@ func settingsForTest(t *testing.T) settings {
 // A model that exaggerates is accepted too often by a fixed threshold, and not by a promise.
 func TestPromiseIsKeptWhereFixedThresholdIsNot(t *testing.T) {
 	t.Parallel()
-	sc := scenario{name: "synthetic", pool: synthetic(3000, 3), length: 5000}
+	sc := scenario{name: "synthetic", pool: synthetic(1000, 3), length: 3000}
 	r, err := sc.measure(t.Context(), settingsForTest(t), 1, 10, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, f := r.Promised, r.Fixed
-	if p.Accepting < 8 {
-		t.Errorf("something is promised in %d of 10 orders, want 8 or more", p.Accepting)
+	if p.Accepting < 5 {
+		t.Errorf("something is promised in %d of 10 orders, want 5 or more", p.Accepting)
 	}
 	// Of ten promises that fail with 0.05 each, more than three do with a probability of 0.001.
 	if p.Above > 3 {
@@ -120,7 +120,7 @@ func TestLearnsFromNoModel(t *testing.T) {
 	t.Parallel()
 	chance := rand.New(rand.NewPCG(3, 3))
 	var pool []*text
-	for i := range 900 {
+	for i := range 1800 {
 		truth := [...]string{"BILL", "BUG", "PRAISE"}[i%3]
 		words := []string{truth}
 		for range 6 {
@@ -128,7 +128,7 @@ func TestLearnsFromNoModel(t *testing.T) {
 		}
 		pool = append(pool, &text{truth: truth, features: hashed(words)})
 	}
-	sc := scenario{name: "words", pool: pool, fromZero: true, length: 700}
+	sc := scenario{name: "words", pool: pool, fromZero: true, length: 1500}
 	first, err := sc.measure(t.Context(), settingsForTest(t), 1, 1, io.Discard)
 	if err != nil {
 		t.Fatal(err)
