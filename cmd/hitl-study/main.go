@@ -33,7 +33,7 @@ import (
 // options are the command line.
 type options struct {
 	Data       string  `default:".cache/study" placeholder:"FOLDER" help:"Where data/fetch.sh has put the data (default ${default})."`
-	Seeds      int     `default:"20" placeholder:"N" help:"How many orders of each stream (default ${default})."`
+	Seeds      int     `default:"5" placeholder:"N" help:"How many orders of each stream (default ${default})."`
 	Seed       uint64  `default:"1" placeholder:"N" help:"The first of them (default ${default})."`
 	Every      int     `default:"100" placeholder:"N" help:"Clicks between two advices (default ${default})."`
 	Risk       string  `default:"0.05" placeholder:"SHARE" help:"The error rate among accepted items that is promised (default ${default})."`
