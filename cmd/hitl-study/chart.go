@@ -11,7 +11,7 @@ import (
 const (
 	left, top           = 58.0, 96.0
 	panelWide, panelTal = 218.0, 130.0
-	gapWide, gapTall    = 56.0, 62.0
+	gapWide, gapTall    = 86.0, 62.0
 )
 
 // row is a figure that is drawn for every scenario, on one scale.
@@ -52,8 +52,8 @@ func chart(r report) string {
 	fmt.Fprintf(&b, `<rect width="%.0f" height="%.0f" fill="var(--ground)"/>`+"\n", wide, tall)
 	fmt.Fprintf(&b, `<text class="title" x="%.0f" y="26">What reviewers’ clicks bring</text>`+"\n", left)
 	fmt.Fprintf(&b, `<line class="promised" x1="%[1]g" x2="%[2]g" y1="46" y2="46"/><text class="promised-word" x="%[3]g" y="50">threshold with a promise: at most %[4]g%% wrong</text>`+"\n", left, left+28, left+36, 100*risk)
-	fmt.Fprintf(&b, `<line class="fixed" x1="%[1]g" x2="%[2]g" y1="46" y2="46"/><text class="fixed-word" x="%[3]g" y="50">fixed threshold of %[4]g</text>`+"\n", left+330, left+358, left+366, r.Fixed)
-	fmt.Fprintf(&b, `<text class="faint" x="%g" y="50">line: median of %d random orders of the texts; shade: all of them</text>`+"\n", left+540, r.Seeds)
+	fmt.Fprintf(&b, `<line class="fixed" x1="%[1]g" x2="%[2]g" y1="46" y2="46"/><text class="fixed-word" x="%[3]g" y="50">fixed threshold of %[4]g</text>`+"\n", left+370, left+398, left+406, r.Fixed)
+	fmt.Fprintf(&b, `<text class="faint" x="%g" y="50">line: median of %d random orders of the texts; shade: all of them</text>`+"\n", left+590, r.Seeds)
 	for i, sc := range r.Scenarios {
 		x := left + float64(i)*(panelWide+gapWide)
 		fmt.Fprintf(&b, `<text class="head" x="%g" y="80">%s</text>`+"\n", x, escape(sc.Name))
