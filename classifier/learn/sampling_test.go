@@ -1,7 +1,6 @@
 package learn
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -51,5 +50,5 @@ func TestPlanSuffices(t *testing.T) {
 	if passed < 750 || passed > 950 {
 		t.Errorf("%d reviews pass in %d of %d runs, planned for 800", n, passed, runs)
 	}
-	t.Log(fmt.Sprintf("%d reviews at an error rate of %v: %d of %d", n, seen, passed, runs))
+	t.Logf("%d reviews at an error rate of %v: %d of %d", n, seen, passed, runs)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"hitl"
@@ -14,12 +15,12 @@ import (
 func largestSample(items []hitl.Labelled) int {
 	best, at := 0.0, 0
 	acceptable, least := 0, 1.0
-	for i := len(items) - 1; i >= 0; i-- {
-		if !items[i].Sure() {
+	for i, l := range slices.Backward(items) {
+		if !l.Sure() {
 			continue
 		}
 		acceptable++
-		least = min(least, items[i].Inclusion)
+		least = min(least, l.Inclusion)
 		if size := float64(acceptable) * least; size >= best {
 			best, at = size, i
 		}
