@@ -116,6 +116,21 @@ func (b *Bot) redrawClicked(ctx context.Context, in interaction, rec screened) {
 	}
 	channel, ts := in.place()
 	b.drawn.put(channel, ts, m)
+	b.adopt(ctx, rec.Review.ID, channel, ts)
+}
+
+// adopt records that the card that was clicked is there, if the answer to its post was lost and nothing has found it since: refreshes leave out what is not
+// known to be there, and the sweep comes minutes later.
+func (b *Bot) adopt(ctx context.Context, reviewID, channel, ts string) {
+	cards, err := b.cfg.Cards.Cards(ctx, reviewID)
+	for _, c := range cards {
+		if c.State == hitl.CardIntent && c.Channel == channel {
+			err = errors.Join(err, b.settle(ctx, c, channel, ts))
+		}
+	}
+	if err != nil {
+		b.log.WarnContext(ctx, "it was not looked whether the card that was clicked is known", "review", reviewID, "error", err)
+	}
 }
 
 // tell says something to the person who clicked, where they clicked, and to nobody else.

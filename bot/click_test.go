@@ -359,3 +359,29 @@ func TestClickWhoseCardIsNotRedrawnAtOnce(t *testing.T) {
 	}
 	w.clean()
 }
+
+// Who clicks a card whose post was never answered shows that it is there: from then on it is redrawn as all others are.
+func TestClickOnACardThatNobodyKnows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	rec := w.add()
+	c, err := w.store.BeginCard(t.Context(), rec.Review.ID, "T0SLACKSIM", channel, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ts, err := w.bot.api.post(t.Context(), c, card(inEnglish, screened{Record: rec}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if known := w.store.of(rec.Review.ID); len(known) != 1 || known[0].State != hitl.CardIntent {
+		t.Fatalf("cards: %+v", known)
+	}
+	w.click(ana, w.message(ts), actionAccept)
+	if known := w.store.of(rec.Review.ID); len(known) != 1 || known[0].State != hitl.CardPosted || known[0].TS != ts {
+		t.Errorf("cards: %+v, the one that was clicked stands at %s", known, ts)
+	}
+	if m := w.message(ts); len(m.Elements()) != 0 {
+		t.Errorf("it can still be clicked: %+v", m.Elements())
+	}
+	w.clean()
+}

@@ -18,21 +18,21 @@ func Wilson(k, n int) Interval {
 	if n == 0 {
 		return Interval{0, 1}
 	}
-	i := wilson(float64(k)/float64(n), float64(n))
-	// The ends are exact there; rounding would miss them.
-	if k == 0 {
-		i.Low = 0
-	}
-	if k == n {
-		i.High = 1
-	}
-	return i
+	return wilson(float64(k)/float64(n), float64(n))
 }
 
 // wilson is Wilson's interval of the proportion p of n, which need not be whole.
 func wilson(p, n float64) Interval {
 	middle, half := p+z*z/(2*n), z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return Interval{Low: max((middle-half)/(1+z*z/n), 0), High: min((middle+half)/(1+z*z/n), 1)}
+	i := Interval{Low: max((middle-half)/(1+z*z/n), 0), High: min((middle+half)/(1+z*z/n), 1)}
+	// The ends are exact there; rounding would miss them.
+	if p == 0 {
+		i.Low = 0
+	}
+	if p == 1 {
+		i.High = 1
+	}
+	return i
 }
 
 // Newcombe returns the interval of the difference k1/n1 - k2/n2 of two independent proportions, from their score intervals: method 10 of

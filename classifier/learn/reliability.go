@@ -84,9 +84,8 @@ func Measure(all []Judged) Reliability {
 		if b.Items == 0 {
 			continue
 		}
-		effective := int(math.Floor(b.Weight*b.Weight/binSquares[i] + 1e-9))
 		b.Confidence, b.Right = b.Confidence/b.Weight, b.Right/b.Weight
-		b.Interval = Wilson(int(math.Round(b.Right*float64(effective))), effective)
+		b.Interval = wilson(b.Right, b.Weight*b.Weight/binSquares[i])
 		r.Error += b.Weight / total * math.Abs(b.Confidence-b.Right)
 		r.Bins = append(r.Bins, b)
 	}

@@ -54,19 +54,6 @@ func ScoreOf(outcomes []Outcome) Score {
 	}
 	s.Accuracy = min(s.Accuracy/sum, 1)
 	s.LogLoss /= sum
-	s.Interval = wilsonShare(s.Accuracy, sum*sum/squares)
+	s.Interval = wilson(s.Accuracy, sum*sum/squares)
 	return s
-}
-
-// wilsonShare is Wilson's interval of a share of n, which need not be whole.
-func wilsonShare(p, n float64) Interval {
-	middle, half := p+z*z/(2*n), z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	i := Interval{Low: max((middle-half)/(1+z*z/n), 0), High: min((middle+half)/(1+z*z/n), 1)}
-	if p == 0 {
-		i.Low = 0
-	}
-	if p == 1 {
-		i.High = 1
-	}
-	return i
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"hitl"
 	"hitl/classifier/learn"
@@ -22,6 +23,7 @@ type adviseCmd struct {
 	Since      ago     `default:"90d" placeholder:"AGO" help:"Items received from then until now: 24h, 7d (default ${default})."`
 	Minutes    float64 `default:"0.5" placeholder:"N" help:"What a review costs, in minutes of a person (default ${default})."`
 	ErrorCost  float64 `default:"30" placeholder:"N" help:"What an error among accepted items costs, in the same minutes (default ${default})."`
+	Within     ago     `placeholder:"TIME" help:"Say which share of accepted items people would have to see so that the data suffice within this time: 30d."`
 	Replay     bool    `help:"Print which items of the period would have gone the other way."`
 	Threshold  float64 `default:"-1" placeholder:"N" help:"With --replay: run this threshold over them instead of the advised ones."`
 	Propose    bool    `xor:"then" help:"Post the advice to the owners of the policy's queue, who accept or decline."`
@@ -40,6 +42,7 @@ The promise holds for items like those of the period, as far as reviewers are ri
 changes, the stricter of these thresholds and the configured ones hold until there is new advice. Without --propose or --accept nothing changes.
 
     hitl advise --risk 0.02 --confidence 0.95
+    hitl advise --within 30d
     hitl advise --per-label --propose
     hitl advise --replay --threshold 0.7 --json`
 }
@@ -58,6 +61,7 @@ type adviceReport struct {
 	Promises    []learn.Promise        `json:"promises"`
 	Evidence    hitl.ThresholdEvidence `json:"evidence"`
 	Costs       []costPoint            `json:"costs"` // minutes per 1,000 items, by threshold
+	Plans       []plan                 `json:"plans,omitempty"`
 	Replay      *learn.Replayed        `json:"replay,omitempty"`
 	Proposal    string                 `json:"proposal,omitempty"`
 	Accepted    bool                   `json:"accepted,omitempty"`
@@ -95,6 +99,9 @@ func (c *adviseCmd) Run(ctx context.Context, p program, global *cli) error {
 	}
 	defer a.store.Close()
 	report := a.advise(o, c.PerLabel, c.Minutes, c.ErrorCost)
+	if c.Within > 0 {
+		report.Plans = a.plan(report, time.Duration(c.Within))
+	}
 	if c.Replay {
 		then := report.Advised.For
 		if c.Threshold >= 0 {
@@ -134,6 +141,9 @@ func printAdvice(w io.Writer, r adviceReport, replayed bool) error {
 	}
 	if r.reason != "" {
 		fmt.Fprintf(w, "\n%s\n", r.reason)
+	}
+	for _, p := range r.Plans {
+		fmt.Fprintln(w, p.words())
 	}
 	if r.anyPromise() {
 		fmt.Fprintf(w, "\nPeople would see %s of the items instead of %s.\n", percent(r.Evidence.LoadAfter), percent(r.Evidence.LoadBefore))

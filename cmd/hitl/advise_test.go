@@ -101,6 +101,9 @@ func TestAdvise(t *testing.T) {
 	if _, err := w.hitl("advise", "--risk", "0.0001", "--propose"); err == nil || !strings.Contains(err.Error(), "it takes about") {
 		t.Errorf("a promise that cannot be made: %v", err)
 	}
+	if out := w.mustHitl("advise", "--risk", "0.004", "--within", "30d"); !strings.Contains(out, "reviews above") || !strings.Contains(out, "within 30d0h") {
+		t.Errorf("a plan: %s", out)
+	}
 	ask("--replay", "--threshold", "0.6")
 	if r.Replay == nil || r.Replay.Accepted.Wrong == 0 || r.Replay.Accepted.Right <= r.Replay.Accepted.Wrong || len(r.Replay.Reviewed.IDs) != 0 {
 		t.Errorf("replay: %+v", r.Replay)

@@ -89,6 +89,9 @@ func (a *adviser) choose(ctx context.Context) error {
 			a.routed = append(a.routed, l)
 		}
 	}
+	if at := largestSample(a.routed); at > 0 {
+		a.routed, a.sampled = a.routed[at:], a.routed[at].ReceivedAt
+	}
 	if len(a.routed) == 0 && a.sampled.After(a.since) {
 		return errors.New("accepted items are not sampled, so nothing is known of them: set policies.*.sample.rate, and ask again when reviewers have answered some")
 	}
