@@ -222,9 +222,9 @@ func (s sample) promise(label string, together int, o AdviseOptions) Promise {
 	p := Promise{Label: label, Threshold: NoThreshold, Sample: len(s.kept), Rate: s.rate}
 	alpha := o.Confidence.complement().over(together)
 	level, _ := alpha.Float64()
-	fewest := fewestFor(o.Risk.rat, alpha)
+	fewest := fewestFor(0, o.Risk.rat, alpha)
 	p.Need = Need{Reviews: fewest, Above: NoThreshold}
-	enough := float64(fewest) + 2*math.Sqrt(float64(fewest))
+	enough := s.enough(o.Risk.rat, alpha)
 	w := walk(s, o.Risk.rat, alpha, o.LeaveOut, func(t float64) bool { return s.expected(t) >= enough })
 	p.Found, p.Threshold, p.Sampled, p.Wrong, p.Unanswered = w.threshold != NoThreshold, w.threshold, w.n, w.wrong, w.unanswered
 	switch {
@@ -235,6 +235,24 @@ func (s sample) promise(label string, together int, o AdviseOptions) Promise {
 		p.Need = need(w.n, w.wrong, w.failed, o.Risk.Float(), level, fewest)
 	}
 	return p
+}
+
+// forgiven are how many errors the first test of a walk should survive, if there are enough items anywhere: the walk ends where it begins if that fails, and
+// at a threshold with just enough items for none a single error ends it.
+var forgiven = []int{5, 3, 1, 0}
+
+// enough is how many items the sample should hold where the walk begins, with two standard deviations to spare: a quarter of all at most, if that suffices for any
+// test, since where more are, errors are too.
+func (s sample) enough(risk, alpha *big.Rat) float64 {
+	enough := 0.0
+	for _, k := range forgiven {
+		n := float64(fewestFor(k, risk, alpha))
+		enough = n + 2*math.Sqrt(n)
+		if 4*enough <= float64(len(s.kept)) {
+			break
+		}
+	}
+	return enough
 }
 
 // walked is where a walk down the grid ended. Without a threshold the counts are those where it failed at once, if it began.

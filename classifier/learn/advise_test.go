@@ -82,7 +82,7 @@ func TestThresholdFixtures(t *testing.T) {
 		s := newSample(kept, nil, 1)
 		risk, confidence := mustShare(t, w.Risk), mustShare(t, w.Confidence)
 		alpha := confidence.complement().rat
-		fewest := fewestFor(risk.rat, alpha)
+		fewest := fewestFor(0, risk.rat, alpha)
 		got := walk(s, risk.rat, alpha, false, func(threshold float64) bool { n, _, _ := s.at(threshold, false); return n >= fewest })
 		want := float64(NoThreshold)
 		if w.Threshold != nil {
@@ -141,7 +141,7 @@ func TestFewestFor(t *testing.T) {
 		risk, confidence string
 		want             int
 	}{{"0.02", "0.95", 149}, {"0.05", "0.95", 59}, {"0.01", "0.99", 459}, {"0.5", "0.5", 1}} {
-		if got := fewestFor(mustShare(t, c.risk).rat, mustShare(t, c.confidence).complement().rat); got != c.want {
+		if got := fewestFor(0, mustShare(t, c.risk).rat, mustShare(t, c.confidence).complement().rat); got != c.want {
 			t.Errorf("%s with %s: %d, want %d", c.risk, c.confidence, got, c.want)
 		}
 	}

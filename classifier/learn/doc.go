@@ -52,7 +52,8 @@
 //
 // The test needs a random sample of what could be accepted. Reviewed items are none: below the threshold people see all, above it a sample. So each is kept with a
 // probability that makes all alike, the least with which any was reviewed, decided by its id. Where the walk begins is decided by the confidences of items outside
-// of that sample, which know nothing of its labels; begun where the sample itself looks good, the promise would be worth less. Items without an answer count as wrong.
+// of that sample, which know nothing of its labels, at the strictest threshold with so many that a few errors are forgiven there; begun where the sample itself
+// looks good, the promise would be worth less. Items without an answer count as wrong.
 //
 // It holds for items as those of the sample were: drawn alike and independently, from the same sources, model and calibration; and as far as reviewers are right.
 // It is one of the procedure, not of a result: where data rarely suffice for any promise, a greater part of the few that are made is wrong. While a promise

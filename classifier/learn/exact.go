@@ -71,14 +71,14 @@ func atMost(k, n int, p, alpha *big.Rat) bool {
 
 var half = big.NewRat(1, 2)
 
-// fewestFor returns how many items without a single error it takes to pass the test.
-func fewestFor(p, alpha *big.Rat) int {
-	low, high := 0, 1
-	for !atMost(0, high, p, alpha) {
+// fewestFor returns how many items of which k are wrong it takes to pass the test.
+func fewestFor(k int, p, alpha *big.Rat) int {
+	low, high := k, k+1
+	for !atMost(k, high, p, alpha) {
 		low, high = high, 2*high
 	}
 	for high-low > 1 {
-		if mid := (low + high) / 2; atMost(0, mid, p, alpha) {
+		if mid := (low + high) / 2; atMost(k, mid, p, alpha) {
 			high = mid
 		} else {
 			low = mid

@@ -33,7 +33,7 @@ func TestPlanSuffices(t *testing.T) {
 	o := AdviseOptions{Risk: mustShare(t, "0.05"), Confidence: mustShare(t, "0.9")}
 	alpha := o.Confidence.complement().rat
 	const seen = 0.02
-	n := need(200, 4, 0.85, 0.05, 0.1, fewestFor(o.Risk.rat, alpha)).Reviews
+	n := need(200, 4, 0.85, 0.05, 0.1, fewestFor(0, o.Risk.rat, alpha)).Reviews
 	chance := rand.New(rand.NewPCG(4, 4))
 	passed := 0
 	const runs = 1000

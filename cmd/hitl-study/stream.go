@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"hitl"
 	"hitl/classifier/learn"
@@ -156,9 +157,9 @@ func (s *stream) learn(ctx context.Context) error {
 
 // calibrate fits a calibration to the latest model's answers on what it was not fitted to; nil while they are too few.
 func (s *stream) calibrate(fitting []*item) *learn.Calibration {
-	answers := s.latest.answers
+	answers := slices.Clone(s.latest.answers) // which the model keeps
 	for _, it := range fitting[s.fitted:] {
-		answers = append(answers[:len(answers):len(answers)], it.answer(s.latest.model))
+		answers = append(answers, it.answer(s.latest.model))
 	}
 	c, err := learn.Fit(answers, learn.FitOptions{})
 	if few := (*learn.TooFewError)(nil); errors.As(err, &few) {
