@@ -101,9 +101,15 @@ func (s *Store) addTimer(ctx context.Context, name string) error {
 	return nil
 }
 
-// claimTimer returns the turn that it took; zero when the task is not due.
+// claimTimer returns the turn that it took; zero when the task is not due. Once begun it is not cut short when ctx ends: a turn that was taken and not known of
+// would keep the next process waiting until the lease is over.
 func (s *Store) claimTimer(ctx context.Context, name string, lease time.Duration) (turn, error) {
 	var t turn
+	if err := ctx.Err(); err != nil {
+		return t, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.StatementTimeout)
+	defer cancel()
 	err := s.pool.QueryRow(ctx, `
 		UPDATE hitl.timers SET next_at = now() + $2::bigint * interval '1 microsecond' WHERE name = $1 AND next_at <= now()
 		RETURNING now(), next_at`, name, lease.Microseconds()).Scan(&t.began, &t.until)
