@@ -42,7 +42,7 @@ text { fill: var(--ink) } .faint { fill: var(--faint); font-size: 11px } .head {
 
 // chart draws a report as SVG: small multiples over the clicks, median lines in the range of all seeds.
 func chart(r report) string {
-	risk, _ := strconv.ParseFloat(r.Risk, 64) //nolint:errcheck // a report's risk was parsed before
+	risk, _ := strconv.ParseFloat(r.Risk, 64) // a report's risk was parsed before
 	wide := left + float64(len(r.Scenarios))*(panelWide+gapWide) - 4
 	tall := top + float64(len(chartRows))*(panelTal+gapTall) + 8
 	var b strings.Builder
