@@ -14,6 +14,8 @@ var (
 	ErrBacklog = errors.New("review backlog is full")
 	// ErrModel says that the model failed on a text: a panic, a timeout, an output that is no distribution. The item goes to a person.
 	ErrModel = errors.New("model error")
+	// ErrNoModel says that a classifier has labels and no model yet. The item goes to a person.
+	ErrNoModel = errors.New("there is no model yet")
 	// ErrUnavailable says that a part is starting, closing or out of reach; nothing was recorded.
 	ErrUnavailable = errors.New("service is unavailable")
 	// ErrNotFound says that there is no such item, review, callback or source.

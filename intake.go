@@ -1,6 +1,7 @@
 package hitl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,16 +139,20 @@ func (in *Intake) Find(ctx context.Context, source, externalID string) (Record, 
 
 func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Record) error {
 	p, err := source.Model.Classify(ctx, rec.Item.Text)
-	if err != nil && !errors.Is(err, ErrModel) {
-		return fmt.Errorf("classify: %w", err)
-	}
-	if err != nil {
+	switch {
+	case err == nil || errors.Is(err, ErrNoModel):
+	case errors.Is(err, ErrModel):
 		rec.Failure = err.Error()
 		in.Logger.ErrorContext(ctx, "model failed, the item goes to a person", "item", rec.Item.ID, "source", rec.Item.Source, "error", err)
-		p = Prediction{Model: source.Model.Version(), Latency: p.Latency, Tokens: p.Tokens, Truncated: p.Truncated}
+		p = Prediction{Model: cmp.Or(p.Model, source.Model.Version()), Latency: p.Latency, Tokens: p.Tokens, Truncated: p.Truncated, Labels: p.Labels}
+	default:
+		return fmt.Errorf("classify: %w", err)
 	}
+	if p.Labels == nil {
+		p.Labels = source.Model.Labels()
+	}
+	rec.Labels, p.Labels = p.Labels, nil
 	rec.Prediction = p
-	rec.Labels = source.Model.Labels()
 	rec.Route = source.Policy.Route(rec.Item, p, err)
 	if rec.Route.Status != HumanReview {
 		return nil

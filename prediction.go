@@ -22,12 +22,13 @@ type Prediction struct {
 	Latency     time.Duration // as the caller waited, queueing included
 	Tokens      int           // that the model saw
 	Truncated   bool          // the text was longer than the model reads
+	Labels      []string      // every label that the item can be given; nil: those of the classifier. Not to be changed
 }
 
 // Classifier answers texts with predictions. It is safe for concurrent use.
 //
-// Errors: ErrBusy when its queue is full, ErrUnavailable when it is closed, ErrModel when the model failed on this text; the
-// context's own error when the caller gave up. With ErrModel the prediction still names the model.
+// Errors: ErrBusy when its queue is full, ErrUnavailable when it is closed, ErrModel when the model failed on this text, ErrNoModel when
+// there is none yet; the context's own error when the caller gave up. With ErrModel and ErrNoModel the prediction still names the model.
 type Classifier interface {
 	Classify(ctx context.Context, text string) (Prediction, error)
 	// Labels returns every label the model knows, in the model's order.

@@ -14,6 +14,7 @@ type ProposalKind string
 const (
 	ProposeThresholds  ProposalKind = "thresholds"  // of a policy; the body is a ThresholdChange
 	ProposeCalibration ProposalKind = "calibration" // of a classifier; the body is a CalibrationChange
+	ProposeModel       ProposalKind = "model"       // of a classifier; the body is a ModelChange
 )
 
 // ProposalState is what became of a proposal.
@@ -80,6 +81,21 @@ type Thresholds struct {
 type CalibrationChange struct {
 	Model       string          `json:"model"`       // version it was fitted for; under another it is void
 	Calibration json.RawMessage `json:"calibration"` // as classifier/learn writes it; null: none
+}
+
+// ModelChange replaces the model of a classifier by one of the registry. While it is proposed and nobody has answered, that model can run in its shadow.
+type ModelChange struct {
+	Version string `json:"version"` // in the registry; empty: the configured model runs again
+	From    string `json:"from"`    // what was configured when it was made; when that is another now, the change is void
+	Parent  string `json:"parent"`  // of the registry, that ran when it was made; empty: the configured one did
+}
+
+// Resolve returns the version that runs for a classifier with that configured model, once the change was accepted; empty: the configured one.
+func (c ModelChange) Resolve(configured string) string {
+	if c.From != configured {
+		return ""
+	}
+	return c.Version
 }
 
 // Proposals is the part of the system of record that holds proposals.
@@ -227,4 +243,33 @@ type ReliabilityBin struct {
 	Items      int     `json:"items"`
 	Confidence float64 `json:"confidence"` // mean
 	Right      float64 `json:"right"`      // share
+}
+
+// ModelEvidence is what a proposed model is judged by.
+type ModelEvidence struct {
+	Source     string           `json:"source"` // of what it learned from
+	Learned    int              `json:"learned"`
+	Labels     []string         `json:"labels"`
+	HeldOut    *ModelScore      `json:"held_out,omitempty"`   // on items that it has not learned from; nil: none were held out
+	Comparison *ModelComparison `json:"comparison,omitempty"` // with what ran then; nil: it is not known, or there was none
+}
+
+// ModelScore says how often a model is right.
+type ModelScore struct {
+	Items    int     `json:"items"`
+	Accuracy float64 `json:"accuracy"`
+	Low      float64 `json:"low"` // of the accuracy's interval of 95%
+	High     float64 `json:"high"`
+}
+
+// ModelComparison is of a candidate and the model that runs, on the same items.
+type ModelComparison struct {
+	Items      int     `json:"items"`
+	Candidate  float64 `json:"candidate"` // accuracy
+	Incumbent  float64 `json:"incumbent"`
+	Difference float64 `json:"difference"`
+	Low        float64 `json:"low"` // of the difference's interval of 95%
+	High       float64 `json:"high"`
+	P          float64 `json:"p"`       // two-sided, that there is no difference
+	Verdict    string  `json:"verdict"` // better, worse, not told apart
 }

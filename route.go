@@ -45,6 +45,7 @@ const (
 	TriggerSample        Trigger = "sample"
 	TriggerAlwaysReview  Trigger = "always_review"
 	TriggerModelError    Trigger = "model_error"
+	TriggerNoModel       Trigger = "no_model"
 	TriggerTruncated     Trigger = "truncated"
 )
 

@@ -135,6 +135,12 @@ func proposalWords(l *language, p hitl.Proposal) (title string, lines []string, 
 		if json.Unmarshal(p.Evidence, &e) == nil {
 			return l.say("proposal.calibration", "Name", plainName(l, p.Name, maxNameUnits)), calibrationLines(l, name, e), reliabilityChart(l, e.Diagram)
 		}
+	case hitl.ProposeModel:
+		var c hitl.ModelChange
+		var e hitl.ModelEvidence
+		if json.Unmarshal(p.Body, &c) == nil && json.Unmarshal(p.Evidence, &e) == nil {
+			return l.say("proposal.model", "Name", plainName(l, p.Name, maxNameUnits)), modelLines(l, name, c, e), nil
+		}
 	}
 	return l.say("proposal.other"), []string{l.say("proposal.unreadable", "Name", name)}, nil
 }
@@ -178,6 +184,67 @@ func calibrationLines(l *language, name string, e hitl.CalibrationEvidence) []st
 		l.say("proposal.after", "Figures", figures(e.After), "N", e.Held),
 		l.say("proposal.calibrate.then"),
 	}
+}
+
+// modelLines say which model would run, what it learned from, and how it compares.
+func modelLines(l *language, name string, c hitl.ModelChange, e hitl.ModelEvidence) []string {
+	if c.Version == "" {
+		return []string{l.say("proposal.model.off", "Name", name)}
+	}
+	out := []string{l.say("proposal.model.runs", "Name", name, "Version", code(l, versionDigits(c.Version), maxNameUnits))}
+	if e.Learned > 0 {
+		out = append(out, l.say("proposal.model.learned", "N", e.Learned))
+	}
+	if len(e.Labels) > 0 {
+		out = append(out, l.say("proposal.model.labels", "Labels", labelNames(l, e.Labels)))
+	}
+	if h := e.HeldOut; h != nil {
+		out = append(out, l.say("proposal.model.held", "Right", rate(l, h.Accuracy), "Low", rate(l, h.Low), "High", rate(l, h.High), "N", h.Items))
+	}
+	if m := e.Comparison; m != nil {
+		out = append(out, l.say("proposal.model.compared", "Candidate", rate(l, m.Candidate), "Incumbent", rate(l, m.Incumbent), "N", m.Items,
+			"Difference", signed(l, m.Difference), "Low", signed(l, m.Low), "High", signed(l, m.High)), verdictWords(l, m.Verdict))
+	}
+	return append(out, l.say("proposal.model.then"))
+}
+
+// versionDigits are the first of a version, as many as tell models apart.
+func versionDigits(version string) string {
+	v := strings.TrimPrefix(version, "sha256:")
+	return v[:min(12, len(v))]
+}
+
+// labelNames lists labels, as many as there is room for.
+func labelNames(l *language, labels []string) string {
+	var out []string
+	used := 0
+	for i, label := range labels {
+		name := code(l, label, maxLabelUnits)
+		if used += units(name) + 2; used > maxLabelsUnits {
+			return strings.Join(append(out, l.say("more", "More", len(labels)-i)), ", ")
+		}
+		out = append(out, name)
+	}
+	return strings.Join(out, ", ")
+}
+
+func verdictWords(l *language, verdict string) string {
+	switch verdict {
+	case "better":
+		return l.say("proposal.model.better")
+	case "worse":
+		return l.say("proposal.model.worse")
+	}
+	return l.say("proposal.model.alike")
+}
+
+// signed says a difference of shares in points.
+func signed(l *language, d float64) string {
+	sign := "+"
+	if d < 0 {
+		sign = "−"
+	}
+	return sign + l.decimals(100*math.Abs(d), 1)
 }
 
 // curveChart shows what each threshold would bring: how much people see, and how much of the rest is wrong at most.

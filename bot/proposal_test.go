@@ -50,6 +50,14 @@ func sampleProposal(state hitl.ProposalState) hitl.Proposal {
 	return p
 }
 
+func sampleModel(verdict string) hitl.Proposal {
+	return proposalOf(hitl.ProposeModel, hitl.ModelChange{Version: "sha256:0123456789abcdef0123", From: "starter"}, hitl.ModelEvidence{
+		Source: "decisions", Learned: 1840, Labels: []string{"billing", "delivery", "returns"},
+		HeldOut:    &hitl.ModelScore{Items: 460, Accuracy: 0.914, Low: 0.885, High: 0.937},
+		Comparison: &hitl.ModelComparison{Items: 460, Candidate: 0.914, Incumbent: 0.872, Difference: 0.042, Low: -0.008, High: 0.071, P: 0.004, Verdict: verdict},
+	})
+}
+
 func hostileProposal() hitl.Proposal {
 	labels := map[string]float64{}
 	for i := range 60 {

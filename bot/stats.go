@@ -146,6 +146,8 @@ func triggerName(l *language, t hitl.Trigger) string {
 		return l.say("why.sample")
 	case hitl.TriggerAlwaysReview:
 		return l.say("stats.trigger.always_review")
+	case hitl.TriggerNoModel:
+		return l.say("stats.trigger.no_model")
 	case hitl.TriggerModelError:
 		return l.say("stats.trigger.model_error")
 	case hitl.TriggerTruncated:

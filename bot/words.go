@@ -90,6 +90,8 @@ func trigger(l *language, t hitl.Trigger, rec hitl.Record) string {
 		return l.say("why.sample")
 	case hitl.TriggerAlwaysReview:
 		return l.say("why.always_review", "Label", code(l, rec.Prediction.Label, maxLabelUnits))
+	case hitl.TriggerNoModel:
+		return l.say("why.no_model")
 	case hitl.TriggerModelError:
 		if rec.Failure == "" {
 			return l.say("why.model_error")

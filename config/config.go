@@ -15,6 +15,8 @@ type Config struct {
 	Redis     Redis     `yaml:"redis"`
 	Slack     Slack     `yaml:"slack"`
 	Callbacks Callbacks `yaml:"callbacks"`
+	// Models is where models are kept that were trained.
+	Models Models `yaml:"models"`
 	// Classifiers are the models, by name. Absent: one named "default" with every default.
 	Classifiers map[string]Classifier `yaml:"classifiers"`
 	// Policies decide what a person must see, by name. Absent: one named "default" with every default.

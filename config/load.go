@@ -40,6 +40,12 @@ func (c *Config) complete() {
 	if c.Classifiers == nil {
 		c.Classifiers = map[string]Classifier{"default": New[Classifier]()}
 	}
+	for name, m := range c.Classifiers {
+		if m.Model == "" && len(m.Labels) == 0 {
+			m.Model = "starter"
+			c.Classifiers[name] = m
+		}
+	}
 	if c.Policies == nil {
 		c.Policies = map[string]Policy{"default": New[Policy]()}
 	}

@@ -5,11 +5,19 @@ import (
 	"time"
 )
 
+// Models is the registry of models that were trained here or handed back, from which classifiers take what their owners promote.
+type Models struct {
+	// Location is a folder that every replica sees. Empty: there is no registry.
+	Location string `yaml:"location"`
+}
+
 // Classifier is one model and how it is run.
 type Classifier struct {
 	// Model is "starter" (small, built in), a folder ("./model", "/models/x") with model.onnx, tokenizer.json and config.json, or a
-	// Hugging Face id, "org/name" or "org/name@revision".
-	Model string `yaml:"model" default:"starter" required:"true"`
+	// Hugging Face id, "org/name" or "org/name@revision". Empty: starter; with Labels there is none yet, and people see everything.
+	Model string `yaml:"model"`
+	// Labels are what people can answer, beyond what the model knows.
+	Labels []string `yaml:"labels" min:"1" max:"200"`
 	// ONNXRuntime is auto (used when its library is found), off, or the path of the library.
 	ONNXRuntime string `yaml:"onnxruntime" default:"auto" required:"true"`
 	// MaxBatch is the most texts that are classified together.

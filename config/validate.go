@@ -45,7 +45,7 @@ func (c *Config) validate(ps *problems) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Classifiers)) {
-		checkURL(ps, join(join("classifiers", name), "hub_url"), c.Classifiers[name].HubURL, true)
+		c.Classifiers[name].validate(ps, join("classifiers", name))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Policies)) {
 		c.validatePolicy(ps, join("policies", name), c.Policies[name])
@@ -63,6 +63,21 @@ func (c *Config) validate(ps *problems) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		c.validateSource(ps, join("sources", name), c.Sources[name])
+	}
+}
+
+func (c Classifier) validate(ps *problems, path string) {
+	checkURL(ps, join(path, "hub_url"), c.HubURL, true)
+	for i, l := range c.Labels {
+		switch at := index(join(path, "labels"), i); {
+		case strings.TrimSpace(l) != l:
+			ps.add(at, "begins or ends with a space")
+		case slices.Contains(c.Labels[:i], l):
+			ps.add(at, "stands there twice")
+		}
+	}
+	if c.Model == "" && len(c.Labels) == 1 {
+		ps.add(join(path, "labels"), "holds one label: without a model there must be two to choose from")
 	}
 }
 

@@ -17,7 +17,7 @@ type item struct {
 	AILabel    string         `json:"ai_label,omitempty" example:"NEGATIVE" doc:"What the model says; missing when it failed."`
 	Confidence float64        `json:"confidence" example:"0.97" doc:"The model's probability of ai_label."`
 	Scores     []hitl.Score   `json:"scores" nullable:"false" doc:"The probability of every label, the most likely first."`
-	Triggers   []hitl.Trigger `json:"triggers" nullable:"false" example:"[\"low_confidence\"]" doc:"Every reason for a review: low_confidence, sample, always_review, model_error, truncated, rule:NAME."`
+	Triggers   []hitl.Trigger `json:"triggers" nullable:"false" example:"[\"low_confidence\"]" doc:"Every reason for a review: low_confidence, sample, always_review, model_error, no_model, truncated, rule:NAME."`
 	Review     *review        `json:"review,omitempty" doc:"The latest round; missing when the item was accepted at once."`
 	Decision   *decision      `json:"decision,omitempty" doc:"Missing while open, and when accepted at once."`
 	Notes      []note         `json:"notes,omitempty" doc:"What people wrote in the thread of the review's card, the oldest first."`

@@ -5,7 +5,7 @@
 // a route of an item and its prediction. It is pure: no clock, no chance, no I/O; the same input gives the same route for
 // ever, so any decision can be replayed from the record and the policy's text.
 //
-// A route carries every trigger that holds, in this order: model_error, truncated, low_confidence, always_review, the rules as
+// A route carries every trigger that holds, in this order: model_error or no_model, truncated, low_confidence, always_review, the rules as
 // they were configured, and sample only when nothing else holds. An item without a trigger is accepted at once. Triggers can
 // only ask for a person; nothing that a rule says accepts an item that another trigger stopped.
 //

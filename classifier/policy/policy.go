@@ -116,7 +116,9 @@ func (p *Policy) route(item hitl.Item, pred hitl.Prediction, failure error) (hit
 		Threshold: *p.spec.Threshold, Inclusion: 1,
 	}
 	failed := failure != nil || pred.Label == "" || !share(pred.Confidence)
-	if failed {
+	if errors.Is(failure, hitl.ErrNoModel) {
+		r.Triggers = append(r.Triggers, hitl.TriggerNoModel)
+	} else if failed {
 		r.Triggers = append(r.Triggers, hitl.TriggerModelError)
 	} else if t, ok := p.spec.LabelThresholds[pred.Label]; ok {
 		r.Threshold = t

@@ -20,6 +20,7 @@ type cli struct {
 	Migrate   migrateCmd   `cmd:"" help:"Create or update the Postgres schema and the service's role."`
 	Classify  classifyCmd  `cmd:"" help:"Print what a model says of texts."`
 	Train     trainCmd     `cmd:"" help:"Make a model that knows your labels, from labelled texts."`
+	Model     modelCmd     `cmd:"" help:"Keep models in the registry, propose and promote them, go back."`
 	Policy    policyCmd    `cmd:"" help:"Show the workflow that is configured, and its past versions."`
 	Advise    adviseCmd    `cmd:"" help:"Find the lowest thresholds at which errors stay below a promised rate, from what reviewers decided."`
 	Calibrate calibrateCmd `cmd:"" help:"Fit what makes of a model's scores how often it is right, from what reviewers decided."`

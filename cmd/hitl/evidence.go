@@ -38,14 +38,8 @@ func (p program) openEvidence(ctx context.Context, global *cli, classifier strin
 			store.Close()
 		}
 	}()
-	names := slices.Sorted(maps.Keys(cfg.Classifiers))
-	switch {
-	case classifier == "" && len(names) == 1:
-		classifier = names[0]
-	case classifier == "":
-		return nil, usageError{fmt.Errorf("say which classifier; there are %v", names)}
-	case !slices.Contains(names, classifier):
-		return nil, usageError{fmt.Errorf("classifier %q is not configured; there are %v", classifier, names)}
+	if classifier, err = oneClassifier(cfg, classifier); err != nil {
+		return nil, err
 	}
 	return newEvidence(ctx, cfg, store, classifier, time.Duration(since))
 }
@@ -101,6 +95,11 @@ func (e *evidence) readCalibration(ctx context.Context) error {
 
 // propose commits a proposal and, with accept, accepts it at once. It returns its id.
 func (e *evidence) propose(ctx context.Context, kind hitl.ProposalKind, name, queue string, body, why any, accept bool, by string) (string, error) {
+	return putForward(ctx, e.store, kind, name, queue, body, why, accept, by)
+}
+
+// putForward commits a proposal and, with accept, accepts it at once. It returns its id.
+func putForward(ctx context.Context, store *audit.Store, kind hitl.ProposalKind, name, queue string, body, why any, accept bool, by string) (string, error) {
 	p, err := newProposal(kind, name, body, why, by)
 	if err != nil {
 		return "", err
@@ -108,11 +107,11 @@ func (e *evidence) propose(ctx context.Context, kind hitl.ProposalKind, name, qu
 	if !accept {
 		p.Queue = queue
 	}
-	if err := e.store.Propose(ctx, p); err != nil {
+	if err := store.Propose(ctx, p); err != nil {
 		return "", err
 	}
 	if accept {
-		if _, _, err := e.store.Answer(ctx, p.ID, true, by, time.Now()); err != nil {
+		if _, _, err := store.Answer(ctx, p.ID, true, by, time.Now()); err != nil {
 			return "", err
 		}
 	}
@@ -120,10 +119,13 @@ func (e *evidence) propose(ctx context.Context, kind hitl.ProposalKind, name, qu
 }
 
 // policies returns the names of the policies that judge what the classifier says, sorted.
-func (e *evidence) policies() []string {
+func (e *evidence) policies() []string { return policiesOf(e.cfg, e.classifier) }
+
+// policiesOf returns the names of the policies that judge what a classifier says, sorted.
+func policiesOf(cfg *config.Config, classifier string) []string {
 	found := map[string]bool{}
-	for _, s := range e.cfg.Sources {
-		if s.Classifier == e.classifier {
+	for _, s := range cfg.Sources {
+		if s.Classifier == classifier {
 			found[s.Policy] = true
 		}
 	}

@@ -77,7 +77,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	up("classifiers", s.modelsReady(ctx))
 	for name, m := range s.models {
-		gauge(g.queued, float64(m.Queued()), name)
+		gauge(g.queued, float64(m.queued()), name)
 	}
 	for name, p := range s.trust.policies {
 		for rule, n := range p.Now().Failures() {

@@ -25,7 +25,7 @@ func (w *world) watcher() *trust {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	t := newTrust(cfg, w.ledger(), slog.New(slog.DiscardHandler), policies, nil)
+	t := newTrust(cfg, w.ledger(), slog.New(slog.DiscardHandler), policies, nil, nil)
 	if err := t.refresh(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}

@@ -53,6 +53,7 @@ type world struct {
 // storySettings are what stories vary.
 type storySettings struct {
 	Model     string
+	Labels    []string // that people may answer beyond the model's
 	Timeout   time.Duration
 	OpenLimit int
 	Rate      float64
@@ -145,7 +146,8 @@ redis: {addrs: [%q], key_prefix: %q}
 slack: {bot_token: %q, %s, team: T0SLACKSIM, api_url: %q, shortcut_sources: [%s]}
 callbacks: {allow_http: true, allow_private: true, schedule: [100ms, 100ms, 100ms]}
 classifiers:
-  sentiment: {model: %q, timeout: %s}
+  sentiment: {model: %q, labels: [%s], timeout: %s, cache_dir: %q}
+models: {location: %q}
 policies:
   sentiment:
     queue: support
@@ -177,7 +179,7 @@ sources:
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
 %s`, s.PProf, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), proof, w.slackURL+"/api/", s.Shortcut,
-		s.Model, s.Timeout, s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Merge, s.Undo, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
+		s.Model, strings.Join(s.Labels, ", "), s.Timeout, filepath.Join(w.dir, "cache"), filepath.Join(w.dir, "models"), s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Merge, s.Undo, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
 		demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, undo, hookSecret, s.Sources)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)

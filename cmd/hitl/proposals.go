@@ -21,8 +21,8 @@ type proposalsCmd struct {
 
 // Help is shown by hitl proposals --help.
 func (proposalsCmd) Help() string {
-	return `A proposal changes how far the model is trusted: the thresholds of a policy (hitl advise), or the calibration of a classifier (hitl calibrate). It comes
-from what reviewers decided, is posted to the owners of the policy's queue, and holds once one of them accepts it there, or somebody here. The log keeps who and
+	return `A proposal changes how far the model is trusted: the thresholds of a policy (hitl advise), or the calibration or the model of a classifier (hitl calibrate, hitl
+model). It comes from what reviewers decided, is posted to the owners of the policy's queue, and holds once one of them accepts it there, or somebody here. The log keeps who and
 when. The configuration file stays as it is: configure other thresholds there, and those hold.`
 }
 

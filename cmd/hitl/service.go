@@ -17,7 +17,6 @@ import (
 	"hitl"
 	"hitl/audit"
 	"hitl/bot"
-	"hitl/classifier"
 	"hitl/config"
 	"hitl/ingest"
 	"hitl/queue"
@@ -30,7 +29,8 @@ type service struct {
 	metrics *metrics
 	drift   *driftGauges
 
-	models map[string]*classifier.Classifier
+	opener *modelOpener
+	models map[string]*liveModel
 	trust  *trust
 	store  *audit.Store
 	keys   *audit.Keyring
@@ -46,7 +46,7 @@ type service struct {
 // openService builds the service in the order in which its parts depend on each other; what was built is closed when a later part
 // fails. Progress of downloads goes to progress.
 func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, progress io.Writer) (_ *service, err error) {
-	s := &service{cfg: cfg, logger: logger, metrics: newMetrics(), drift: newDriftGauges(time.Now), models: map[string]*classifier.Classifier{}}
+	s := &service{cfg: cfg, logger: logger, metrics: newMetrics(), drift: newDriftGauges(time.Now), models: map[string]*liveModel{}}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -58,6 +58,11 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if err := s.checkDurability(ctx); err != nil {
 		return nil, err
 	}
+	models, err := openRegistry(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.opener = &modelOpener{cfg: cfg, store: s.store, registry: models, metrics: s.metrics, logger: logger}
 	if err := s.openModels(ctx, progress); err != nil { // they count their attempts in the store
 		return nil, err
 	}
@@ -71,7 +76,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if err := s.saveVersions(ctx, policies); err != nil {
 		return nil, err
 	}
-	s.trust = newTrust(cfg, s.store, logger, policies, s.models)
+	s.trust = newTrust(cfg, s.store, logger, policies, s.models, s.opener)
 	if err := s.trust.refresh(ctx); err != nil {
 		return nil, err
 	}
@@ -130,7 +135,7 @@ func (s *service) close() {
 		_ = s.private.Close() // its server may have closed it already
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.models)) {
-		if err := s.models[name].Close(); err != nil {
+		if err := s.models[name].close(); err != nil {
 			s.logger.Error("close classifier", "classifier", name, "error", err)
 		}
 	}
@@ -214,7 +219,7 @@ func (s *service) newServer(handler http.Handler) *http.Server {
 func (s *service) engines() map[string]string {
 	out := map[string]string{}
 	for name, m := range s.models {
-		out[name] = s.cfg.Classifiers[name].Model + " on " + m.Engine()
+		out[name] = m.describe(s.cfg.Classifiers[name].Model)
 	}
 	return out
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +22,8 @@ type trainCmd struct {
 	Data        string `type:"path" xor:"from" required:"" placeholder:"FILE" help:"Learn from labelled texts: CSV with the columns text, label and perhaps weight, or JSON lines with these fields."`
 	Test        string `type:"path" placeholder:"FILE" help:"Labelled texts to judge the model by. Default: a fifth of --data, which then is not learned from."`
 	Base        string `default:"starter" placeholder:"MODEL" help:"What reads the texts: starter, or a folder with an embedding model or a classifier (default ${default})."`
-	Out         string `type:"path" required:"" placeholder:"FOLDER" help:"Write the model here; it appears when it is complete."`
+	Out         string `type:"path" placeholder:"FOLDER" help:"Write the model here; it appears when it is complete. With --classifier it can be left out: then it goes into the registry."`
+	Propose     bool   `help:"With --classifier and without --out: ask the owners in Slack whether it shall run."`
 	MinExamples int    `default:"5" placeholder:"N" help:"Leave labels with fewer examples out (default ${default})."`
 	Seed        uint64 `default:"1" placeholder:"N" help:"Deals the examples out for cross-validation (default ${default})."`
 	JSON        bool   `help:"Print the model's card as JSON."`
@@ -42,26 +42,47 @@ each time; or those of --test. Texts that are there twice with one label count a
 
 The result is a folder like any other model's, with a card (README.md, card.json) that says what it was made of:
 
-    hitl train --classifier tickets --out ./model
+    hitl train --classifier tickets --propose
     hitl train --data labelled.csv --out ./model
     hitl classify --model ./model "The parcel never came."`
 }
 
-func (c *trainCmd) Run(ctx context.Context, p program, global *cli) error {
-	if c.MinExamples < 2 {
+func (c *trainCmd) Run(ctx context.Context, p program, global *cli) (err error) {
+	switch {
+	case c.MinExamples < 2:
 		return usageError{errors.New("--min-examples is less than 2")}
+	case c.Out == "" && c.Classifier == "":
+		return usageError{errors.New("say with --out where the model goes")}
+	case c.Propose && (c.Out != "" || c.Classifier == ""):
+		return usageError{errors.New("--propose goes with --classifier, and without --out: what is proposed is in the registry")}
 	}
 	var source exampleSource = exampleFile(c.Data)
+	var kept *models // the registry that it goes into
 	if c.Classifier != "" {
 		cfg, store, err := p.openStore(ctx, global)
 		if err != nil {
 			return err
 		}
 		defer store.Close()
-		if _, ok := cfg.Classifiers[c.Classifier]; !ok {
-			return usageError{fmt.Errorf("classifier %q is not configured; there are %v", c.Classifier, slices.Sorted(maps.Keys(cfg.Classifiers)))}
+		if _, err := oneClassifier(cfg, c.Classifier); err != nil {
+			return err
 		}
 		source = exampleLog{store, c.Classifier, time.Now().UTC().Add(-time.Duration(c.Since))}
+		if c.Out == "" {
+			kept = &models{cfg: cfg, store: store, name: c.Classifier}
+			if kept.registry, err = openRegistry(cfg); err == nil && kept.registry == nil {
+				err = usageError{errors.New("say with --out where the model goes, or set models.location, and it goes into the registry")}
+			}
+			if err != nil {
+				return err
+			}
+			dir, err := os.MkdirTemp("", "hitl-train-")
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+			c.Out = filepath.Join(dir, "model")
+		}
 	}
 	train, test, err := c.split(ctx, source)
 	if err != nil {
@@ -76,9 +97,41 @@ func (c *trainCmd) Run(ctx context.Context, p program, global *cli) error {
 		return err
 	}
 	if c.JSON {
-		return printJSON(p.stdout, card)
+		err = printJSON(p.stdout, card)
+	} else {
+		err = card.print(p.stdout)
 	}
-	return card.print(p.stdout, c.Out)
+	switch {
+	case err != nil:
+		return err
+	case kept == nil:
+		return c.advise(p, card)
+	}
+	return c.keep(ctx, p, *kept)
+}
+
+// advise says what to do with a model in a folder.
+func (c *trainCmd) advise(p program, card modelCard) error {
+	_, err := fmt.Fprintf(p.stderr, "model %s in %s\ntry it: hitl classify --model %s \"text\"\n", card.Version, c.Out, quoted(c.Out))
+	return err
+}
+
+// keep adds the model to the registry, and proposes it if that is asked for.
+func (c *trainCmd) keep(ctx context.Context, p program, m models) error {
+	added, _, err := m.registry.Add(ctx, m.name, c.Out, operator(""))
+	if err != nil {
+		return err
+	}
+	if !c.Propose {
+		_, err := fmt.Fprintf(p.stderr, "model %s is in the registry; `hitl model propose %s --classifier %s` asks the owners\n", added.Version, short(added.Version), m.name)
+		return err
+	}
+	id, err := m.propose(ctx, added, false, operator(""))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.stderr, told("model "+short(added.Version), id, false))
+	return err
 }
 
 // split reads what to learn from and what to judge by.

@@ -84,7 +84,7 @@ func (c modelCard) compared() string {
 	return "this one is " + c.Comparison.String()
 }
 
-func (c modelCard) print(w io.Writer, out string) error {
+func (c modelCard) print(w io.Writer) error {
 	var rows [][]string
 	for _, l := range c.Labels {
 		note := ""
@@ -101,10 +101,7 @@ cross-validated  %s (L2 %.3g)
 held out         %s
 baseline         %s, by always answering the commonest label
 present model    %s
-
-model %s in %s
-try it: hitl classify --model %s "text"
-`, c.Validated, c.L2, c.heldOut(), percent(c.Baseline), c.compared(), c.Version, out, quoted(out))
+`, c.Validated, c.L2, c.heldOut(), percent(c.Baseline), c.compared())
 	return err
 }
 

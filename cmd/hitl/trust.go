@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -31,27 +33,26 @@ type trust struct {
 
 	configured map[string]*policy.Policy
 	policies   map[string]*policy.Live
-	models     map[string]*classifier.Calibrated
+	models     map[string]*liveModel
+	opener     *modelOpener
 
 	mu      sync.Mutex
-	applied map[string]string            // ids of what is in force, by kind and name
+	applied map[string]string            // what is in force, by kind and name
+	retry   map[string]time.Time         // when a change that could not be applied is tried again, by its id
 	changes map[string]*bot.PolicyChange // what is in force, by policy
 	kept    map[string]kept              // how the promises in force stand, by policy
 	rules   map[string]map[string]string // descriptions, by version of a policy
 }
 
-func newTrust(cfg *config.Config, store *audit.Store, logger *slog.Logger, configured map[string]*policy.Policy, models map[string]*classifier.Classifier) *trust {
+func newTrust(cfg *config.Config, store *audit.Store, logger *slog.Logger, configured map[string]*policy.Policy, models map[string]*liveModel, opener *modelOpener) *trust {
 	t := &trust{
 		cfg: cfg, store: store, logger: logger, configured: configured,
-		policies: map[string]*policy.Live{}, models: map[string]*classifier.Calibrated{},
-		applied: map[string]string{}, changes: map[string]*bot.PolicyChange{}, rules: map[string]map[string]string{},
+		policies: map[string]*policy.Live{}, models: models, opener: opener,
+		applied: map[string]string{}, retry: map[string]time.Time{}, changes: map[string]*bot.PolicyChange{}, rules: map[string]map[string]string{},
 	}
 	for name, p := range configured {
 		t.policies[name] = policy.NewLive(p)
 		t.describe(p)
-	}
-	for name, m := range models {
-		t.models[name] = classifier.NewCalibrated(m)
 	}
 	return t
 }
@@ -84,12 +85,17 @@ func (t *trust) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Calibrations hold for a model, and thresholds for both.
+	for _, p := range list {
+		if p.Kind == hitl.ProposeModel {
+			t.again(ctx, p, func() error { return t.setModel(ctx, p) })
+		}
+	}
 	for _, p := range list {
 		if p.Kind == hitl.ProposeCalibration {
 			t.once(p, func() error { return t.calibrate(ctx, p) })
 		}
 	}
-	// Thresholds hold for a calibration: they are looked at again when one has changed.
 	for _, p := range list {
 		if p.Kind != hitl.ProposeThresholds {
 			continue
@@ -101,16 +107,78 @@ func (t *trust) refresh(ctx context.Context) error {
 	return nil
 }
 
-// once applies a proposal that this process has not applied yet.
+// once applies a proposal that this process has not applied yet to the model that runs.
 func (t *trust) once(p hitl.Proposal, apply func() error) {
-	key := string(p.Kind) + " " + p.Name
-	if t.applied[key] == p.ID {
+	key, what := string(p.Kind)+" "+p.Name, p.ID
+	if m := t.models[p.Name]; m != nil {
+		what += " " + m.Version()
+	}
+	if t.applied[key] == what {
 		return
 	}
-	t.applied[key] = p.ID // also when it fails: it would again
+	t.applied[key] = what // also when it fails: it would again
 	if err := apply(); err != nil {
 		t.logger.Error("an accepted change cannot be applied", "proposal", p.ID, "kind", p.Kind, "name", p.Name, "error", err)
 	}
+}
+
+// retryEvery is how often a change is tried again that could not be applied for want of something outside: a registry that does not answer.
+const retryEvery = time.Minute
+
+// again applies a proposal, which is nothing where it is applied, and after a failure waits a while.
+func (t *trust) again(ctx context.Context, p hitl.Proposal, apply func() error) {
+	if time.Now().Before(t.retry[p.ID]) {
+		return
+	}
+	if err := apply(); err != nil && ctx.Err() == nil {
+		t.retry[p.ID] = time.Now().Add(retryEvery)
+		t.logger.ErrorContext(ctx, "an accepted change cannot be applied; everything stays as it is", "proposal", p.ID, "kind", p.Kind, "name", p.Name, "error", err)
+	}
+}
+
+// setModel has a classifier run the model of an accepted change, or the configured one where that is void.
+func (t *trust) setModel(ctx context.Context, p hitl.Proposal) error {
+	m, ok := t.models[p.Name]
+	if !ok {
+		return nil // the classifier is not configured any more
+	}
+	c, err := modelChangeOf(p)
+	if err != nil {
+		return err
+	}
+	configured := t.cfg.Classifiers[p.Name]
+	version := c.Resolve(configured.Model)
+	if _, now := m.now(); now == version {
+		return nil
+	}
+	var next *classifier.Classifier
+	if version != "" {
+		next, err = t.opener.promoted(ctx, p.Name, version)
+	} else {
+		next, err = t.opener.configured(ctx, p.Name, io.Discard)
+	}
+	if err != nil {
+		return err
+	}
+	trial := newLiveModel(next, version, configured.Labels)
+	if err := t.fits(ctx, p.Name, trial); err != nil {
+		return errors.Join(err, trial.close())
+	}
+	if err := m.replace(next, version, configured.Labels); err != nil {
+		t.logger.ErrorContext(ctx, "close the model before", "classifier", p.Name, "error", err)
+	}
+	t.logger.InfoContext(ctx, "classifier has another model", "classifier", p.Name, "proposal", p.ID, "by", p.DecidedBy, "model", m.describe(configured.Model), "version", m.Version())
+	return nil
+}
+
+// fits keeps the facts of a model that is to run, unless policies name labels that it has not.
+func (t *trust) fits(ctx context.Context, name string, m *liveModel) error {
+	for _, policy := range policiesOf(t.cfg, name) {
+		if err := t.configured[policy].CheckLabels(m.Labels()); err != nil {
+			return err
+		}
+	}
+	return t.store.SaveModel(ctx, audit.ModelVersion{Version: m.Version(), Classifier: name, Labels: m.Labels(), Engine: m.engine()})
 }
 
 // setThresholds has a policy route by an accepted change, as far as it holds for what runs here.
@@ -184,9 +252,9 @@ func (t *trust) calibrate(ctx context.Context, p hitl.Proposal) error {
 		return err
 	}
 	if next == nil {
-		m.Set(nil)
+		m.SetCalibration(nil)
 	} else {
-		m.Set(next)
+		m.SetCalibration(next)
 	}
 	t.logger.InfoContext(ctx, "classifier has another calibration", "classifier", p.Name, "proposal", p.ID, "by", p.DecidedBy, "version", m.Calibration())
 	return nil

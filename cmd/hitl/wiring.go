@@ -36,14 +36,25 @@ func classifierOptions(cfg *config.Config, name string, logger *slog.Logger, pro
 }
 
 func (s *service) openModels(ctx context.Context, progress io.Writer) error {
+	promoted, err := promotedVersions(ctx, s.cfg, s.store)
+	if err != nil {
+		return err
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Classifiers)) {
-		opts := classifierOptions(s.cfg, name, s.logger, progress)
-		opts.Observer, opts.Attempts = s.metrics.classifier(name), s.store.Attempts()
-		c, err := classifier.Open(ctx, opts)
+		labels := s.cfg.Classifiers[name].Labels
+		if version := promoted[name]; version != "" {
+			c, err := s.opener.promoted(ctx, name, version)
+			if err == nil {
+				s.models[name] = newLiveModel(c, version, labels)
+				continue
+			}
+			s.logger.ErrorContext(ctx, "a promoted model does not open; the configured one runs", "classifier", name, "version", version, "error", err)
+		}
+		c, err := s.opener.configured(ctx, name, progress)
 		if err != nil {
 			return fmt.Errorf("classifier %q: %w", name, err)
 		}
-		s.models[name] = c
+		s.models[name] = newLiveModel(c, "", labels)
 	}
 	return nil
 }
@@ -51,7 +62,7 @@ func (s *service) openModels(ctx context.Context, progress io.Writer) error {
 // modelsReady says which models hang.
 func (s *service) modelsReady(context.Context) error {
 	for name, m := range s.models {
-		if m.Stuck() {
+		if m.stuck() {
 			return fmt.Errorf("classifier %q does not answer", name)
 		}
 	}
@@ -67,7 +78,21 @@ func (s *service) labels() map[string][]string {
 	return out
 }
 
-func policySpec(name string, p config.Policy) policy.Spec {
+// untrained says whether a policy judges what a classifier says for which no model is configured. It accepts nothing but what was promised.
+func untrained(cfg *config.Config, policy string) bool {
+	for _, s := range cfg.Sources {
+		if s.Policy == policy && cfg.Classifiers[s.Classifier].Model == "" {
+			return true
+		}
+	}
+	return false
+}
+
+func policySpec(cfg *config.Config, name string) policy.Spec {
+	p := cfg.Policies[name]
+	if untrained(cfg, name) {
+		p.Threshold, p.LabelThresholds = hitl.NoConfidence, nil
+	}
 	spec := policy.Spec{
 		Name: name, Threshold: &p.Threshold, LabelThresholds: p.LabelThresholds, AlwaysReview: p.AlwaysReview, Queue: p.Queue,
 		Sample: policy.Sample{Rate: p.Sample.Rate, Key: []byte(p.Sample.Key.Reveal()), Queue: p.Sample.Queue},
@@ -85,7 +110,7 @@ func buildPolicies(cfg *config.Config, labels map[string][]string) (map[string]*
 	policies := map[string]*policy.Policy{}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(cfg.Policies)) {
-		p, err := policy.New(policySpec(name, cfg.Policies[name]))
+		p, err := policy.New(policySpec(cfg, name))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("policy %q: %w", name, err))
 			continue
@@ -113,7 +138,7 @@ func (s *service) saveVersions(ctx context.Context, policies map[string]*policy.
 		}
 	}
 	for name, m := range s.models {
-		v := audit.ModelVersion{Version: m.Version(), Classifier: name, Labels: m.Labels(), Engine: m.Engine()}
+		v := audit.ModelVersion{Version: m.Version(), Classifier: name, Labels: m.Labels(), Engine: m.engine()}
 		if err := s.store.SaveModel(ctx, v); err != nil {
 			return err
 		}
