@@ -19,7 +19,12 @@ const (
 	maxTick = time.Minute
 	// retryPeriodic is how long after its begin a run that failed is followed by the next, if the task's own time is not shorter.
 	retryPeriodic = time.Minute
+	// lookAgain is how long after a run that came too early the next follows, if the task's own time is not shorter.
+	lookAgain = time.Hour
 )
+
+// ErrTooEarly is what a task returns that has not what it needs yet. It has not failed, and is run again within the hour.
+var ErrTooEarly = errors.New("too early")
 
 // lease is how long a run may take.
 func (p Periodic) lease() time.Duration { return max(min(p.Every, maxLease), minLease) }
@@ -32,7 +37,10 @@ func (p Periodic) next(err error) time.Duration {
 	if retry, ok := errors.AsType[*hitl.RetryError](err); ok {
 		return min(p.Every, max(retry.After, retryPeriodic))
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrTooEarly):
+		return min(p.Every, lookAgain)
+	case err != nil:
 		return min(p.Every, retryPeriodic)
 	}
 	return p.Every
@@ -81,6 +89,9 @@ func (s *Store) runOnce(ctx context.Context, p Periodic, t turn, lease time.Dura
 	start := s.cfg.Now()
 	err := contain(func() error { return p.Run(runCtx) })
 	next := p.next(err)
+	if errors.Is(err, ErrTooEarly) {
+		err = nil
+	}
 	s.cfg.Observer.PeriodicRan(p.Name, s.cfg.Now().Sub(start), err)
 	if err != nil && ctx.Err() == nil {
 		s.cfg.Logger.WarnContext(ctx, "periodic task failed", "task", p.Name, "error", err)

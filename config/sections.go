@@ -32,6 +32,11 @@ type Classifier struct {
 	MaxAttempts int `yaml:"max_attempts" default:"3" min:"1" max:"100"`
 	// CalibrateEvery is how often a calibration is fitted and, if it is shown to be better, proposed to the owners of a queue. 0: never.
 	CalibrateEvery time.Duration `yaml:"calibrate_every" default:"0"`
+	// TrainEvery is how often a model is trained from what reviewers decided, from 100 answers on, and, if it is shown to be better, proposed to the owners of a
+	// queue. It needs models.location. 0: never.
+	TrainEvery time.Duration `yaml:"train_every" default:"0"`
+	// TrainBase is what reads the texts for it: starter, or a folder with an embedding model or a classifier.
+	TrainBase string `yaml:"train_base" default:"starter" required:"true"`
 	// CacheDir is where downloaded models are kept. Empty: "hitl" in the user's cache folder.
 	CacheDir string `yaml:"cache_dir"`
 	// HubURL is where models are downloaded from.

@@ -46,6 +46,9 @@ func (c *Config) validate(ps *problems) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Classifiers)) {
 		c.Classifiers[name].validate(ps, join("classifiers", name))
+		if c.Classifiers[name].TrainEvery > 0 && c.Models.Location == "" {
+			ps.add(join(join("classifiers", name), "train_every"), "needs models.location, where trained models are kept")
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Policies)) {
 		c.validatePolicy(ps, join("policies", name), c.Policies[name])

@@ -53,7 +53,7 @@ func (s *service) runEffects(ctx context.Context) error {
 		{Name: "flag_rubber_stamping", Every: flagEvery, Run: s.addFlags},
 		{Name: "gold_figures", Every: digestEvery, Run: s.addGoldFigures},
 		{Name: "sweep_attempts", Every: sweepEvery, Run: s.store.SweepAttempts},
-	}, s.noticeTasks()...)
+	}, slices.Concat(s.noticeTasks(), s.trainTasks())...)
 	if retained := retained(s.cfg); len(retained) > 0 {
 		periodic = append(periodic, audit.Periodic{Name: "retain_texts", Every: retainEvery, Run: func(ctx context.Context) error {
 			return s.eraseOld(ctx, retained)

@@ -136,7 +136,7 @@ func TestAdviseDue(t *testing.T) {
 	raw, err := os.ReadFile(w.configFile())
 	if err == nil {
 		changed := strings.Replace(string(raw), "    queue: support\n    rules:", "    queue: support\n    guarantee: {risk: 0.05, confidence: 0.9, advise_every: 7d}\n    rules:", 1)
-		changed = strings.Replace(changed, "timeout: 30s}", "timeout: 30s, calibrate_every: 7d}", 1)
+		changed = strings.Replace(changed, "timeout: 30s,", "timeout: 30s, calibrate_every: 7d,", 1)
 		err = os.WriteFile(w.configFile(), []byte(changed), 0o600)
 	}
 	if err != nil {

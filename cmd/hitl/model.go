@@ -243,6 +243,8 @@ func (c *modelAnswerCmd) change(ctx context.Context, p program, global *cli, acc
 	return err
 }
 
+var errRuns = errors.New("runs already")
+
 // propose makes a proposal of a model and, with accept, accepts it.
 func (m models) propose(ctx context.Context, one registry.Model, accept bool, by string) (string, error) {
 	running, err := m.running(ctx)
@@ -250,7 +252,7 @@ func (m models) propose(ctx context.Context, one registry.Model, accept bool, by
 		return "", err
 	}
 	if running == one.Version {
-		return "", fmt.Errorf("model %s runs already", short(one.Version))
+		return "", fmt.Errorf("model %s %w", short(one.Version), errRuns)
 	}
 	if err := m.fits(one.Labels); err != nil {
 		return "", err

@@ -159,6 +159,9 @@ func holdOut(examples []labelledText) (train, test []labelledText) {
 	return train, test
 }
 
+// defaultMinExamples is below how many examples a label is left out.
+const defaultMinExamples = 5
+
 // training makes a model of examples.
 type training struct {
 	base, out   string

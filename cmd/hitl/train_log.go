@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"hitl/audit"
 	"hitl/classifier/learn"
 )
+
+var errNoExamples = errors.New("nobody has decided")
 
 // exampleLog is what reviewers decided about the items of a classifier.
 type exampleLog struct {
@@ -23,42 +26,51 @@ func (l exampleLog) String() string {
 
 func (l exampleLog) examples(ctx context.Context) ([]labelledText, error) {
 	var out []labelledText
+	var models []string // which judged them
 	query := hitl.LabelledQuery{Classifier: l.classifier, Since: l.since, Texts: true}
 	err := l.store.Labelled(ctx, query, func(i hitl.Labelled) error {
 		if i.Text == "" || i.Inclusion <= 0 { // erased; or reviewed though that had no probability, as before there was a sample
 			return nil
 		}
-		e := labelledText{ID: i.ItemID, Text: i.Text, Label: i.Label, Weight: 1 / i.Inclusion, At: i.DecidedAt, Incumbent: &learn.Outcome{Correct: i.Correct(), Weight: 1 / i.Inclusion}}
-		for _, s := range i.Scores {
-			if s.Label == i.Label {
-				e.Incumbent.Probability = s.Probability
+		e := labelledText{ID: i.ItemID, Text: i.Text, Label: i.Label, Weight: 1 / i.Inclusion, At: i.DecidedAt}
+		if i.AILabel != "" || len(i.Triggers) > 0 && i.Triggers[0] == hitl.TriggerModelError {
+			e.Incumbent = &learn.Outcome{Correct: i.Correct(), Weight: 1 / i.Inclusion}
+			for _, s := range i.Scores {
+				if s.Label == i.Label {
+					e.Incumbent.Probability = s.Probability
+				}
 			}
 		}
-		out = append(out, e)
+		out, models = append(out, e), append(models, i.Model)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("nobody has decided on items of classifier %q since %s whose texts are kept", l.classifier, l.since.Format("2006-01-02"))
+		return nil, fmt.Errorf("%w on items of classifier %q since %s whose texts are kept", errNoExamples, l.classifier, l.since.Format("2006-01-02"))
+	}
+	for i := range out {
+		if models[i] != models[len(models)-1] { // what models said that do not run any more says nothing of the present one
+			out[i].Incumbent = nil
+		}
 	}
 	return out, nil
 }
 
-// heldAgainst holds what a new model says of texts against what the present one said; nil where that is not known of each.
+// heldAgainst holds what a new model says of texts against what the present one said, where that is known; nil where it is of none.
 func heldAgainst(candidate []learn.Outcome, texts []labelledText) *learn.Comparison {
-	incumbent := make([]learn.Outcome, len(texts))
+	var now, present []learn.Outcome
 	for i, t := range texts {
-		if t.Incumbent == nil {
-			return nil
+		if t.Incumbent != nil {
+			o := *t.Incumbent
+			o.Weight = candidate[i].Weight // of several equal texts it is the weight of all
+			now, present = append(now, candidate[i]), append(present, o)
 		}
-		incumbent[i] = *t.Incumbent
-		incumbent[i].Weight = candidate[i].Weight // of several equal texts it is the weight of all
 	}
-	if len(texts) == 0 {
+	if len(now) == 0 {
 		return nil
 	}
-	c := learn.Compare(candidate, incumbent, 1)
+	c := learn.Compare(now, present, 1)
 	return &c
 }
