@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/optimize"
 	"pgregory.net/rapid"
 )
 
@@ -184,5 +185,28 @@ func TestFitHeadExplains(t *testing.T) {
 	cancel()
 	if _, err := FitHead(ctx, clusters(20, 2, 2, 1, 1), 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// circling is a line search that finds nothing, and looks on.
+type circling struct{ optimize.Linesearcher }
+
+func (circling) Iterate(float64, float64) (optimize.Operation, float64, error) {
+	return optimize.FuncEvaluation | optimize.GradEvaluation, 1, nil
+}
+
+func TestLineSearchEnds(t *testing.T) {
+	t.Parallel()
+	b := &boundedSearch{Linesearcher: circling{&optimize.MoreThuente{}}}
+	for range 2 { // each search has its own bound
+		b.Init(1, -1, 1)
+		for range maxProbes {
+			if _, _, err := b.Iterate(1, -1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := b.Iterate(1, -1); !errors.Is(err, optimize.ErrLinesearcherFailure) {
+			t.Errorf("after %d probes: %v", maxProbes, err)
+		}
 	}
 }

@@ -151,7 +151,7 @@ func (p *problem) minimize(ctx context.Context, theta []float64, l2, tolerance f
 		},
 		theta,
 		&optimize.Settings{GradientThreshold: tolerance, MajorIterations: maxSteps, Converger: optimize.NeverTerminate{}},
-		&optimize.LBFGS{Linesearcher: &optimize.MoreThuente{}, Store: 12},
+		&optimize.LBFGS{Linesearcher: &boundedSearch{Linesearcher: &optimize.MoreThuente{}}, Store: 12},
 	)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -166,6 +166,28 @@ func (p *problem) minimize(ctx context.Context, theta []float64, l2, tolerance f
 		return nil
 	}
 	return errors.Join(errors.New("the fit does not converge; the features may be of no use, or the L2 strength too small"), err)
+}
+
+// maxProbes bounds a line search; ordinary ones take one to five.
+const maxProbes = 30
+
+// boundedSearch gives a line search up after maxProbes. Where the differences that it looks at are below the precision of numbers, J. Moré's and D.
+// Thuente's can go round in circles.
+type boundedSearch struct {
+	optimize.Linesearcher
+	probes int
+}
+
+func (b *boundedSearch) Init(value, derivative, step float64) optimize.Operation {
+	b.probes = 0
+	return b.Linesearcher.Init(value, derivative, step)
+}
+
+func (b *boundedSearch) Iterate(value, derivative float64) (optimize.Operation, float64, error) {
+	if b.probes++; b.probes > maxProbes {
+		return optimize.NoOperation, 0, optimize.ErrLinesearcherFailure
+	}
+	return b.Linesearcher.Iterate(value, derivative)
 }
 
 func largest(v []float64) (m float64) {
