@@ -16,7 +16,7 @@ import (
 	"hitl/deploy/local/localtest"
 )
 
-// bouncer returns a pooler with two sessions for each role and database.
+// bouncer returns a pooler with three sessions for each role and database.
 func bouncer(t *testing.T, settings map[string]string) *local.PgBouncer {
 	t.Helper()
 	if settings == nil {
