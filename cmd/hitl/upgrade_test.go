@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"hitl"
 	"hitl/bot/slacksim"
@@ -55,11 +56,14 @@ func buildPrevious(t *testing.T) (bin, commit string) {
 		t.Fatalf("version %s knows the newest migration: %v", commit, err)
 	}
 	bin = filepath.Join(dir, "hitl-previous")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./cmd/hitl")
+	// Without its path in them, packages that were built once need not be built again.
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", bin, "./cmd/hitl")
 	build.Dir = source
+	begun := time.Now()
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build version %s: %v\n%s", commit, err, out)
 	}
+	t.Logf("built version %s in %s", commit, time.Since(begun).Round(time.Second))
 	return bin, commit
 }
 
@@ -71,7 +75,7 @@ func (w *world) previousConfig(listen, auditKey string) string {
 		w.t.Fatal(err)
 	}
 	text := fmt.Sprintf(`
-server: {listen: %q, metrics_listen: ""}
+server: {listen: %q, metrics_listen: "127.0.0.1:0"}
 log: {format: json}
 postgres: {url: %q, accept_data_loss: true}
 audit: {key: %q, checkpoint_every: 1s}
