@@ -13,6 +13,7 @@
 //	dsn := localtest.Database(t)                             // empty
 //	dsn := localtest.DatabaseFrom(t, "audit", audit.Migrate) // migrated
 //	addr, prefix := localtest.Redis(t), localtest.Prefix(t)
+//	addrs := localtest.RedisCluster(t).Addrs()
 //
 // Postgres that is not installed is fetched; Redis that is not installed is
 // replaced by an in-process stand-in. The few tests that neither can serve,
