@@ -56,8 +56,8 @@ func buildPrevious(t *testing.T) (bin, commit string) {
 		t.Fatalf("version %s knows the newest migration: %v", commit, err)
 	}
 	bin = filepath.Join(dir, "hitl-previous")
-	// Without its path in them, packages that were built once need not be built again.
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", bin, "./cmd/hitl")
+	// What both versions depend on is built already, by the flags that this test was built with.
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", bin, "./cmd/hitl")
 	build.Dir = source
 	begun := time.Now()
 	if out, err := build.CombinedOutput(); err != nil {
@@ -84,7 +84,7 @@ slack: {bot_token: %q, signing_secret: %q, team: T0SLACKSIM, api_url: %q}
 callbacks: {allow_http: true, allow_private: true, schedule: [100ms, 100ms, 100ms]}
 classifiers: {sentiment: {model: starter}}
 policies: {sentiment: {queue: support}}
-queues: {support: {channel: C0REVIEW, reviewers: {users: [U0CHLOE], groups: [S0REVIEWERS]}}}
+queues: {support: {channel: C0REVIEW, reviewers: {users: [U0CHLOE], groups: [S0REVIEWERS]}, undo_for: 0s, merge_duplicates: false}}
 sources:
   shop:
     classifier: sentiment
