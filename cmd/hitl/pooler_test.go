@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,9 +18,7 @@ import (
 func pooled(t *testing.T, more map[string]string) *local.PgBouncer {
 	t.Helper()
 	settings := map[string]string{"default_pool_size": "5"}
-	for name, value := range more {
-		settings[name] = value
-	}
+	maps.Copy(settings, more)
 	return localtest.PgBouncer(t, local.PgBouncerOptions{Passwords: map[string]string{"hitl_service": "service"}, Settings: settings})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -98,11 +99,12 @@ func (b *PgBouncer) prepareAndRun(ctx context.Context, program string, pg *Postg
 	if err := b.who.mustReach(b.folder.join("pgbouncer.ini")); err != nil {
 		return err
 	}
-	users := fmt.Sprintf("%q %q\n", superuser, pg.password)
+	var users strings.Builder
+	fmt.Fprintf(&users, "%q %q\n", superuser, pg.password)
 	for role, password := range opts.Passwords {
-		users += fmt.Sprintf("%q %q\n", role, password)
+		fmt.Fprintf(&users, "%q %q\n", role, password)
 	}
-	if err := b.write("users.txt", users); err != nil {
+	if err := b.write("users.txt", users.String()); err != nil {
 		return err
 	}
 	for try := 1; ; try++ {
@@ -132,9 +134,7 @@ func (b *PgBouncer) settings(pg *Postgres, more map[string]string) string {
 		"listen_addr": "127.0.0.1", "listen_port": strconv.Itoa(b.port), "unix_socket_dir": "",
 		"auth_type": "scram-sha-256", "auth_file": b.folder.join("users.txt"), "pool_mode": "transaction",
 	}
-	for name, value := range more {
-		settings[name] = value
-	}
+	maps.Copy(settings, more)
 	lines := []string{"[databases]", "* = host=127.0.0.1 port=" + strconv.Itoa(pg.port), "[pgbouncer]"}
 	for name, value := range settings {
 		lines = append(lines, name+" = "+value)
