@@ -11,6 +11,7 @@
 //   - [Store.BeginCard] and its neighbours (cards.go) are the bot's memory of what it posted.
 //   - [CreateKey] and [RevokeKey] (keys.go) are the owner's; a [Keyring] (keyring.go) holds the API keys that are live.
 //   - [Store.Erase] (erase.go) takes away what people wrote, with a trace in the log: the one thing that the service may remove.
+//   - A connection pooler is noticed (pooler.go): nothing here needs a session that outlives a transaction.
 //   - [Store.Stats] and [Store.Export] are queries.
 //
 // Schema hitl holds our tables (migrations/), schema hitl_jobs River's.

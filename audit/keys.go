@@ -143,6 +143,7 @@ func asOwner(ctx context.Context, dsn string, run func(*pgx.Conn) error) error {
 		return fmt.Errorf("read owner's database URL: %w", err)
 	}
 	cfg.RuntimeParams["application_name"] = "hitl keys"
+	nameNoStatements(cfg, dsn)
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("connect to database: %w", err)

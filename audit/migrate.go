@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -54,31 +55,26 @@ func Migrate(ctx context.Context, ownerDSN string, o MigrateOptions) error {
 	}
 	cfg.MaxConns = 3 // the lock's, goose's, River's
 	cfg.ConnConfig.RuntimeParams["application_name"] = "hitl migrate"
+	nameNoStatements(cfg.ConnConfig, ownerDSN)
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	defer pool.Close()
-	conn, err := pool.Acquire(ctx)
+	lock, err := lockMigrations(ctx, pool)
 	if err != nil {
-		return fmt.Errorf("connect to database: %w", err)
-	}
-	defer conn.Release()
-	if err := lockMigrations(ctx, conn); err != nil {
 		return fmt.Errorf("wait for other migrations: %w", err)
 	}
-	defer func() {
-		_, _ = conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, migrateLock)
-	}()
+	defer func() { _ = lock.Rollback(context.WithoutCancel(ctx)) }()
 
 	var version int
-	if err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
+	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
 		return fmt.Errorf("read server version: %w", err)
 	}
 	if version < 140000 {
 		return fmt.Errorf("postgres %d is too old, hitl needs 14 or later", version/10000)
 	}
-	if _, err := conn.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS hitl; CREATE SCHEMA IF NOT EXISTS `+jobsSchema); err != nil {
+	if _, err := pool.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS hitl; CREATE SCHEMA IF NOT EXISTS `+jobsSchema); err != nil {
 		return fmt.Errorf("create schemas: %w", err)
 	}
 	if err := migrateRecord(ctx, pool, o.Progress); err != nil {
@@ -90,29 +86,49 @@ func Migrate(ctx context.Context, ownerDSN string, o MigrateOptions) error {
 	if o.ServiceRole == "" {
 		return nil
 	}
-	if err := grantService(ctx, conn.Conn(), o.ServiceRole, o.ServicePassword); err != nil {
+	bounded, err := grantService(ctx, pool, o.ServiceRole, o.ServicePassword)
+	if err != nil {
 		return err
 	}
 	o.Progress("granted rights to role " + o.ServiceRole)
+	if !bounded {
+		o.Progress("role " + o.ServiceRole + " keeps its own settings, which this owner may not alter: serve says what it lacks behind a connection pooler")
+	}
 	return nil
 }
 
-// lockMigrations waits until no other migration runs. The session's end releases the lock, whatever happens to us.
+// lockMigrations waits until no other migration runs, and holds the lock until the transaction that it returns ends, whatever happens to us.
 //
-// It asks again and again: a statement that waits for the lock has a snapshot, and CREATE INDEX CONCURRENTLY, in the migration that holds
-// the lock, would wait for that in turn.
-func lockMigrations(ctx context.Context, conn *pgxpool.Conn) error {
+// A lock of a session would stay behind in a connection pooler. It asks again and again: a statement that waits for the lock has a snapshot,
+// and CREATE INDEX CONCURRENTLY, in the migration that holds the lock, would wait for that in turn. Between statements, a transaction that
+// reads what is committed has none, if they came by the simple protocol: the extended one leaves a portal open, and with it the snapshot.
+func lockMigrations(ctx context.Context, pool *pgxpool.Pool) (_ pgx.Tx, err error) {
+	tx, err := pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	if err != nil {
+		return nil, connectError(err)
+	}
+	defer func() {
+		if err != nil {
+			_ = tx.Rollback(context.WithoutCancel(ctx))
+		}
+	}()
+	if _, err := tx.Exec(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+		return nil, err
+	}
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		var mine bool
-		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, migrateLock).Scan(&mine); err != nil || mine {
-			return err
+		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, pgx.QueryExecModeSimpleProtocol, migrateLock).Scan(&mine); err != nil {
+			return nil, err
+		}
+		if mine {
+			return tx, nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -174,6 +190,10 @@ func connectError(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && (pg.Code == "28P01" || pg.Code == "28000") { // invalid password, invalid authorization
 		return fmt.Errorf("log in to database: %w (`hitl migrate` makes the service's role and sets its password)", err)
+	}
+	if errors.As(err, &pg) && pg.Code == "08P01" && strings.Contains(pg.Message, "unsupported startup parameter") {
+		return fmt.Errorf("connect to database: %w (a connection pooler takes few parameters: take it out of the URL and give it to the role, "+
+			"ALTER ROLE … SET …)", err)
 	}
 	return fmt.Errorf("connect to database: %w", err)
 }

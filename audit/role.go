@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // serviceGrants are all the rights of the service, $ROLE standing for its name. A callback's body, an item and a decision cannot
@@ -45,9 +46,10 @@ var serviceGrants = []string{
 	`GRANT USAGE ON ALL SEQUENCES IN SCHEMA hitl_jobs TO $ROLE`,
 }
 
-// grantService makes the role what serviceGrants say, in one transaction, so that a running service never lacks a right.
-func grantService(ctx context.Context, conn *pgx.Conn, role, password string) error {
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+// grantService makes the role what serviceGrants say, in one transaction, so that a running service never lacks a right. Bounded is that of
+// boundRole.
+func grantService(ctx context.Context, pool *pgxpool.Pool, role, password string) (bounded bool, err error) {
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		var exists, owner bool
 		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1), current_user = $1`, role).Scan(&exists, &owner)
 		if err != nil {
@@ -76,8 +78,10 @@ func grantService(ctx context.Context, conn *pgx.Conn, role, password string) er
 				return fmt.Errorf("grant rights to service role: %w", err)
 			}
 		}
-		return nil
+		bounded, err = boundRole(ctx, tx, role)
+		return err
 	})
+	return bounded, err
 }
 
 // createRole tolerates that a migration of another database, whose lock is not ours, made the role meanwhile.

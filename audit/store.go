@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -27,7 +26,7 @@ type Config struct {
 	BatchWait time.Duration
 	// BatchSize is the most items in a transaction. Default 256.
 	BatchSize int
-	// StatementTimeout bounds each statement, exports excepted. Default 30 s.
+	// StatementTimeout bounds each statement, exports excepted. Behind a connection pooler the role's own setting does. Default 30 s.
 	StatementTimeout time.Duration
 
 	// CallbackRetries is how long after each failed attempt at a callback the next begins; it is dead after the last. Default
@@ -69,7 +68,7 @@ func (c Config) withDefaults() Config {
 	c.MaxConns = cmp.Or(c.MaxConns, 16)
 	c.BatchWait = cmp.Or(c.BatchWait, 2*time.Millisecond)
 	c.BatchSize = cmp.Or(c.BatchSize, 256)
-	c.StatementTimeout = cmp.Or(c.StatementTimeout, 30*time.Second)
+	c.StatementTimeout = cmp.Or(c.StatementTimeout, defaultStatementTimeout)
 	if c.CallbackRetries == nil {
 		c.CallbackRetries = standardRetries()
 	}
@@ -124,7 +123,8 @@ var (
 // connect_timeout goes before.
 const silence = 5 * time.Second
 
-// Open connects to a database that Migrate has prepared. It refuses an older schema with ErrOldSchema; a newer one is fine.
+// Open connects to a database that Migrate has prepared. It refuses an older schema with ErrOldSchema; a newer one is fine. It notices a
+// connection pooler on the way and goes without what that does not carry: statements are not prepared, and the role's own settings bound them.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	pc, err := pgxpool.ParseConfig(cfg.DSN)
@@ -135,15 +135,20 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	// A server that vanished without a word, as in a failover, leaves connections that are silent for as long as TCP likes.
 	pc.PingTimeout = cmp.Or(pc.PingTimeout, silence)
 	pc.ConnConfig.ConnectTimeout = cmp.Or(pc.ConnConfig.ConnectTimeout, silence)
-	for name, value := range map[string]string{
-		"application_name":                    "hitl",
-		"statement_timeout":                   strconv.FormatInt(cfg.StatementTimeout.Milliseconds(), 10),
-		"lock_timeout":                        "10000",
-		"idle_in_transaction_session_timeout": "10000",
-		"timezone":                            "UTC",
-	} {
-		if _, given := pc.ConnConfig.RuntimeParams[name]; !given {
-			pc.ConnConfig.RuntimeParams[name] = value
+	if _, given := pc.ConnConfig.RuntimeParams["application_name"]; !given {
+		pc.ConnConfig.RuntimeParams["application_name"] = "hitl"
+	}
+	pooled, err := throughPooler(ctx, pc.ConnConfig)
+	if err != nil {
+		return nil, err
+	}
+	if pooled {
+		nameNoStatements(pc.ConnConfig, cfg.DSN)
+	} else {
+		for name, value := range sessionSettings(cfg.StatementTimeout) {
+			if _, given := pc.ConnConfig.RuntimeParams[name]; !given {
+				pc.ConnConfig.RuntimeParams[name] = value
+			}
 		}
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
@@ -157,6 +162,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := checkSchema(ctx, pool); err != nil {
 		pool.Close()
 		return nil, err
+	}
+	if pooled {
+		if err := s.checkPooled(ctx); err != nil {
+			pool.Close()
+			return nil, err
+		}
 	}
 	s.jobs, err = river.NewClient(riverpgxv5.New(pool), &river.Config{Schema: jobsSchema, Logger: cfg.Logger})
 	if err != nil {

@@ -37,6 +37,14 @@
 // new, was emptied, or lost the key. [Client.Epoch] then returns [ErrLost],
 // and the reconciler rebuilds. Adding and taking go on meanwhile.
 //
+// On a cluster a queue is on one node. While that is away, calls about its
+// queues fail and the others' do not, if the cluster's
+// cluster-require-full-coverage is off; a node that comes back empty is a
+// loss. While the slot of a queue is moved to another node, scripts fail with
+// TRYAGAIN, since not all of their keys exist at all times: callers try again
+// in any case. After a failover by Sentinels the next rebuild, within
+// [Reconciler.Every], brings back what the new master had not heard of.
+//
 //	client, err := queue.Open(ctx, queue.Config{Addrs: []string{"127.0.0.1:6379"}})
 //	if err != nil { … }
 //	defer client.Close()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,13 +21,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(localtest.Wrap(m)) }
 
 const support = "support"
 
-// onBoth runs a test on a real server and on the stand-in, which `hitl demo`
-// uses where there is no real one.
-func onBoth(t *testing.T, test func(t *testing.T, addr string)) {
+// onAll runs a test on a real server, on a real cluster and on the stand-in,
+// which `hitl demo` uses where there is no real one.
+func onAll(t *testing.T, test func(t *testing.T, addr string)) {
 	t.Parallel()
 	t.Run("server", func(t *testing.T) {
 		t.Parallel()
 		test(t, localtest.Redis(t))
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		test(t, strings.Join(localtest.RedisCluster(t).Addrs(), ","))
 	})
 	t.Run("stand-in", func(t *testing.T) {
 		t.Parallel()
@@ -34,7 +39,7 @@ func onBoth(t *testing.T, test func(t *testing.T, addr string)) {
 	})
 }
 
-// onPrivate is onBoth with servers that the test may empty and kill.
+// onPrivate is as onAll, with servers that the test may empty and kill.
 func onPrivate(t *testing.T, test func(t *testing.T, server *local.Redis)) {
 	t.Parallel()
 	for name, opts := range map[string]local.RedisOptions{"server": {NoStandIn: true}, "stand-in": {StandIn: true}} {
@@ -62,7 +67,14 @@ func open(t testing.TB, cfg Config) *Client {
 	return c
 }
 
-func at(addr string) Config { return Config{Addrs: []string{addr}} }
+// at is the configuration for a server, or for several of a cluster with commas between.
+func at(addr string) Config {
+	cfg := Config{Addrs: strings.Split(addr, ",")}
+	if len(cfg.Addrs) > 1 {
+		cfg.Mode = ModeCluster
+	}
+	return cfg
+}
 
 func must(t testing.TB, err error) {
 	t.Helper()

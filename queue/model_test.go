@@ -61,7 +61,7 @@ func (m model) next(limit int) (taken []hitl.Delivery) {
 // TestModel does random things to a queue and to the model. Nothing stalls:
 // that depends on time, and has its own test.
 func TestModel(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		runs := 0
 		rapid.Check(t, func(rt *rapid.T) {
 			runs++

@@ -14,7 +14,7 @@ import (
 )
 
 func TestOrder(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		want(t, "an empty queue", names(next(t, c, "a", 5)))
 		add(t, c, hitl.PrioritySample, "s1")
@@ -32,7 +32,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestDuplicates(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		add(t, c, hitl.PriorityNormal, "r1", "r2", "r1")
 		must(t, c.Add(t.Context(), support, Entry{"r2", hitl.PriorityNormal}, Entry{"r2", hitl.PriorityNormal}, Entry{"r3", hitl.PriorityNormal}))
@@ -46,7 +46,7 @@ func TestDuplicates(t *testing.T) {
 }
 
 func TestPromote(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		add(t, c, hitl.PriorityNormal, "r1", "r2", "r3")
 		moved, err := c.Promote(t.Context(), support, Entry{"r3", hitl.PriorityUrgent})
@@ -67,7 +67,7 @@ func TestPromote(t *testing.T) {
 
 // A consumer dies between taking a review and finishing it.
 func TestStalled(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		cfg := at(addr)
 		cfg.StallAfter = 30 * time.Millisecond
 		c := open(t, cfg)
@@ -86,7 +86,7 @@ func TestStalled(t *testing.T) {
 
 // A consumer that needs long keeps what it has, and loses it when it says no more.
 func TestHold(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		cfg := at(addr)
 		cfg.StallAfter = 200 * time.Millisecond
 		c := open(t, cfg)
@@ -109,7 +109,7 @@ func TestHold(t *testing.T) {
 }
 
 func TestRelease(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		add(t, c, hitl.PriorityNormal, "r1", "r2", "r3")
 		must(t, c.Release(t.Context(), support, "r1", "never there")) // held by nobody, streams not yet read
@@ -124,7 +124,7 @@ func TestRelease(t *testing.T) {
 }
 
 func TestDone(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		add(t, c, hitl.PriorityNormal, "r1", "r2", "r3")
 		must(t, c.Done(t.Context(), support, "r2"))
@@ -139,7 +139,7 @@ func TestDone(t *testing.T) {
 
 // Each review goes to one of several consumers.
 func TestConsumersShare(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		const reviews = 200
 		var ids []string
@@ -180,7 +180,7 @@ func TestConsumersShare(t *testing.T) {
 }
 
 func TestNextWaits(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		for _, p := range hitl.Priorities() {
 			// The queue is new, then drained: both must wake the waiting one.
@@ -212,7 +212,7 @@ func TestNextWaits(t *testing.T) {
 }
 
 func TestLooks(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		depths, err := c.Depths(t.Context(), support)
 		if err != nil || len(depths) != 3 || depths[0] != (Depth{Priority: hitl.PriorityUrgent}) {
@@ -267,7 +267,7 @@ func TestLooks(t *testing.T) {
 
 // A Redis that is short of memory evicts whole keys, each on its own.
 func TestEvicted(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		keys, err := c.keys(support)
 		must(t, err)

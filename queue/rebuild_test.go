@@ -16,7 +16,7 @@ import (
 )
 
 func TestRebuild(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		if _, err := c.Epoch(t.Context(), support); !errors.Is(err, ErrLost) {
 			t.Errorf("epoch of a new queue: %v, want ErrLost", err)
@@ -42,7 +42,7 @@ func TestRebuild(t *testing.T) {
 }
 
 func TestRebuildPages(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		for _, n := range []int{page - 1, page, page + 1, 2*page + 7} {
 			l := newLedger()
@@ -73,7 +73,7 @@ func TestRebuildPages(t *testing.T) {
 // Reviews that are opened while a rebuild runs, after it has read the ledger,
 // are not taken for decided ones.
 func TestRebuildWhileOthersAdd(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		add(t, c, hitl.PriorityNormal, "decided")
 		l := newLedger("old")
@@ -86,7 +86,7 @@ func TestRebuildWhileOthersAdd(t *testing.T) {
 }
 
 func TestRebuildsAtOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		l := newLedger()
 		var ids []string
@@ -175,7 +175,7 @@ func TestReconciler(t *testing.T) {
 
 // Without a loss, a review that could not be added is brought in time.
 func TestReconcilerPeriodic(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		l := newLedger()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -236,7 +236,7 @@ func TestPrune(t *testing.T) {
 
 // A backlog that takes long to read is not read all the time.
 func TestReconcilerPausesAfterALongRebuild(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		l := newLedger("r1")
 		const long = 50 * time.Millisecond

@@ -12,9 +12,11 @@ import (
 )
 
 func TestFirst(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		one := open(t, at(addr))
-		other := open(t, Config{Addrs: []string{addr}, Prefix: one.cfg.Prefix})
+		cfg := at(addr)
+		cfg.Prefix = one.cfg.Prefix
+		other := open(t, cfg)
 		foreign := open(t, at(addr))
 		for _, step := range []struct {
 			client *Client

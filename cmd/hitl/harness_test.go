@@ -27,6 +27,7 @@ import (
 	"hitl/bot"
 	"hitl/bot/slacksim"
 	"hitl/config"
+	"hitl/deploy/local"
 	"hitl/deploy/local/localtest"
 )
 
@@ -68,6 +69,8 @@ type storySettings struct {
 	Queue     string // more keys of the queue, as lines of YAML
 	Sources   string // more YAML below sources
 	Shortcut  string // sources of the message shortcut, separated by commas
+	Redis     string // where and how Redis runs, as keys of YAML; empty: the server of all tests
+	Pooler    *local.PgBouncer
 }
 
 func newWorld(t *testing.T, change func(*storySettings)) *world {
@@ -78,6 +81,9 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 	}
 	if change != nil {
 		change(&w.settings)
+	}
+	if w.settings.Redis == "" {
+		w.settings.Redis = fmt.Sprintf("addrs: [%q]", localtest.Redis(t))
 	}
 	w.owner = localtest.DatabaseFrom(t, "hitl", func(ctx context.Context, dsn string) error {
 		return audit.Migrate(ctx, dsn, audit.MigrateOptions{ServiceRole: "hitl_service", ServicePassword: "service"})
@@ -99,6 +105,9 @@ func newWorld(t *testing.T, change func(*storySettings)) *world {
 	sim.SetBaseURL(server.URL)
 	t.Cleanup(func() { sim.Close(); server.Close() })
 	w.writeConfig()
+	if w.settings.Pooler != nil {
+		w.mustHitl("migrate") // the role's settings are each database's own, so that the copy lacks them
+	}
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -127,7 +136,14 @@ func (w *world) writeConfig() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s := w.settings
+	s, owner := w.settings, w.owner
+	if s.Pooler != nil {
+		for _, dsn := range []*string{&service, &owner} {
+			if *dsn, err = s.Pooler.DSN(*dsn); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
 	proof := fmt.Sprintf("signing_secret: %q, old_signing_secret: the secret before", w.sim.SigningSecret())
 	if s.Socket {
 		proof = fmt.Sprintf("app_token: %q", w.sim.AppToken())
@@ -142,7 +158,7 @@ func (w *world) writeConfig() {
 	text := fmt.Sprintf(`
 server: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", pprof: %t, shutdown_timeout: 10s, read_header_timeout: 2s}
 postgres: {url: %q, migrate_url: %q, accept_data_loss: true} # the servers of tests run without fsync
-redis: {addrs: [%q], key_prefix: %q}
+redis: {%s, key_prefix: %q}
 slack: {bot_token: %q, %s, team: T0SLACKSIM, api_url: %q, shortcut_sources: [%s]}
 callbacks: {allow_http: true, allow_private: true, schedule: [100ms, 100ms, 100ms]}
 classifiers:
@@ -178,7 +194,7 @@ sources:
     policy: sentiment
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
-%s`, s.PProf, service, w.owner, localtest.Redis(w.t), w.prefix, w.sim.Token(), proof, w.slackURL+"/api/", s.Shortcut,
+%s`, s.PProf, service, owner, s.Redis, w.prefix, w.sim.Token(), proof, w.slackURL+"/api/", s.Shortcut,
 		s.Model, strings.Join(s.Labels, ", "), s.Timeout, filepath.Join(w.dir, "cache"), filepath.Join(w.dir, "models"), s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Merge, s.Undo, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
 		demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, undo, hookSecret, s.Sources)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {

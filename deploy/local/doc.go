@@ -17,6 +17,10 @@
 // unprivileged account (postgres, else nobody). See [StartPostgres] for how
 // data folders are laid out and what is kept in them.
 //
+// [StartPgBouncer] puts a private connection pooler before a Postgres, and
+// [RedisOptions] can make a Redis a node of a cluster or a Sentinel: both are
+// for tests of how hitl does with them.
+//
 // Tests use the package localtest beside this one, which shares one server
 // among the tests of a package and gives each test its own database.
 package local

@@ -43,6 +43,13 @@ type RedisOptions struct {
 	// for tests of the stand-in.
 	StandIn bool
 
+	// Settings are more lines of the server's configuration file, for tests of
+	// how several servers play together. The stand-in knows none.
+	Settings []string
+
+	// Sentinel runs the program as a Sentinel, which watches over others.
+	Sentinel bool
+
 	// Logger hears about starts at debug level. nil means silence.
 	Logger *slog.Logger
 }
@@ -161,7 +168,11 @@ func (r *Redis) run(ctx context.Context) error {
 	if err := os.Truncate(log, 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("empty server log: %w", err)
 	}
-	proc, err := startProcess(ctx, r.program, []string{conf}, log, nil, syscall.SIGKILL)
+	args := []string{conf}
+	if r.opts.Sentinel {
+		args = append(args, "--sentinel")
+	}
+	proc, err := startProcess(ctx, r.program, args, log, nil, syscall.SIGKILL)
 	if err != nil {
 		return err
 	}
@@ -195,6 +206,7 @@ func (r *Redis) settings() string {
 	if r.password != "" {
 		lines = append(lines, "requirepass "+r.password)
 	}
+	lines = append(lines, r.opts.Settings...)
 	return strings.Join(lines, "\n") + "\n"
 }
 

@@ -13,6 +13,7 @@
 //	dsn := localtest.Database(t)                             // empty
 //	dsn := localtest.DatabaseFrom(t, "audit", audit.Migrate) // migrated
 //	addr, prefix := localtest.Redis(t), localtest.Prefix(t)
+//	addrs := localtest.RedisCluster(t).Addrs()
 //
 // Postgres that is not installed is fetched; Redis that is not installed is
 // replaced by an in-process stand-in. The few tests that neither can serve,
@@ -44,6 +45,7 @@ type servers struct {
 	mu       sync.Mutex
 	postgres *local.Postgres
 	redis    *local.Redis
+	cluster  *Cluster
 	failed   map[string]error // the first failure to start is everybody's
 	names    int              // names given out so far
 	template map[string]*template
@@ -83,7 +85,10 @@ func (s *servers) stop() error {
 	if s.redis != nil {
 		errs = append(errs, s.redis.Stop(ctx))
 	}
-	s.postgres, s.redis = nil, nil
+	if s.cluster != nil {
+		errs = append(errs, s.cluster.stop(ctx))
+	}
+	s.postgres, s.redis, s.cluster = nil, nil, nil
 	return errors.Join(errs...)
 }
 
