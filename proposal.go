@@ -14,6 +14,7 @@ type ProposalKind string
 const (
 	ProposeThresholds  ProposalKind = "thresholds"  // of a policy; the body is a ThresholdChange
 	ProposeCalibration ProposalKind = "calibration" // of a classifier; the body is a CalibrationChange
+	ProposeSample      ProposalKind = "sample"      // of a policy; the body is a SampleChange
 )
 
 // ProposalState is what became of a proposal.

@@ -55,7 +55,7 @@ func (t *trust) watch(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("proposal %s: %w", p.ID, err))
 			continue
 		}
-		checked, err := t.store.Checked(ctx, live.Version(), p.DecidedAt)
+		checked, err := t.store.Checked(ctx, []string{live.Version()}, p.DecidedAt)
 		if err != nil {
 			return err
 		}
