@@ -135,6 +135,7 @@ func proposalWords(l *language, p hitl.Proposal) (title string, lines []string, 
 		if json.Unmarshal(p.Evidence, &e) == nil {
 			return l.say("proposal.calibration", "Name", plainName(l, p.Name, maxNameUnits)), calibrationLines(l, name, e), reliabilityChart(l, e.Diagram)
 		}
+	case hitl.ProposeSample: // the service accepts its own: nobody is asked
 	}
 	return l.say("proposal.other"), []string{l.say("proposal.unreadable", "Name", name)}, nil
 }
