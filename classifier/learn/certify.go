@@ -97,8 +97,13 @@ func certifiable(expected, alpha float64) float64 {
 	return 1
 }
 
-// SampledAbove counts the items of a label, or of all, that a promise at a threshold would be tested on. It looks at no answer.
-func SampledAbove(items []Evidence, label string, threshold float64) int {
-	n, _, _ := draw(items, label).at(threshold, false)
+// SampledAbove counts the items that a promise at the threshold of their label would be tested on. It looks at no answer.
+func SampledAbove(items []Evidence, threshold func(label string) float64) int {
+	n := 0
+	for _, it := range draw(items, "").kept {
+		if it.Confidence >= threshold(it.Label) {
+			n++
+		}
+	}
 	return n
 }

@@ -186,7 +186,7 @@ func TestDrawAtChangingRates(t *testing.T) {
 	}
 	nearly(t, "mean rate", s.rate, 0.71/3, 1e-9)
 	// Alike on both sides of the threshold.
-	if n := SampledAbove(items, "", 0.7); math.Abs(float64(n)/float64(len(s.kept))-0.3) > 0.035 {
+	if n := SampledAbove(items, func(string) float64 { return 0.7 }); math.Abs(float64(n)/float64(len(s.kept))-0.3) > 0.035 {
 		t.Errorf("%d of %d are above 0.7, want 30%%", n, len(s.kept))
 	}
 	if s := draw(items[:0], ""); len(s.kept) != 0 || s.rate != 0 {
