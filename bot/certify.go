@@ -13,11 +13,10 @@ import (
 
 // samplingLine says for what the share of sure items that people see is chosen.
 func samplingLine(l *language, c hitl.SampleChange) string {
-	args := []any{"Risk", decimalPercent(l, c.Risk), "Confidence", decimalPercent(l, c.Confidence), "When", date(c.Until, "{date_short}")}
 	if c.Complete {
-		return l.say("policy.sampling.complete", args...)
+		return l.say("policy.sampling.complete", "Risk", decimalPercent(l, c.Risk), "Confidence", decimalPercent(l, c.Confidence))
 	}
-	return l.say("policy.sampling", args...)
+	return l.say("policy.sampling", "Risk", decimalPercent(l, c.Risk), "Confidence", decimalPercent(l, c.Confidence), "When", date(c.Until, "{date_short}"))
 }
 
 // certifyLateMessage tells the owners of a queue that the highest share that may be sampled does not suffice for a promise by its day, and what would be possible.

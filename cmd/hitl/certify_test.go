@@ -37,6 +37,10 @@ func (w *world) certify(keys string) {
 	w.t.Helper()
 	w.reconfigure("    queue: support\n    rules:", "    queue: support\n    guarantee: {risk: 0.05, confidence: 0.9}\n    rules:")
 	w.reconfigure("    sample: {", "    sample: {certify: {"+keys+"}, ")
+	// From here on for an hour only the test looks.
+	w.eventually("the service has looked", func() bool {
+		return query[bool](w, `SELECT count(*) = 1 FROM hitl.timers WHERE name = 'advise' AND next_at > now() + interval '30 minutes'`)
+	})
 }
 
 // came writes n items that a policy was sure of, spread over a time until now; the first of them people see. Nobody has answered.
