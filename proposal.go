@@ -15,6 +15,7 @@ const (
 	ProposeThresholds  ProposalKind = "thresholds"  // of a policy; the body is a ThresholdChange
 	ProposeCalibration ProposalKind = "calibration" // of a classifier; the body is a CalibrationChange
 	ProposeModel       ProposalKind = "model"       // of a classifier; the body is a ModelChange
+	ProposeSample      ProposalKind = "sample"      // of a policy; the body is a SampleChange
 )
 
 // ProposalState is what became of a proposal.

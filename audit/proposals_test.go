@@ -88,6 +88,12 @@ func TestVerifyProposals(t *testing.T) {
 		}
 	}
 	mustPropose(t, s, proposal("prp_3", "p", `{}`), "")
+	rate := proposal("prp_4", "p", `{"rate": 0.2}`)
+	rate.Kind = hitl.ProposeSample // it counts on its own
+	mustPropose(t, s, rate, "")
+	if _, _, err := s.Answer(t.Context(), "prp_4", true, "policy/certify", start); err != nil {
+		t.Fatal(err)
+	}
 	equal(t, "problems of an honest record", recordProblems(t, s), []string(nil))
 	if _, err := owner.Exec(t.Context(), `CREATE TABLE kept AS TABLE hitl.proposals`); err != nil {
 		t.Fatal(err)
@@ -95,6 +101,9 @@ func TestVerifyProposals(t *testing.T) {
 	for sql, want := range map[string]string{
 		`UPDATE hitl.proposals SET body = '{"threshold": 0.1}' WHERE id = 'prp_2'`:       "in body",
 		`UPDATE hitl.proposals SET body = '{"threshold":0.9}' WHERE id = 'prp_2'`:        "in body",
+		`UPDATE hitl.proposals SET body = '{"rate": 0.1}' WHERE id = 'prp_4'`:            "proposal prp_4 differs from its entry",
+		`UPDATE hitl.proposals SET kind = 'model' WHERE id = 'prp_4'`:                    "in kind",
+		`DELETE FROM hitl.proposals WHERE id = 'prp_4'`:                                  "the proposal prp_4 of entry",
 		`UPDATE hitl.proposals SET evidence = '{}' WHERE id = 'prp_2'`:                   "in evidence",
 		`UPDATE hitl.proposals SET name = 'q' WHERE id = 'prp_2'`:                        "in name",
 		`UPDATE hitl.proposals SET kind = 'model' WHERE id = 'prp_2'`:                    "in kind",

@@ -174,6 +174,7 @@ type Policy struct {
 	AlwaysReview    []string
 	Rules           []PolicyRule
 	SampleRate      float64
+	Sampling        *hitl.SampleChange // in force, of SampleRate; nil: it is as configured
 	Queue           string
 	Change          *PolicyChange // of its thresholds, that somebody accepted; nil: they are as configured
 }

@@ -72,6 +72,8 @@ func (b *Bot) noticeMessage(ctx context.Context, n hitl.Notice, rec screened, ch
 		return b.digest(ctx, n, chart)
 	case hitl.NoticeBroken:
 		return brokenMessage(l, n)
+	case hitl.NoticeCertifyLate:
+		return certifyLateMessage(l, n)
 	case hitl.NoticeProposal:
 		return b.proposalNotice(ctx, n, chart)
 	case hitl.NoticeStamping:

@@ -78,6 +78,9 @@ func policyMessage(l *language, source string, p Policy) message {
 	}
 	if p.SampleRate > 0 {
 		facts = append(facts, l.say("policy.sample", "Percent", percentShare(l, p.SampleRate)))
+		if p.Sampling != nil {
+			facts = append(facts, samplingLine(l, *p.Sampling))
+		}
 	}
 	facts = append(facts, l.say("policy.queue", "Queue", code(l, p.Queue, maxNameUnits)))
 	blocks := []slack.Block{

@@ -141,6 +141,7 @@ func proposalWords(l *language, p hitl.Proposal) (title string, lines []string, 
 		if json.Unmarshal(p.Body, &c) == nil && json.Unmarshal(p.Evidence, &e) == nil {
 			return l.say("proposal.model", "Name", plainName(l, p.Name, maxNameUnits)), modelLines(l, name, c, e), nil
 		}
+	case hitl.ProposeSample: // the service accepts its own: nobody is asked
 	}
 	return l.say("proposal.other"), []string{l.say("proposal.unreadable", "Name", name)}, nil
 }

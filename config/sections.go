@@ -102,6 +102,18 @@ type Sample struct {
 	Key Secret `yaml:"key"`
 	// Queue is where these reviews go. Empty: the policy's queue.
 	Queue string `yaml:"queue"`
+	// Certify has the service choose the rate, from Rate on. Absent: it stays.
+	Certify *Certify `yaml:"certify"`
+}
+
+// Certify has the service sample as much as it takes for the policy's guarantee by a day.
+type Certify struct {
+	// Within is the time, from the first items that a model judges under the policy on.
+	Within time.Duration `yaml:"within" default:"30d" min:"1d"`
+	// MaxRate is the highest share.
+	MaxRate float64 `yaml:"max_rate" default:"0.2" min:"0.000001" max:"1"`
+	// MinRate is the lowest share, and that which is sampled once enough was.
+	MinRate float64 `yaml:"min_rate" default:"0.005" min:"0.000001" max:"1"`
 }
 
 // Queue is a Slack channel and those who review there.

@@ -199,6 +199,15 @@ func (c *Config) validatePolicy(ps *problems, path string, p Policy) {
 	case n > 0 && n < minSampleKey:
 		ps.add(path+".sample.key", "must have at least %d characters; `openssl rand -hex 32` makes a good one", minSampleKey)
 	}
+	switch c := p.Sample.Certify; {
+	case c == nil:
+	case c.MinRate > c.MaxRate:
+		ps.add(path+".sample.certify.min_rate", "must not be above max_rate, %v", c.MaxRate)
+	case c.Within > p.Guarantee.Window:
+		ps.add(path+".sample.certify.within", "must not be longer than guarantee.window, %v: older reviews are no evidence", p.Guarantee.Window)
+	case p.Sample.Rate < c.MinRate || p.Sample.Rate > c.MaxRate:
+		ps.add(path+".sample.rate", "must be from certify.min_rate, %v, to certify.max_rate, %v: it is the rate that certify starts from", c.MinRate, c.MaxRate)
+	}
 }
 
 func (c *Config) validateSource(ps *problems, path string, s Source) {

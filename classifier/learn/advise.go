@@ -15,6 +15,7 @@ type Evidence struct {
 	Label      string  // the model's
 	Confidence float64 // as policies compare it
 	Inclusion  float64 // probability with which such an item is reviewed, at the time
+	Rate       float64 // share of the sure items that was reviewed at the time: Inclusion at most
 	Other      bool    // something else than its confidence or chance sends it to people, whatever the threshold
 	Reviewed   bool    // a person was asked
 	Answered   bool    // and answered
@@ -29,7 +30,7 @@ type AdviseOptions struct {
 	Labels []string
 	// LeaveOut leaves items without an answer out instead of counting them as wrong. The promise is weaker then: of what was answered.
 	LeaveOut bool
-	// SampleRate is the share of accepted items that people will see too: for the load, and because samples are thinned to it, or to less where less was sampled. 0: not known.
+	// SampleRate is the share of accepted items that people will see too: for the load. 0: not known.
 	SampleRate float64
 }
 
@@ -94,7 +95,7 @@ func Advise(items []Evidence, o AdviseOptions) Advice {
 		labels = []string{""}
 	}
 	for _, l := range labels {
-		a.Promises = append(a.Promises, draw(items, l, o.SampleRate).promise(l, len(labels), o))
+		a.Promises = append(a.Promises, draw(items, l).promise(l, len(labels), o))
 	}
 	accepted := 0.0
 	for _, it := range items {
@@ -148,31 +149,27 @@ func newSample(kept []Evidence, pool []float64, rate float64) sample {
 	return s
 }
 
-// draw thins items to one rate: an item that was reviewed with probability p stays with the least of all probabilities over p. Whether it does is up to its id, by
-// SHA-256, so that nobody can draw until they like it. The others, and at least a tenth of all, are the pool.
-func draw(items []Evidence, label string, most float64) sample {
-	var eligible, kept []Evidence
-	rate := 1.0
-	if most > 0 { // so that a label without a sure item yet is thinned as it would be with one
-		rate = min(most, 1)
-	}
+// draw thins items to the rate of their time: an item that was reviewed with probability p, when so many of the sure ones were, stays with that rate over p. Whether
+// it does is up to its id, by SHA-256, so that nobody can draw until they like it. So at any time all that could be accepted are kept alike, whatever their
+// confidence. The others, and at least a tenth of all, are the pool.
+func draw(items []Evidence, label string) sample {
+	var kept []Evidence
+	var pool []float64
+	least, most, sum := 1.0, 0.0, 0.0
 	for _, it := range items {
 		if it.Other || label != "" && it.Label != label {
 			continue
 		}
-		eligible = append(eligible, it)
-		rate = min(rate, it.Inclusion)
-	}
-	if rate <= 0 {
-		return newSample(nil, nil, 0)
-	}
-	var pool []float64
-	for _, it := range eligible {
-		if it.Reviewed && (it.Inclusion <= rate || uniform("hitl thin\x00", it.ItemID) < rate/it.Inclusion) {
+		least, most, sum = min(least, it.Rate), max(most, it.Rate), sum+it.Rate
+		if it.Reviewed && it.Rate > 0 && (it.Inclusion <= it.Rate || uniform("hitl thin\x00", it.ItemID) < it.Rate/it.Inclusion) {
 			kept = append(kept, it)
 		} else {
 			pool = append(pool, it.Confidence)
 		}
+	}
+	rate := most
+	if least < most { // the mean, which rounding makes another number where all are the same
+		rate = sum / float64(len(kept)+len(pool))
 	}
 	if 9*len(pool) < len(kept) {
 		kept = slices.DeleteFunc(kept, func(it Evidence) bool {
@@ -330,7 +327,7 @@ func need(n, wrong int, threshold, risk, alpha float64, fewest int) Need {
 
 // curve says what each threshold brings, the same for every label.
 func curve(items []Evidence, o AdviseOptions) []Point {
-	s := draw(items, "", o.SampleRate)
+	s := draw(items, "")
 	var out []Point
 	var sure []float64
 	for _, it := range items {

@@ -217,7 +217,7 @@ func TestPromiseHolds(t *testing.T) {
 					broken, found, naive := 0, 0, 0
 					for range runs {
 						items := history(chance, w, c.n, c.rate)
-						s := draw(items, "", 0)
+						s := draw(items, "")
 						if p := s.promise("", 1, o); p.Found {
 							found++
 							if w.risk(p.Threshold) > o.Risk.Float() {
@@ -255,7 +255,7 @@ func history(chance *rand.Rand, w truth, n int, rate float64) []Evidence {
 	items := make([]Evidence, n)
 	for i := range items {
 		c, right := w.draw(chance)
-		e := Evidence{ItemID: strconv.Itoa(i), Confidence: c, Inclusion: 1, Reviewed: true}
+		e := Evidence{ItemID: strconv.Itoa(i), Confidence: c, Inclusion: 1, Rate: rate, Reviewed: true}
 		if c >= 0.85 {
 			e.Inclusion, e.Reviewed = rate, chance.Float64() < rate
 		}
@@ -285,7 +285,7 @@ func TestPromisePower(t *testing.T) {
 	chance := rand.New(rand.NewPCG(9, 9))
 	found := 0
 	for range 200 {
-		p := draw(history(chance, w, 20_000, 0.2), "", 0).promise("", 1, o)
+		p := draw(history(chance, w, 20_000, 0.2), "").promise("", 1, o)
 		if p.Found && p.Threshold <= best+0.03 {
 			found++
 		}
@@ -304,7 +304,7 @@ func drawEvidence(t *rapid.T) []Evidence {
 	items := make([]Evidence, n)
 	for i := range items {
 		c := 1 - 0.5*chance.Float64()*chance.Float64()
-		e := Evidence{ItemID: fmt.Sprint(i), Label: label(chance.IntN(3)), Confidence: math.Round(c*1000) / 1000, Inclusion: 1, Reviewed: true, Other: chance.IntN(10) == 0}
+		e := Evidence{ItemID: fmt.Sprint(i), Label: label(chance.IntN(3)), Confidence: math.Round(c*1000) / 1000, Inclusion: 1, Rate: rate, Reviewed: true, Other: chance.IntN(10) == 0}
 		if e.Confidence >= 0.9 && !e.Other {
 			e.Inclusion, e.Reviewed = rate, chance.Float64() < rate
 		}
@@ -353,13 +353,13 @@ func TestAdviseProperties(t *testing.T) {
 		}
 		more := slices.Clone(items)
 		for i := range 20 {
-			more = append(more, Evidence{ItemID: fmt.Sprint("more", i), Label: "A", Confidence: 0.95, Inclusion: 1, Reviewed: true, Other: true})
+			more = append(more, Evidence{ItemID: fmt.Sprint("more", i), Label: "A", Confidence: 0.95, Inclusion: 1, Rate: 0.5, Reviewed: true, Other: true})
 		}
 		if b := Advise(more, o); fmt.Sprint(a.Promises) != fmt.Sprint(b.Promises) {
 			rt.Error("items that always go to people change a promise")
 		}
 		// From the same start, a stricter wish never ends lower.
-		s := draw(items, "", 0)
+		s := draw(items, "")
 		alpha := o.Confidence.complement().rat
 		from := func(float64) bool { return true }
 		base := walk(s, o.Risk.rat, alpha, false, from).threshold
@@ -377,7 +377,7 @@ func TestNeed(t *testing.T) {
 	items := func(n, wrong int, inclusion float64) []Evidence {
 		out := make([]Evidence, n)
 		for i := range out {
-			out[i] = Evidence{ItemID: fmt.Sprint(i), Confidence: 0.99, Inclusion: inclusion, Reviewed: true, Answered: true, Correct: i >= wrong}
+			out[i] = Evidence{ItemID: fmt.Sprint(i), Confidence: 0.99, Inclusion: inclusion, Rate: inclusion, Reviewed: true, Answered: true, Correct: i >= wrong}
 		}
 		return out
 	}
@@ -394,7 +394,7 @@ func TestNeed(t *testing.T) {
 		}},
 		"too many errors": {items(500, 20, 1), func(p Promise) bool { return !p.Found && p.Need.Reviews == 0 && p.Need.Wrong > 0 }},
 	} {
-		if p := draw(c.items, "", 0).promise("", 1, o); !c.check(p) {
+		if p := draw(c.items, "").promise("", 1, o); !c.check(p) {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
@@ -402,11 +402,11 @@ func TestNeed(t *testing.T) {
 	for i := range unanswered[:30] {
 		unanswered[i].Answered = false
 	}
-	if p := draw(unanswered, "", 0).promise("", 1, o); p.Found {
+	if p := draw(unanswered, "").promise("", 1, o); p.Found {
 		t.Errorf("thirty without an answer count for nothing: %+v", p)
 	}
 	o.LeaveOut = true
-	if p := draw(unanswered, "", 0).promise("", 1, o); !p.Found {
+	if p := draw(unanswered, "").promise("", 1, o); !p.Found {
 		t.Errorf("left out, they count: %+v", p)
 	}
 }

@@ -51,11 +51,19 @@
 // threshold whose risk is too high to pass its test, so its chance is one less the confidence at most, however many thresholds there are.
 //
 // The test needs a random sample of what could be accepted. Reviewed items are none: below the threshold people see all, above it a sample. So each is kept with a
-// probability that makes all alike, the least with which any was reviewed, decided by its id. Where the walk begins is decided by the confidences of items outside
-// of that sample, which know nothing of its labels, at the strictest threshold with so many that a few errors are forgiven there; begun where the sample itself
-// looks good, the promise would be worth less. Items without an answer count as wrong.
+// probability that makes all alike that came at one time, the rate at which sure ones were sampled then over that with which it was reviewed, decided by its id. A rate
+// that changes changes how many are kept of a time, and not which: as long as it does not follow what people answered, and items are drawn alike, those kept are
+// drawn alike too. Where the walk begins is decided by the confidences of items outside of that sample, which know nothing of its labels, at the strictest
+// threshold with so many that a few errors are forgiven there; begun where the sample itself looks good, the promise would be worth less. Items without an answer
+// count as wrong.
+//
+// [Certify] chooses the rate so that the sample is large enough by a day. It does not look at answers, only at how many items came and how many were drawn: a rate
+// that fell once the test passes would end the sample where it happens to look good, which is testing until it passes (P. Armitage, C. K. McPherson and B. C. Rowe,
+// Repeated Significance Tests on Accumulating Data, Journal of the Royal Statistical Society A 132, 1969), and the promise would be broken several times as often as
+// it says. So the size of the sample is chosen beforehand, for a walk that forgives some errors, and what people answer decides only whether it passes.
 //
 // It holds for items as those of the sample were: drawn alike and independently, from the same sources, model and calibration; and as far as reviewers are right.
+// Where items change over time, times of a higher rate weigh more in it.
 // It is one of the procedure, not of a result: where data rarely suffice for any promise, a greater part of the few that are made is wrong. While a promise
 // runs, [LowerAlways] tells whether what came since contradicts it, however often one looks. The risk and the confidence are chosen before looking: who asks
 // with several and takes the answer they like has no promise, and a year of weekly advices does not hold together, each holds on its own.

@@ -4,7 +4,7 @@ import "math"
 
 // Plan is what it takes to have enough reviews of a random sample by a time.
 type Plan struct {
-	Reviews int     // in all
+	Reviews int     // that are missing
 	PerDay  float64 // items a day that the sample is drawn from
 	Rate    float64 // share of them to be sampled; above 1: there are too few of them in that time
 	Days    float64 // that it takes at the present rate; +Inf: it never comes to it
@@ -13,8 +13,8 @@ type Plan struct {
 // Possible says whether there are enough items in that time.
 func (p Plan) Possible() bool { return p.Rate <= 1 }
 
-// PlanSample says what it takes to have a number of sampled reviews within some days, where so many items come a day and a share of them, the present rate, is
-// sampled now. Of what was sampled at a lower rate nothing counts: with it, the sample would be thinned to that rate.
+// PlanSample says what it takes to have a number of sampled reviews more within some days, where so many items come a day and a share of them, the present rate, is
+// sampled now.
 func PlanSample(reviews int, perDay, days, present float64) Plan {
 	p := Plan{Reviews: reviews, PerDay: perDay, Rate: math.Inf(1), Days: math.Inf(1)}
 	if n := perDay * days; n > 0 {

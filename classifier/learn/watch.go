@@ -9,6 +9,9 @@ import (
 // LowerAlways returns a lower bound of an error rate, of which k wrong of n are known, that holds with confidence 1-alpha at all times together: however often one
 // looks, and whenever one stops, the chance that it was ever above the true rate is alpha at most. So an alarm may ring when it exceeds a promised risk.
 //
+// Which items are known may depend on the past in any way, as long as each is drawn without a look at its own answer: a share of them that rises and falls, even
+// because of what was wrong before, changes nothing. Each that is drawn is wrong with the same probability, given what came before.
+//
 // It inverts a mixture of likelihood ratios (H. Robbins, Statistical Methods Related to the Law of the Iterated Logarithm, Annals of Mathematical Statistics 41,
 // 1970): against the rate r it bets on rates between r and 5r, all alike. Under r or less what the bet has won is a supermartingale, which J. Ville's
 // inequality keeps below 1/alpha. The bet depends on k and n alone, and not on their order, so it goes on where a restart left it. At alpha 0.05 it takes three wrong ones at least to rise above 0.

@@ -121,6 +121,10 @@ func (s Spec) text() (string, error) {
 	if s.Sample.Rate > 0 {
 		c.Sample.Key = fingerprint(s.Sample.Key)
 	}
+	return c.write()
+}
+
+func (c canonical) write() (string, error) {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

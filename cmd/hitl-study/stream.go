@@ -177,7 +177,7 @@ func (s *stream) evidence(d deployed) []learn.Evidence {
 		}
 		label, confidence := d.judge(it.text)
 		out = append(out, learn.Evidence{
-			ItemID: it.id, Label: label, Confidence: confidence, Inclusion: it.inclusion, Reviewed: it.reviewed, Answered: it.reviewed, Correct: label == it.truth,
+			ItemID: it.id, Label: label, Confidence: confidence, Inclusion: it.inclusion, Rate: s.sample, Reviewed: it.reviewed, Answered: it.reviewed, Correct: label == it.truth,
 		})
 	}
 	return out

@@ -41,6 +41,8 @@ data do not suffice, it says how many more sampled reviews would.
 The promise holds for items like those of the period, as far as reviewers are right. It is made for the present model, calibration and rules: when one of them
 changes, the stricter of these thresholds and the configured ones hold until there is new advice. Without --propose or --accept nothing changes.
 
+--within says which share of what is accepted people would have to see; policies.*.sample.certify has the service choose it from day to day.
+
     hitl advise --risk 0.02 --confidence 0.95
     hitl advise --within 30d
     hitl advise --per-label --propose

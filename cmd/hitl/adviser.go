@@ -17,8 +17,9 @@ import (
 // adviser is the evidence on the thresholds of one policy: items that it routed, judged by the present model under the present calibration.
 type adviser struct {
 	*evidence
-	name       string         // of the policy
-	configured *policy.Policy // as the file has it
+	name       string                  // of the policy
+	configured *policy.Policy          // as the file has it
+	terms      map[string]policy.Terms // by version of the policy
 	routed     []hitl.Labelled
 	sampled    time.Time // from when on sure items were sampled
 }
@@ -69,10 +70,13 @@ func (a *adviser) choose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mine := map[string]bool{}
+	a.terms = map[string]policy.Terms{}
 	for _, v := range versions {
-		if v.Name == a.name {
-			mine[v.Version] = true
+		if v.Name != a.name {
+			continue
+		}
+		if a.terms[v.Version], err = policy.ReadTerms(v.Text); err != nil {
+			return fmt.Errorf("version %s of policy %q: %w", v.Version, v.Name, err)
 		}
 	}
 	calibration := ""
@@ -81,16 +85,14 @@ func (a *adviser) choose(ctx context.Context) error {
 	}
 	a.sampled = a.since
 	for _, l := range a.items {
+		_, mine := a.terms[l.Policy]
 		switch {
-		case !mine[l.Policy] || l.Calibration != calibration:
+		case !mine || l.Calibration != calibration:
 		case l.Sure() && l.Inclusion <= 0: // nobody could see it: what came before tells nothing of what was accepted then
 			a.routed, a.sampled = nil, l.ReceivedAt
 		default:
 			a.routed = append(a.routed, l)
 		}
-	}
-	if at := largestSample(a.routed); at > 0 {
-		a.routed, a.sampled = a.routed[at:], a.routed[at].ReceivedAt
 	}
 	if len(a.routed) == 0 && a.sampled.After(a.since) {
 		return errors.New("accepted items are not sampled, so nothing is known of them: set policies.*.sample.rate, and ask again when reviewers have answered some")
@@ -102,30 +104,49 @@ func (a *adviser) choose(ctx context.Context) error {
 }
 
 // evidenceOf is an item as an advice sees it.
-func evidenceOf(l hitl.Labelled) learn.Evidence {
+func (a *adviser) evidenceOf(l hitl.Labelled) learn.Evidence {
+	rate := a.terms[l.Policy].Rate
+	if rate == 0 { // nothing is sure there, or it would have been left out: people see all
+		rate = 1
+	}
 	return learn.Evidence{
-		ItemID: l.ItemID, Label: l.AILabel, Confidence: l.Confidence, Inclusion: l.Inclusion, Other: !l.Sure(), Reviewed: l.Reviewed,
+		ItemID: l.ItemID, Label: l.AILabel, Confidence: l.Confidence, Inclusion: l.Inclusion, Rate: rate, Other: !l.Sure(), Reviewed: l.Reviewed,
 		Answered: l.Answered(), Correct: l.Correct(),
 	}
 }
 
-func (a *adviser) advise(o learn.AdviseOptions, perLabel bool, minutes, errorCost float64) adviceReport {
+// evidences are all items as an advice sees them.
+func (a *adviser) evidences() []learn.Evidence {
 	items := make([]learn.Evidence, len(a.routed))
-	labels := map[string]bool{}
-	reviewed := 0
 	for i, l := range a.routed {
-		items[i] = evidenceOf(l)
+		items[i] = a.evidenceOf(l)
+	}
+	return items
+}
+
+// labels are what the model can say, sorted.
+func (a *adviser) labels() []string {
+	found := map[string]bool{}
+	for _, l := range a.routed {
 		for _, s := range l.Scores {
-			labels[s.Label] = true
+			found[s.Label] = true
 		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+func (a *adviser) advise(o learn.AdviseOptions, perLabel bool, minutes, errorCost float64) adviceReport {
+	items := a.evidences()
+	reviewed := 0
+	for _, l := range a.routed {
 		if l.Reviewed {
 			reviewed++
 		}
 	}
 	if perLabel {
-		o.Labels = slices.Sorted(maps.Keys(labels))
+		o.Labels = a.labels()
 	}
-	o.SampleRate = a.configured.Sampled()
+	o.SampleRate = a.last().Rate
 	got := learn.Advise(items, o)
 	r := adviceReport{
 		Policy: a.name, Classifier: a.classifier, Model: a.model, Since: a.sampled.Format("2006-01-02 15:04"), Risk: o.Risk.String(), Confidence: o.Confidence.String(),
@@ -155,31 +176,11 @@ func (a *adviser) advise(o learn.AdviseOptions, perLabel bool, minutes, errorCos
 	return r
 }
 
-// now are the thresholds that the latest items were routed by: those of each label as it last came, else the configured ones.
-func (a *adviser) now() hitl.Thresholds {
-	t := hitl.Thresholds{Threshold: a.configured.Thresholds().Threshold, Labels: maps.Clone(a.configured.Thresholds().Labels)}
-	last := a.routed[len(a.routed)-1].Policy
-	same, labels := true, map[string]float64{}
-	var one float64
-	for _, l := range a.routed {
-		if l.Policy != last || l.AILabel == "" {
-			continue
-		}
-		if len(labels) > 0 && l.Threshold != one {
-			same = false
-		}
-		one = l.Threshold
-		labels[l.AILabel] = l.Threshold
-	}
-	switch {
-	case len(labels) == 0:
-		return t
-	case same:
-		return hitl.Thresholds{Threshold: one}
-	}
-	t.Labels = labels
-	return t
-}
+// last are the terms of the version that routed last.
+func (a *adviser) last() policy.Terms { return a.terms[a.routed[len(a.routed)-1].Policy] }
+
+// now are the thresholds that the latest item was routed by.
+func (a *adviser) now() hitl.Thresholds { return a.last().Thresholds }
 
 // thresholdsOf is an advice as a policy takes it.
 func thresholdsOf(a learn.Advice, labels []string) hitl.Thresholds {
@@ -194,13 +195,11 @@ func thresholdsOf(a learn.Advice, labels []string) hitl.Thresholds {
 }
 
 func (a *adviser) replay(then func(label string) float64) learn.Replayed {
-	items := make([]learn.Evidence, len(a.routed))
 	was := map[string]float64{}
-	for i, l := range a.routed {
-		items[i] = evidenceOf(l)
+	for _, l := range a.routed {
 		was[l.ItemID] = l.Threshold
 	}
-	return learn.Replay(items, then, func(e learn.Evidence) bool { return e.Confidence >= was[e.ItemID] })
+	return learn.Replay(a.evidences(), then, func(e learn.Evidence) bool { return e.Confidence >= was[e.ItemID] })
 }
 
 // propose makes a proposal of an advice.

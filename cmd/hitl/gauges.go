@@ -11,9 +11,9 @@ import (
 type gauges struct {
 	service *service
 
-	up, open, oldest, paused, token, callbacks, conns, queued, ruleFailures *prometheus.Desc
-	entries, pending, checkpoint, checkpointAge                             *prometheus.Desc
-	promiseRisk, promiseLower, promiseAnswered, promiseWrong                *prometheus.Desc
+	up, open, oldest, paused, token, callbacks, conns, queued, ruleFailures, sampleRate *prometheus.Desc
+	entries, pending, checkpoint, checkpointAge                                         *prometheus.Desc
+	promiseRisk, promiseLower, promiseAnswered, promiseWrong                            *prometheus.Desc
 }
 
 func newGauges(s *service) *gauges {
@@ -32,6 +32,7 @@ func newGauges(s *service) *gauges {
 		queued:    desc("hitl_classifier_queued_texts", "Texts that wait for the model.", "classifier"),
 		ruleFailures: desc("hitl_policy_rule_failures_total",
 			"Runs of a rule that failed, a missing key for instance; the item went to a person.", "policy", "rule"),
+		sampleRate:  desc("hitl_policy_sample_rate", "Share of the sure items that a person sees too, as in force now.", "policy"),
 		promiseRisk: desc("hitl_promise_risk", "Error rate among accepted items that an accepted promise says is not exceeded.", "policy"),
 		promiseLower: desc("hitl_promise_error_lower_bound", "What the error rate among accepted items is above, with the promise's confidence and at all times together. "+
 			"Above hitl_promise_risk: the promise is broken.", "policy"),
@@ -49,7 +50,7 @@ func newGauges(s *service) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.paused, g.token, g.callbacks, g.conns, g.queued, g.ruleFailures, g.entries, g.pending, g.checkpoint, g.checkpointAge, g.promiseRisk, g.promiseLower, g.promiseAnswered, g.promiseWrong} {
+	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.paused, g.token, g.callbacks, g.conns, g.queued, g.ruleFailures, g.sampleRate, g.entries, g.pending, g.checkpoint, g.checkpointAge, g.promiseRisk, g.promiseLower, g.promiseAnswered, g.promiseWrong} {
 		ch <- d
 	}
 }
@@ -80,6 +81,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(g.queued, float64(m.queued()), name)
 	}
 	for name, p := range s.trust.policies {
+		gauge(g.sampleRate, p.Now().Sampled(), name)
 		for rule, n := range p.Now().Failures() {
 			ch <- prometheus.MustNewConstMetric(g.ruleFailures, prometheus.CounterValue, float64(n), name, rule)
 		}

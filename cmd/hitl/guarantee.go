@@ -55,7 +55,11 @@ func (t *trust) watch(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("proposal %s: %w", p.ID, err))
 			continue
 		}
-		checked, err := t.store.Checked(ctx, live.Version(), p.DecidedAt)
+		versions, err := t.sameButRate(ctx, live.Now())
+		if err != nil {
+			return err
+		}
+		checked, err := t.store.Checked(ctx, versions, p.DecidedAt)
 		if err != nil {
 			return err
 		}
@@ -141,7 +145,7 @@ func (t *trust) restore(ctx context.Context, p hitl.Proposal, c hitl.ThresholdCh
 	return err
 }
 
-// adviseDue looks for thresholds and calibrations where the configuration wants it done from time to time, and proposes what is new.
+// adviseDue looks for thresholds and calibrations where the configuration wants it done from time to time, and proposes what is new; rates of sampling it chooses.
 func (s *service) adviseDue(ctx context.Context) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Classifiers)) {
@@ -152,6 +156,9 @@ func (s *service) adviseDue(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Policies)) {
 		if every := s.cfg.Policies[name].Guarantee.AdviseEvery; every > 0 {
 			errs = append(errs, s.adviseIfDue(ctx, name, every))
+		}
+		if c := s.cfg.Policies[name].Sample.Certify; c != nil {
+			errs = append(errs, s.chooseRate(ctx, name, *c))
 		}
 	}
 	return errors.Join(errs...)

@@ -35,13 +35,17 @@ func (w *world) watcher() *trust {
 // checked answers n items that a policy's version accepted and chance gave to a person; the first of them were wrong.
 func (w *world) checked(t *trust, version string, n, wrong int) {
 	w.t.Helper()
+	models, err := t.store.Models(w.t.Context())
+	if err != nil || len(models) != 1 {
+		w.t.Fatalf("models: %+v, %v", models, err)
+	}
 	at := time.Now().UTC().Truncate(time.Microsecond)
 	for i := range n {
 		id := hitl.NewID("itm", at)
 		rec := hitl.Record{
 			Item:       hitl.Item{ID: id, Source: "shop", ExternalID: id, Text: "checked", ReceivedAt: at},
 			Classifier: "sentiment", Labels: []string{"NEGATIVE", "POSITIVE"},
-			Prediction: hitl.Prediction{Label: "POSITIVE", Confidence: 0.9, Model: "m", Scores: []hitl.Score{{Label: "POSITIVE", Probability: 0.9}, {Label: "NEGATIVE", Probability: 0.1}}},
+			Prediction: hitl.Prediction{Label: "POSITIVE", Confidence: 0.9, Model: models[0].Version, Scores: []hitl.Score{{Label: "POSITIVE", Probability: 0.9}, {Label: "NEGATIVE", Probability: 0.1}}},
 			Route: hitl.Route{
 				Status: hitl.HumanReview, Triggers: []hitl.Trigger{hitl.TriggerSample}, Queue: "support", Priority: hitl.PrioritySample, Policy: version, Threshold: 0.5, Inclusion: 0.2,
 			},

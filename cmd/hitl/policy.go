@@ -18,10 +18,11 @@ type policyCmd struct {
 
 type policyShowCmd struct {
 	Name   string `arg:"" optional:"" help:"Only this policy."`
+	Now    bool   `help:"With the share of sure items that is sampled now, where the service chooses it (sample.certify): asks Postgres."`
 	Format string `default:"all" enum:"all,table,mermaid,json" help:"all (table and flowchart), table, mermaid or json (default ${default})."`
 }
 
-func (c *policyShowCmd) Run(p program, global *cli) error {
+func (c *policyShowCmd) Run(ctx context.Context, p program, global *cli) error {
 	cfg, err := p.load(global.Config)
 	if err != nil {
 		return err
@@ -29,6 +30,17 @@ func (c *policyShowCmd) Run(p program, global *cli) error {
 	policies, err := buildPolicies(cfg, nil)
 	if err != nil {
 		return usageError{err}
+	}
+	why := map[string]string{}
+	if c.Now {
+		_, store, err := p.openStore(ctx, global)
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		if why, err = samplingNow(ctx, cfg, store, policies); err != nil {
+			return err
+		}
 	}
 	names := slices.Sorted(maps.Keys(policies))
 	if c.Name != "" {
@@ -51,6 +63,9 @@ func (c *policyShowCmd) Run(p program, global *cli) error {
 		if c.Format != "mermaid" {
 			if err := policies[name].Table(p.stdout); err != nil {
 				return err
+			}
+			if why[name] != "" {
+				fmt.Fprintf(p.stdout, "\n%s\n", why[name])
 			}
 		}
 		if c.Format == "all" {

@@ -16,14 +16,16 @@ type proposalsCmd struct {
 	Show    proposalsShowCmd   `cmd:"" help:"Print one, with its evidence, as JSON."`
 	Accept  proposalsAcceptCmd `cmd:"" help:"Accept an open one: it is in force in every replica within seconds."`
 	Decline proposalsAnswerCmd `cmd:"" help:"Decline an open one: everything stays as it is."`
-	Revert  proposalsRevertCmd `cmd:"" help:"Take back the accepted thresholds of a policy: the configured ones hold again."`
+	Revert  proposalsRevertCmd `cmd:"" help:"Take back the accepted thresholds of a policy, or its share of sampling: what is configured holds again."`
 }
 
 // Help is shown by hitl proposals --help.
 func (proposalsCmd) Help() string {
 	return `A proposal changes how far the model is trusted: the thresholds of a policy (hitl advise), or the calibration or the model of a classifier (hitl calibrate, hitl
 model). It comes from what reviewers decided, is posted to the owners of the policy's queue, and holds once one of them accepts it there, or somebody here. The log keeps who and
-when. The configuration file stays as it is: configure other thresholds there, and those hold.`
+when. The configuration file stays as it is: configure other thresholds there, and those hold.
+
+Where a policy has sample.certify, the service proposes and accepts the share of sure items that people see too, by policy/certify: revert --sample ends it.`
 }
 
 type proposalsListCmd struct {
@@ -105,6 +107,7 @@ func (c *proposalsAnswerCmd) answer(ctx context.Context, p program, global *cli,
 
 type proposalsRevertCmd struct {
 	Policy string `arg:"" help:"The policy."`
+	Sample bool   `help:"Take back the share of sure items that is sampled, where the service chooses it (sample.certify), instead of the thresholds."`
 	By     string `help:"Who wants it (default cli/USER, of this machine)."`
 }
 
@@ -116,6 +119,9 @@ func (c *proposalsRevertCmd) Run(ctx context.Context, p program, global *cli) er
 	defer store.Close()
 	if _, ok := cfg.Policies[c.Policy]; !ok {
 		return usageError{fmt.Errorf("policy %q is not configured; there are %v", c.Policy, slices.Sorted(maps.Keys(cfg.Policies)))}
+	}
+	if c.Sample {
+		return c.revertSample(ctx, p, cfg, store)
 	}
 	force, err := store.InForce(ctx)
 	if err != nil {

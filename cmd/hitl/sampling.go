@@ -3,32 +3,38 @@ package main
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
-	"hitl"
 	"hitl/classifier/learn"
 )
 
-// largestSample returns from which item on, the items being in the order in which they came, a sample thinned to the least of its rates is expected to be the largest:
-// after the rate was raised, what came before may cost more than it brings. No label is looked at.
-func largestSample(items []hitl.Labelled) int {
-	best, at := 0.0, 0
-	acceptable, least := 0, 1.0
-	for i, l := range slices.Backward(items) {
-		if !l.Sure() {
-			continue
-		}
-		acceptable++
-		least = min(least, l.Inclusion)
-		if size := float64(acceptable) * least; size >= best {
-			best, at = size, i
+// paceOver is how far back it is counted how many items come.
+const paceOver = 7 * 24 * time.Hour
+
+// pace says how many items a day come that could be accepted from the threshold of their label on, as of late, and over what time that was counted.
+func (a *adviser) pace(threshold func(label string) float64) (perDay float64, over time.Duration) {
+	since := a.until.Add(-paceOver)
+	if first := a.routed[0].ReceivedAt; first.After(since) {
+		since = first
+	}
+	n := 0
+	for _, l := range a.routed {
+		if l.Sure() && l.Confidence >= threshold(l.AILabel) && !l.ReceivedAt.Before(since) {
+			n++
 		}
 	}
-	if at > 0 && best <= float64(acceptable)*least { // all of them are as many: then all
-		return 0
+	over = a.until.Sub(since)
+	return float64(n) / max(over, time.Hour).Hours() * 24, over
+}
+
+// only is a threshold for one label, or for all where it is empty.
+func only(label string, threshold float64) func(string) float64 {
+	return func(l string) float64 {
+		if label == "" || label == l {
+			return threshold
+		}
+		return learn.NoThreshold
 	}
-	return at
 }
 
 // plan is what it takes for a promise to be possible within a time.
@@ -36,7 +42,8 @@ type plan struct {
 	Label   string  `json:"label,omitempty"`
 	Above   float64 `json:"above"` // the threshold above which it is counted
 	Within  string  `json:"within"`
-	Reviews int     `json:"reviews"` // sampled, in that time; 0: no number of them would do
+	Reviews int     `json:"reviews"` // sampled, in all; 0: no number of them would do
+	Sampled int     `json:"sampled"` // there are already
 	PerDay  float64 `json:"items_per_day"`
 	Rate    float64 `json:"sample_rate"` // 0: not possible
 	Present float64 `json:"present_rate"`
@@ -45,33 +52,30 @@ type plan struct {
 
 // plan says of each promise that cannot be made which share of accepted items people would have to see.
 func (a *adviser) plan(r adviceReport, within time.Duration) []plan {
-	days := a.until.Sub(a.sampled).Hours() / 24
 	var out []plan
 	for _, p := range r.Promises {
 		if p.Found {
 			continue
 		}
-		out = append(out, a.planOf(p, r.Now.For(p.Label), days, within))
+		out = append(out, a.planOf(p, r.Now.For(p.Label), within))
 	}
 	return out
 }
 
-func (a *adviser) planOf(p learn.Promise, now, days float64, within time.Duration) plan {
+func (a *adviser) planOf(p learn.Promise, now float64, within time.Duration) plan {
 	above := p.Need.Above
 	if above == learn.NoThreshold {
 		above = now
 	}
-	n := 0
-	for _, l := range a.routed {
-		if l.Sure() && l.Confidence >= above && (p.Label == "" || l.AILabel == p.Label) {
-			n++
-		}
+	counted := only(p.Label, above)
+	perDay, _ := a.pace(counted)
+	out := plan{
+		Label: p.Label, Above: above, Within: span(within), Reviews: p.Need.Reviews, Sampled: learn.SampledAbove(a.evidences(), counted), PerDay: perDay, Present: a.last().Rate,
 	}
-	out := plan{Label: p.Label, Above: above, Within: span(within), Reviews: p.Need.Reviews, PerDay: float64(n) / days, Present: a.configured.Sampled()}
 	if out.Reviews == 0 {
 		return out
 	}
-	s := learn.PlanSample(out.Reviews, out.PerDay, within.Hours()/24, out.Present)
+	s := learn.PlanSample(max(out.Reviews-out.Sampled, 0), out.PerDay, within.Hours()/24, out.Present)
 	if s.Possible() {
 		out.Rate = s.Rate
 	}
@@ -97,6 +101,6 @@ func (p plan) words() string {
 	if p.Rate == 0 {
 		return fmt.Sprintf("%s%d reviews above %s are more than come within %s (%.1f a day).%s", whose, p.Reviews, threshold(p.Above), p.Within, p.PerDay, present)
 	}
-	return fmt.Sprintf("%sto have %d reviews above %s within %s, set policies.*.sample.rate to %.3g (%.1f reviews a day).%s",
-		whose, p.Reviews, threshold(p.Above), p.Within, math.Ceil(p.Rate*1000)/1000, p.Rate*p.PerDay, present)
+	return fmt.Sprintf("%sto have %d reviews above %s within %s, of which %d are there, set policies.*.sample.rate to %.3g (%.1f reviews a day).%s",
+		whose, p.Reviews, threshold(p.Above), p.Within, p.Sampled, math.Ceil(p.Rate*1000)/1000, p.Rate*p.PerDay, present)
 }

@@ -36,19 +36,21 @@ type trust struct {
 	models     map[string]*liveModel
 	opener     *modelOpener
 
-	mu      sync.Mutex
-	applied map[string]string            // what is in force, by kind and name
-	retry   map[string]time.Time         // when a change that could not be applied is tried again, by its id
-	changes map[string]*bot.PolicyChange // what is in force, by policy
-	kept    map[string]kept              // how the promises in force stand, by policy
-	rules   map[string]map[string]string // descriptions, by version of a policy
+	mu       sync.Mutex
+	applied  map[string]string            // what is in force, by kind and name
+	retry    map[string]time.Time         // when a change that could not be applied is tried again, by its id
+	changes  map[string]*bot.PolicyChange // what is in force, by policy
+	kept     map[string]kept              // how the promises in force stand, by policy
+	sampling map[string]hitl.SampleChange // rates of sampling in force that the service chose, by policy
+	rules    map[string]map[string]string // descriptions, by version of a policy
 }
 
 func newTrust(cfg *config.Config, store *audit.Store, logger *slog.Logger, configured map[string]*policy.Policy, models map[string]*liveModel, opener *modelOpener) *trust {
 	t := &trust{
 		cfg: cfg, store: store, logger: logger, configured: configured,
 		policies: map[string]*policy.Live{}, models: models, opener: opener,
-		applied: map[string]string{}, retry: map[string]time.Time{}, changes: map[string]*bot.PolicyChange{}, rules: map[string]map[string]string{},
+		applied: map[string]string{}, retry: map[string]time.Time{}, changes: map[string]*bot.PolicyChange{}, sampling: map[string]hitl.SampleChange{},
+		rules: map[string]map[string]string{},
 	}
 	for name, p := range configured {
 		t.policies[name] = policy.NewLive(p)
@@ -96,15 +98,22 @@ func (t *trust) refresh(ctx context.Context) error {
 			t.once(p, func() error { return t.calibrate(ctx, p) })
 		}
 	}
+	bases := t.bases(ctx, list)
 	for _, p := range list {
 		if p.Kind != hitl.ProposeThresholds {
 			continue
 		}
-		if err := t.setThresholds(ctx, p); err != nil {
+		base := bases[p.Name]
+		delete(bases, p.Name)
+		if err := t.setThresholds(ctx, p, base); err != nil {
 			t.logger.ErrorContext(ctx, "an accepted change of thresholds cannot be applied", "proposal", p.ID, "policy", p.Name, "error", err)
 		}
 	}
-	return nil
+	var errs []error
+	for name, base := range bases {
+		errs = append(errs, t.route(ctx, name, base))
+	}
+	return errors.Join(errs...)
 }
 
 // once applies a proposal that this process has not applied yet to the model that runs.
@@ -181,36 +190,29 @@ func (t *trust) fits(ctx context.Context, name string, m *liveModel) error {
 	return t.store.SaveModel(ctx, audit.ModelVersion{Version: m.Version(), Classifier: name, Labels: m.Labels(), Engine: m.engine()})
 }
 
-// setThresholds has a policy route by an accepted change, as far as it holds for what runs here.
-func (t *trust) setThresholds(ctx context.Context, p hitl.Proposal) error {
-	live, ok := t.policies[p.Name]
+// setThresholds has a policy route by an accepted change, as far as it holds for what runs here. What else routes is that of base, or of the configured policy where
+// it is nil.
+func (t *trust) setThresholds(ctx context.Context, p hitl.Proposal, base *policy.Policy) error {
+	configured, ok := t.configured[p.Name]
 	if !ok {
 		return nil // the policy is not configured any more
+	}
+	if base == nil {
+		base = configured
 	}
 	c, err := changeOf(p)
 	if err != nil {
 		return err
 	}
-	configured := t.configured[p.Name]
 	model, calibration := t.judge(p.Name, c.Classifier)
 	thresholds, standing := c.Resolve(configured.Thresholds(), configured.Version(), model, calibration)
-	next, err := configured.With(thresholds)
+	next, err := base.With(thresholds)
 	if err != nil {
 		return err
 	}
 	t.note(p, c, standing)
-	if next.Version() == live.Version() {
-		return nil
-	}
-	// The text of a version is kept before anything is routed by it.
-	if err := t.store.SavePolicy(ctx, p.Name, next.Version(), next.Text()); err != nil {
-		return err
-	}
-	t.describe(next)
-	live.Set(next)
-	t.logger.InfoContext(ctx, "policy has other thresholds", "policy", p.Name, "proposal", p.ID, "by", p.DecidedBy, "standing", string(standing),
-		"version", next.Version(), "threshold", thresholds.Threshold)
-	return nil
+	return t.route(ctx, p.Name, next,
+		slog.String("proposal", p.ID), slog.String("by", p.DecidedBy), slog.String("standing", string(standing)), slog.Float64("threshold", thresholds.Threshold))
 }
 
 // judge returns the versions of the model and the calibration that a policy's items are judged with: those of the classifier, if it is the only one of
@@ -307,7 +309,10 @@ func (t *trust) Policies() map[string]bot.Policy {
 		thresholds := now.Thresholds()
 		words := bot.Policy{
 			Name: s.Policy, Version: now.Version(), Classifier: s.Classifier, Threshold: thresholds.Threshold, LabelThresholds: thresholds.Labels,
-			AlwaysReview: p.AlwaysReview, SampleRate: p.Sample.Rate, Queue: p.Queue, Change: t.changes[s.Policy],
+			AlwaysReview: p.AlwaysReview, SampleRate: now.Sampled(), Queue: p.Queue, Change: t.changes[s.Policy],
+		}
+		if c, ok := t.sampling[s.Policy]; ok {
+			words.Sampling = &c
 		}
 		for _, r := range p.Rules {
 			words.Rules = append(words.Rules, bot.PolicyRule(r))
