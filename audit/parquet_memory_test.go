@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-		"runtime"
+	"runtime"
 	"strings"
 	"testing"
 	"time"

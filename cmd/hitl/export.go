@@ -74,7 +74,7 @@ func (c *exportCmd) check() error {
 	case !labelled && c.Classifier != "":
 		return fmt.Errorf("--classifier belongs to hitl export labelled; %s are of all classifiers, and the column model tells them apart", c.Kind)
 	case c.Format == string(audit.ExportParquet) && c.Output == "":
-		return errors.New("Parquet can be read only when it is complete, so it is written to a file: name it with --output") //nolint:revive,staticcheck // a name
+		return errors.New("--format parquet needs --output FILE: its footer comes last, and a part of it cannot be read")
 	case c.Since > 0 && c.Until >= c.Since:
 		return errors.New("--until is not after --since, so there is nothing between them")
 	}

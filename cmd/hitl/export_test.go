@@ -93,12 +93,12 @@ func TestExportLabelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"needs --classifier":             {"export", "labelled"},
-		`"x" is not configured`:          {"export", "labelled", "--classifier", "x", "-o", file},
+		"needs --classifier":              {"export", "labelled"},
+		`"x" is not configured`:           {"export", "labelled", "--classifier", "x", "-o", file},
 		"belongs to hitl export labelled": {"export", "items", "--classifier", "sentiment"},
-		"name it with --output":          {"export", "items", "--format", "parquet"},
-		"nothing between":                {"export", "items", "--since", "1h", "--until", "2h"},
-		"it is no file":                  {"export", "items", "--format", "parquet", "--out", os.DevNull},
+		"needs --output FILE":             {"export", "items", "--format", "parquet"},
+		"nothing between":                 {"export", "items", "--since", "1h", "--until", "2h"},
+		"it is no file":                   {"export", "items", "--format", "parquet", "--out", os.DevNull},
 	} {
 		if out, err := w.hitl(args...); err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, new(usageError)) || out != "" {
 			t.Errorf("%v: %q, error %v, want %q", args, out, err, want)
