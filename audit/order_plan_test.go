@@ -17,6 +17,19 @@ import (
 // fillQueue has a number of reviews wait in queue "default", one in five of them of the uniform part.
 func fillQueue(t testing.TB, owner *pgxpool.Pool, from, to int) {
 	t.Helper()
+	conn, err := owner.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`SET statement_timeout = 0`) // a million take longer than the service allows itself
+	defer exec(`RESET statement_timeout`)
 	for _, sql := range []string{
 		`
 		INSERT INTO hitl.items (id, source, external_id, body_hash, received_at, subject, text_ref, model_id, ai_label, confidence, scores, latency_ns, tokens,
@@ -29,14 +42,10 @@ func fillQueue(t testing.TB, owner *pgxpool.Pool, from, to int) {
 		    CASE WHEN n % 5 > 0 THEN (n::bigint * 7919 % 1000003) / 1000003.0 END
 		FROM generate_series($1::int, $2::int - 1) n`,
 	} {
-		if _, err := owner.Exec(t.Context(), sql, from, to); err != nil {
-			t.Fatal(err)
-		}
+		exec(sql, from, to)
 	}
 	for _, table := range []string{"items", "reviews"} {
-		if _, err := owner.Exec(t.Context(), `VACUUM ANALYZE hitl.`+table); err != nil {
-			t.Fatal(err)
-		}
+		exec(`VACUUM ANALYZE hitl.` + table)
 	}
 }
 
