@@ -43,6 +43,7 @@ type Desk struct {
 	Notes     NoteKeeper // nil: no notes are kept
 	Timers    Timers     // nil: nobody is reminded, and nothing escalated
 	Pauses    Pauses     // nil: no queue can be paused
+	Orders    Orders     // nil: all cards are posted by age
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
 	Amends    map[string]bool // of those, the ones that are told at once, and told again when a decision is undone; others are told when it cannot be undone any more

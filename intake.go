@@ -62,6 +62,8 @@ type QueueRules struct {
 	BlindShare float64 // of the reviews, in [0, 1], that are judged without seeing what the model said
 	GoldShare  float64 // known answers per review that comes in, in [0, 0.5]
 
+	Order OrderRules // in which reviews are given out
+
 	ReasonRequired  Requirement // which verdicts need a reason
 	CommentRequired Requirement // which verdicts need a comment
 }
@@ -167,6 +169,7 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 	}
 	rec.Review.Panel = rules.Panel.size(rec.Review.ID)
 	rec.Review.Blind = drawBlind(rules.BlindShare, rec.Review.ID)
+	rules.Order.place(rec.Review, p.Scores)
 	rules.begin(rec.Review, rec.Item.ReceivedAt)
 	rec.Review.Twin = in.twin(rules, *rec)
 	return nil

@@ -20,7 +20,7 @@ import (
 type Cards interface {
 	// BeginCard writes the intent to post a review's card before the post is made. An intent that is there already comes back with
 	// Attempt greater than 1: a message may exist. Errors: hitl.ErrNoRoom when the channel holds openLimit cards of open
-	// reviews, intents included; hitl.ErrPosted when the review has its card; hitl.ErrAlreadyDecided; hitl.ErrNotFound.
+	// reviews, intents included, or openLimit is below 0 and there is no intent; hitl.ErrPosted when the review has its card; hitl.ErrAlreadyDecided; hitl.ErrNotFound.
 	BeginCard(ctx context.Context, reviewID, team, channel string, openLimit int) (hitl.Card, error)
 	// CardPosted records that a card's message exists. Saying so twice is no error. Error: hitl.ErrPosted when the review has another
 	// card, or this card another message, by now.

@@ -112,7 +112,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 func newDesk(cfg *config.Config, store *audit.Store, logger *slog.Logger) *hitl.Desk {
 	return &hitl.Desk{
 		Decisions: store, Reveals: store, Claims: store, Skips: store, Panels: store, Twins: store, Reopens: store, Followers: store, Notes: store,
-		Timers: store, Pauses: store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Amends: amended(cfg), Logger: logger, Now: time.Now,
+		Timers: store, Pauses: store, Orders: store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Amends: amended(cfg), Logger: logger, Now: time.Now,
 	}
 }
 
