@@ -254,7 +254,7 @@ func TestReconcilerPausesAfterALongRebuild(t *testing.T) {
 // A review that was preferred to others of its priority goes before them. It is back among them with the next rebuild, unless it was delivered: then it
 // stays with who has it, and with who takes over.
 func TestRebuildKeepsPreferred(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
+	onAll(t, func(t *testing.T, addr string) {
 		c := open(t, at(addr))
 		l := newLedger("r1", "r2", "r3", "r4")
 		prefer := func(id string) {
