@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -109,6 +110,7 @@ type Store struct {
 	models  modelIDs
 	backlog backlog
 	waits   waits
+	tasks   atomic.Pointer[[]string] // the periodic tasks that RunEffects runs here
 }
 
 var (
