@@ -35,15 +35,19 @@ func newDriftGauges(now func() time.Time) *driftGauges {
 			"Absent below 50 items in either. What: labels, confidence or length.", []string{"classifier", "what"}, nil)
 	}
 	return &driftGauges{
-		now: now,
-		psi: desc("hitl_drift_psi", "Population stability index"),
-		ks:  desc("hitl_drift_ks", "Kolmogorov and Smirnov's largest difference of distributions (not of labels)"),
+		now:          now,
+		psi:          desc("hitl_drift_psi", "Population stability index"),
+		ks:           desc("hitl_drift_ks", "Kolmogorov and Smirnov's largest difference of distributions (not of labels)"),
 		beyondChance: desc("hitl_drift_beyond_chance", "Whether a change is more than chance makes (1 or 0), at a false discovery rate of 5% over all that was compared:"),
 	}
 }
 
 // Describe implements prometheus.Collector.
-func (g *driftGauges) Describe(ch chan<- *prometheus.Desc) { ch <- g.psi; ch <- g.ks; ch <- g.beyondChance }
+func (g *driftGauges) Describe(ch chan<- *prometheus.Desc) {
+	ch <- g.psi
+	ch <- g.ks
+	ch <- g.beyondChance
+}
 
 // Collect implements prometheus.Collector.
 func (g *driftGauges) Collect(ch chan<- prometheus.Metric) {

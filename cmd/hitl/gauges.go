@@ -23,10 +23,10 @@ func newGauges(s *service) *gauges {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &gauges{
-		service:   s,
-		up:        desc("hitl_up", "Whether a part that the service needs answers: 1 or 0.", "part"),
-		open:      desc("hitl_reviews_open", "Reviews that wait for a decision.", "queue"),
-		oldest:    desc("hitl_review_oldest_age_seconds", "Age of the oldest open review; 0 when none is open.", "queue"),
+		service: s,
+		up:      desc("hitl_up", "Whether a part that the service needs answers: 1 or 0.", "part"),
+		open:    desc("hitl_reviews_open", "Reviews that wait for a decision.", "queue"),
+		oldest:  desc("hitl_review_oldest_age_seconds", "Age of the oldest open review; 0 when none is open.", "queue"),
 		wait: desc("hitl_review_oldest_wait_seconds", "How long the oldest open review has waited while people were at work: its age without the time "+
 			"in which its queue was closed, as queues.NAME.hours says; 0 when none is open.", "queue"),
 		sla: desc("hitl_review_sla_seconds", "How long a review of a queue may wait while people are at work: sla.escalate_after, or sla.remind_after where "+
