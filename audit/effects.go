@@ -84,9 +84,12 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 			stopLeasing()
 		}()
 	}
+	names := make([]string, 0, len(periodic))
 	for _, p := range periodic {
+		names = append(names, p.Name)
 		running.Go(func() { s.runPeriodic(ctx, p) })
 	}
+	s.tasks.Store(&names)
 	<-ctx.Done()
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -108,6 +109,7 @@ type Store struct {
 	models  modelIDs
 	backlog backlog
 	waits   waits
+	tasks   atomic.Pointer[[]string] // the periodic tasks that RunEffects runs here
 }
 
 var (

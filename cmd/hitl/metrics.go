@@ -169,6 +169,13 @@ func (m *metrics) PeriodicRan(name string, took time.Duration, err error) {
 	m.periodic.WithLabelValues(name, outcomeOf(err)).Observe(took.Seconds())
 }
 
+// anchor has an anchor's first attempt be a rise from 0.
+func (m *metrics) anchor(name string) {
+	for _, outcome := range []string{"ok", "error"} {
+		m.anchors.WithLabelValues(name, outcome)
+	}
+}
+
 func (m *metrics) anchored(anchor string, err error) {
 	m.anchors.WithLabelValues(anchor, outcomeOf(err)).Inc()
 }
