@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 )
 
 // figures are what both sides of a pair came to, run by run.
@@ -84,5 +85,14 @@ func closers(all ...func() error) func() error {
 			errs = append(errs, all[i]())
 		}
 		return errors.Join(errs...)
+	}
+}
+
+// perSecond is a side that does n things, and how many that are in a second.
+func perSecond(n int, do func(ctx context.Context) error) side {
+	return func(ctx context.Context) (float64, error) {
+		begin := time.Now()
+		err := do(ctx)
+		return float64(n) / time.Since(begin).Seconds(), err
 	}
 }

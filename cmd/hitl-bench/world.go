@@ -25,7 +25,7 @@ type bench struct {
 	pg    *local.Postgres
 	rd    *local.Redis
 	bin   string
-	names int // given out
+	names int               // given out
 	peers map[string]string // versions of what rows met, by name
 
 	rowStops []func(context.Context) error // of the row that runs
