@@ -31,5 +31,29 @@ func rows() []row {
 			name: "int8", measure: "an int8 transformer on ONNX Runtime",
 			against: "the fp32 model that it was made of", reach: atLeast(1.4), needs: "fetch.sh, ONNX Runtime", open: openInt8,
 		},
+		{
+			name: "clicks", measure: "from a click to its tick, which comes after the commit, 99th percentile at 200 clicks a second",
+			reach: mark{bound: 50, atMost: true, unit: "ms"}, open: openClicks,
+		},
+		{
+			name: "pending", measure: "posting, claiming and deciding while 1,000,000 reviews are pending",
+			against: "while 10,000 are", reach: atLeast(0.9), open: openPending,
+		},
+		{
+			name: "memory", measure: "memory of the service while 1,000,000 reviews are pending",
+			against: "while 10,000 are", reach: atMost(1.1), open: openMemory,
+		},
+		{
+			name: "rebuild", measure: "rebuilding a lost queue of 1,000,000 reviews in Redis",
+			against: "the same entries in pipelined XADDs", reach: atLeast(0.5), open: openRebuild,
+		},
+		{
+			name: "callbacks", measure: "callbacks delivered, signed, with their outcomes in Postgres",
+			against: "the same bodies by plain net/http to the same sink", reach: atLeast(0.6), open: openCallbacks,
+		},
+		{
+			name: "verify", measure: "verifying the log's entries up to a signed checkpoint",
+			against: "SHA-256 of the same bytes on one core", reach: atLeast(0.3), open: openVerify,
+		},
 	}
 }

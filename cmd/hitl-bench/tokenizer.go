@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,15 +66,12 @@ func openTokenizer(ctx context.Context, b *bench) (*pair, error) {
 	b.peers["tokenizers"] = said.Version
 	return &pair{
 		unit: "texts/s", peer: peer,
-		ours: func(ctx context.Context) (float64, error) {
-			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-			return perSecond(len(texts), func(context.Context) error {
-				for _, text := range texts {
-					e.Tokens(text)
-				}
-				return nil
-			})(ctx)
-		},
+		ours: onOneCore(len(texts), func() error {
+			for _, text := range texts {
+				e.Tokens(text)
+			}
+			return nil
+		}),
 		note: func() string {
 			return fmt.Sprintf("%d texts of %d tokens in the mean, equal ids; peer: encode_batch_fast, which finds no offsets", len(texts), tokens/len(texts))
 		},

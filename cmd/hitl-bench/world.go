@@ -27,12 +27,13 @@ type bench struct {
 	bin   string
 	names int               // given out
 	peers map[string]string // versions of what rows met, by name
+	seeds map[int]string    // databases to copy, by how many reviews wait in them
 
 	rowStops []func(context.Context) error // of the row that runs
 }
 
 func newBench(o options, say func(string, ...any)) (*bench, error) {
-	b := &bench{options: o, say: say, peers: map[string]string{}}
+	b := &bench{options: o, say: say, peers: map[string]string{}, seeds: map[int]string{}}
 	var err error
 	for _, dir := range []*string{&b.Cache, &b.Data} {
 		if *dir, err = filepath.Abs(*dir); err != nil {
