@@ -12,19 +12,25 @@ import (
 	"hitl/bot/slacksim"
 )
 
-// cards hands out the cards that a channel shows, each once.
+// boards are the queues that people work on at once. Slack takes a post a second in each channel, and the service keeps to that: many channels show as
+// many cards a second as there are.
+const boards = 64
+
+// cards hands out the cards that the channels show, each once.
 type cards struct {
 	sim  *slacksim.Sim
-	last string // ts of the last that was seen; a channel shows its messages in the order of their ts
+	last [boards]string // ts of each channel's last that was seen; a channel shows its messages in the order of their ts
 	free []slacksim.Message
 }
 
-// take waits until the channel has shown so many new cards.
+// take waits until so many new cards are shown.
 func (c *cards) take(ctx context.Context, n int) ([]slacksim.Message, error) {
 	err := until(ctx, func() (bool, error) {
-		for _, m := range c.sim.Messages(channel) {
-			if m.TS > c.last && m.Metadata != nil && m.Metadata.EventType == "hitl_card" {
-				c.last, c.free = m.TS, append(c.free, m)
+		for i := range boards {
+			for _, m := range c.sim.Messages(channelOf(i)) {
+				if m.TS > c.last[i] && m.Metadata != nil && m.Metadata.EventType == "hitl_card" {
+					c.last[i], c.free = m.TS, append(c.free, m)
+				}
 			}
 		}
 		return len(c.free) >= n, nil
@@ -39,7 +45,7 @@ func (c *cards) take(ctx context.Context, n int) ([]slacksim.Message, error) {
 
 // press clicks a button of a card and returns how long Slack waited for the tick, which comes after the commit.
 func press(ctx context.Context, sim *slacksim.Sim, card slacksim.Message, action string) (time.Duration, error) {
-	out, err := sim.Click(ctx, slacksim.Click{User: reviewer, Channel: channel, TS: card.TS, ActionID: action})
+	out, err := sim.Click(ctx, slacksim.Click{User: reviewer, Channel: card.Channel, TS: card.TS, ActionID: action})
 	if err != nil {
 		return 0, err
 	}
@@ -54,11 +60,11 @@ const clickEvery = time.Second / 200
 // openClicks measures how long reviewers wait for their ticks while 200 clicks a second come, whatever became of those before.
 func openClicks(ctx context.Context, b *bench) (*pair, error) {
 	n := b.size(1000, 60)
-	svc, err := b.serve(ctx, settings{Review: true, OpenLimit: n})
+	svc, err := b.serve(ctx, settings{Review: true, Queues: boards, OpenLimit: n/boards + 1})
 	if err != nil {
 		return nil, err
 	}
-	posts, shown := b.newClients(svc.url), &cards{sim: svc.slack.sim}
+	posts, shown := b.newClients(svc.url, boards), &cards{sim: svc.slack.sim}
 	var medians []float64
 	return &pair{
 		unit: "ms",

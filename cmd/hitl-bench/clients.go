@@ -20,15 +20,16 @@ const clientCount = 64
 
 // clients post items, each on a connection of its own that it keeps.
 type clients struct {
-	http  *http.Client
-	url   string // of POST
-	texts []string
-	posts atomic.Int64
+	http   *http.Client
+	url    string // of POST
+	texts  []string
+	queues int64 // over which items are spread
+	posts  atomic.Int64
 }
 
-// newClients makes clients of a service, or of a peer that takes the same requests.
-func (b *bench) newClients(url string) *clients {
-	c := &clients{url: url + "/v1/items", http: &http.Client{
+// newClients makes clients of a service with so many queues, or of a peer that takes the same requests.
+func (b *bench) newClients(url string, queues int) *clients {
+	c := &clients{queues: int64(queues), url: url + "/v1/items", http: &http.Client{
 		Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: clientCount, MaxConnsPerHost: clientCount},
 	}}
 	for _, s := range starter.Samples() {
@@ -59,7 +60,7 @@ func (c *clients) post(ctx context.Context) (posted, error) {
 	n := c.posts.Add(1)
 	body, err := json.Marshal(map[string]any{
 		"id": fmt.Sprint("order-", n), "text": fmt.Sprintf("%s (order %d)", c.texts[n%int64(len(c.texts))], n),
-		"metadata": map[string]any{"order": n, "channel": "mail"},
+		"metadata": map[string]any{"order": n, "channel": "mail", "queue": queueName(int(n % c.queues))},
 	})
 	if err != nil {
 		return posted{}, err

@@ -22,7 +22,7 @@ func openIngest(ctx context.Context, b *bench) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, items := b.newClients(svc.url), b.size(6400, 320)
+	c, items := b.newClients(svc.url, 1), b.size(6400, 320)
 	// The peer takes what an earlier run wrote: one run is ahead, so that either may begin.
 	if _, err := c.run(ctx, items); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func openTree(ctx context.Context, b *bench) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, peer, items := b.newClients(with.url), b.newClients(without.url), b.size(25_600, 320)
+	ours, peer, items := b.newClients(with.url, 1), b.newClients(without.url, 1), b.size(25_600, 320)
 	return &pair{
 		unit: "items/s",
 		ours: func(ctx context.Context) (float64, error) { return ours.run(ctx, items) },

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -33,8 +32,8 @@ func openPending(ctx context.Context, b *bench) (*pair, error) {
 		ours: func(ctx context.Context) (float64, error) { return large.cycles(ctx, n) },
 		peer: func(ctx context.Context) (float64, error) { return small.cycles(ctx, n) },
 		note: func() string {
-			return fmt.Sprintf("a cycle: an item is posted, a card claimed, the card decided, the next card shown; %d a run, %d at once; %s pending against %s",
-				n, cyclists, b.large(), b.small())
+			return fmt.Sprintf("a cycle: an item is posted, a card claimed and decided, while the next cards are shown; %d a run, %d at once, in %d queues; %s pending against %s",
+				n, cyclists, boards, b.large(), b.small())
 		},
 	}, nil
 }
@@ -80,41 +79,39 @@ func (b *bench) openBacklog(ctx context.Context, reviews int) (*backlog, error) 
 	if err != nil {
 		return nil, err
 	}
-	svc, err := b.serve(ctx, settings{Database: database, Review: true, OpenLimit: 50, ClaimFor: "15m"})
+	svc, err := b.serve(ctx, settings{Database: database, Review: true, Queues: boards, OpenLimit: b.size(10, 1), ClaimFor: "15m"})
 	if err != nil {
 		return nil, err
 	}
-	l := &backlog{service: svc, posts: b.newClients(svc.url), shown: &cards{sim: svc.slack.sim}}
+	l := &backlog{service: svc, posts: b.newClients(svc.url, boards), shown: &cards{sim: svc.slack.sim}}
 	if l.conn, err = pgx.Connect(ctx, database); err != nil {
 		return nil, err
 	}
 	b.onRowEnd(l.conn.Close)
-	return l, b.waitQueued(ctx, svc.prefix, int64(reviews)-100) // some have left it for their cards
+	return l, b.waitQueued(ctx, svc.prefix, boards, int64(reviews)-10*boards) // some have left it for their cards
 }
 
-// cycles has people do so many cycles, and returns how many a second.
+// cycles has people do so many cycles, and returns how many a second. The cards that they begin with are shown before.
 func (l *backlog) cycles(ctx context.Context, n int) (float64, error) {
 	before, err := l.decided(ctx)
 	if err != nil {
 		return 0, err
 	}
-	begin := time.Now()
-	for done := 0; done < n; {
-		open, err := l.shown.take(ctx, min(cyclists, n-done))
-		if err != nil {
-			return 0, err
-		}
-		if err := spread(cyclists, len(open), func(i int) error { return l.cycle(ctx, open[i]) }); err != nil {
-			return 0, err
-		}
-		done += len(open)
+	open, err := l.shown.take(ctx, n)
+	if err != nil {
+		return 0, err
 	}
-	took := time.Since(begin)
+	rate, err := perSecond(n, func(ctx context.Context) error {
+		return spread(cyclists, n, func(i int) error { return l.cycle(ctx, open[i]) })
+	})(ctx)
+	if err != nil {
+		return 0, err
+	}
 	after, err := l.decided(ctx)
 	if err == nil && after-before != n {
 		err = fmt.Errorf("%d reviews were decided, want %d", after-before, n)
 	}
-	return float64(n) / took.Seconds(), err
+	return rate, err
 }
 
 func (l *backlog) cycle(ctx context.Context, card slacksim.Message) error {
@@ -189,13 +186,14 @@ func seed(ctx context.Context, dsn string, reviews int) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	inQueue := fmt.Sprintf("'q' || lpad((i %% %d)::text, 2, '0')", boards) // as queueName has it
 	for _, t := range []struct {
 		table, item string
 		other       map[string]string // columns besides that are another one's in each copy
 	}{
-		{"items", "id", map[string]string{"external_id": "'old-' || i"}},
+		{"items", "id", map[string]string{"external_id": "'old-' || i", "queue": inQueue}},
 		{"item_texts", "item_id", nil},
-		{"reviews", "item_id", map[string]string{"id": "'rev_' || lpad(i::text, 26, '0')"}},
+		{"reviews", "item_id", map[string]string{"id": "'rev_' || lpad(i::text, 26, '0')", "queue": inQueue}},
 	} {
 		rows, err := conn.Query(ctx, `SELECT attname FROM pg_attribute WHERE attrelid = ('hitl.' || $1)::regclass AND attnum > 0 AND NOT attisdropped`, t.table)
 		if err != nil {

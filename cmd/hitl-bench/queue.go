@@ -46,7 +46,7 @@ func openRebuild(ctx context.Context, b *bench) (*pair, error) {
 	}
 	bare := redis.NewClient(&redis.Options{Addr: rd.Addr(), Password: rd.Password()})
 	b.onRowEnd(func(context.Context) error { return bare.Close() })
-	prefix := b.name("queue")
+	prefix, name := b.name("queue"), queueName(0)
 	client, err := queue.Open(ctx, queue.Config{Addrs: []string{rd.Addr()}, Password: rd.Password(), Prefix: prefix})
 	if err != nil {
 		return nil, err
@@ -55,8 +55,8 @@ func openRebuild(ctx context.Context, b *bench) (*pair, error) {
 	reviews := newSorted(b.size(1_000_000, 20_000))
 	forget := func(ctx context.Context) error { // untimed, so that both sides begin with as much memory
 		var keys []string
-		for _, name := range []string{"urgent", "normal", "sample", "index", "begun", "epoch", "lease", "raw"} {
-			keys = append(keys, prefix+":{"+queueName+"}:"+name)
+		for _, key := range []string{"urgent", "normal", "sample", "index", "begun", "epoch", "lease", "raw"} {
+			keys = append(keys, prefix+":{"+name+"}:"+key)
 		}
 		return bare.Del(ctx, keys...).Err()
 	}
@@ -73,7 +73,7 @@ func openRebuild(ctx context.Context, b *bench) (*pair, error) {
 	return &pair{
 		unit: "reviews/s",
 		ours: timed(func(ctx context.Context) error {
-			got, err := client.Rebuild(ctx, queueName, reviews, nil)
+			got, err := client.Rebuild(ctx, name, reviews, nil)
 			if err == nil && got.Added != len(reviews) {
 				return fmt.Errorf("rebuilt %+v, want %d", got, len(reviews))
 			}
@@ -83,7 +83,7 @@ func openRebuild(ctx context.Context, b *bench) (*pair, error) {
 			for from := 0; from < len(reviews); from += page {
 				pipe := bare.Pipeline()
 				for _, r := range reviews[from:min(from+page, len(reviews))] {
-					pipe.XAdd(ctx, &redis.XAddArgs{Stream: prefix + ":{" + queueName + "}:raw", Values: []string{"review", r.ID, "epoch", "1"}})
+					pipe.XAdd(ctx, &redis.XAddArgs{Stream: prefix + ":{" + name + "}:raw", Values: []string{"review", r.ID, "epoch", "1"}})
 				}
 				if _, err := pipe.Exec(ctx); err != nil {
 					return err
@@ -95,8 +95,8 @@ func openRebuild(ctx context.Context, b *bench) (*pair, error) {
 	}, nil
 }
 
-// waitQueued returns when a service's queue holds so many reviews.
-func (b *bench) waitQueued(ctx context.Context, prefix string, reviews int64) error {
+// waitQueued returns when a service's queues are rebuilt and hold so many reviews together.
+func (b *bench) waitQueued(ctx context.Context, prefix string, queues int, reviews int64) error {
 	client, err := queue.Open(ctx, queue.Config{Addrs: []string{b.rd.Addr()}, Password: b.rd.Password(), Prefix: prefix})
 	if err != nil {
 		return err
@@ -104,11 +104,18 @@ func (b *bench) waitQueued(ctx context.Context, prefix string, reviews int64) er
 	defer func() { _ = client.Close() }()
 	begin := time.Now()
 	err = until(ctx, func() (bool, error) {
-		if _, err := client.Epoch(ctx, queueName); err != nil {
-			return false, nil //nolint:nilerr // it is being rebuilt
+		var all int64
+		for i := range queues {
+			if _, err := client.Epoch(ctx, queueName(i)); err != nil {
+				return false, nil //nolint:nilerr // it is being rebuilt
+			}
+			n, err := client.Len(ctx, queueName(i))
+			if err != nil {
+				return false, err
+			}
+			all += n
 		}
-		n, err := client.Len(ctx, queueName)
-		return n >= reviews, err
+		return all >= reviews, nil
 	})
 	b.say("  %d reviews queued after %.0f s", reviews, time.Since(begin).Seconds())
 	return err

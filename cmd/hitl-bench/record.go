@@ -29,10 +29,10 @@ func newRecord(review bool) hitl.Record {
 		Route: hitl.Route{Status: hitl.AIAccepted, Policy: hash, Threshold: 0.85, Inclusion: 0.01},
 	}
 	if review {
-		rec.Route.Status, rec.Route.Queue, rec.Route.Triggers = hitl.HumanReview, queueName, []hitl.Trigger{hitl.TriggerSample}
+		rec.Route.Status, rec.Route.Queue, rec.Route.Triggers = hitl.HumanReview, queueName(0), []hitl.Trigger{hitl.TriggerSample}
 		rec.Route.Priority = hitl.PriorityNormal
 		rec.Review = &hitl.Review{
-			ID: hitl.NewID("rev", now), ItemID: id, Round: 1, State: hitl.ReviewOpen, Queue: queueName, Priority: hitl.PriorityNormal, OpenedAt: now, Panel: 1,
+			ID: hitl.NewID("rev", now), ItemID: id, Round: 1, State: hitl.ReviewOpen, Queue: queueName(0), Priority: hitl.PriorityNormal, OpenedAt: now, Panel: 1,
 		}
 	}
 	return rec

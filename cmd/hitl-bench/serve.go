@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,13 +22,15 @@ import (
 	"hitl/bot/slacksim"
 )
 
-// The one source, its key, the queue and its channel.
+// The one source's key, and who reviews.
 const (
 	sourceKey = "bench-key-0123456789"
-	queueName = "support"
-	channel   = "C0BENCH"
 	reviewer  = "U0ANA"
 )
+
+// queueName and channelOf are the queue of a number and its channel.
+func queueName(i int) string { return fmt.Sprintf("q%02d", i) }
+func channelOf(i int) string { return fmt.Sprintf("C0BENCH%02d", i) }
 
 // settings are what rows vary of a service.
 type settings struct {
@@ -36,9 +39,9 @@ type settings struct {
 	ONNX      string // onnxruntime; default off: the starter's network is small, and figures should not depend on a library
 	LogKey    string // signs checkpoints, every second
 	Review    bool   // every item goes to people
-	OpenLimit int    // default 10
+	Queues    int    // default 1; an item's metadata names its queue
+	OpenLimit int    // of each queue; default 10
 	ClaimFor  string // default 0
-	Slack     *workspace
 }
 
 // service is a `hitl serve` that runs, with a database, a key prefix and a workspace of its own.
@@ -62,16 +65,24 @@ slack: {bot_token: {{.Token | printf "%q"}}, signing_secret: {{.Signing | printf
 classifiers:
   bench: {model: {{.Model | printf "%q"}}, onnxruntime: {{.ONNX | printf "%q"}}}
 policies:
-  bench: {threshold: {{if .Review}}1{{else}}0.85{{end}}, queue: {{.Queue}}}
+  bench:
+    threshold: {{if .Review}}1{{else}}0.85{{end}}
+    queue: {{(index .All 0).Queue}}
+    rules:
+    {{- range .All}}
+      - {name: to-{{.Queue}}, when: 'has(item.metadata.queue) && item.metadata.queue == "{{.Queue}}"', queue: {{.Queue}}}
+    {{- end}}
 queues:
+{{- range .All}}
   {{.Queue}}:
     channel: {{.Channel}}
-    reviewers: {users: [{{.Reviewer}}]}
-    open_limit: {{.OpenLimit}}
+    reviewers: {users: [{{$.Reviewer}}]}
+    open_limit: {{$.OpenLimit}}
     backlog: 0
     merge_duplicates: false
     undo_for: 0
-    claim_for: {{.ClaimFor}}
+    claim_for: {{$.ClaimFor}}
+{{- end}}
 sources:
   bench: {classifier: bench, policy: bench, auth: {bearer: [{{.KeyHash | printf "%q"}}]}}
 `))
@@ -80,8 +91,12 @@ sources:
 type configuration struct {
 	settings
 	Listen, PostgresURL, RedisAddr, RedisPassword, Prefix, Token, Signing, SlackAPI, KeyHash string
-	Queue, Channel, Reviewer                                                                 string
+	Reviewer                                                                                 string
+	All                                                                                      []place
 }
+
+// place is a queue and where its cards are shown.
+type place struct{ Queue, Channel string }
 
 // serve starts a service and returns when it is ready. It is stopped when the row ends.
 func (b *bench) serve(ctx context.Context, s settings) (_ *service, err error) {
@@ -98,26 +113,19 @@ func (b *bench) serve(ctx context.Context, s settings) (_ *service, err error) {
 			return nil, err
 		}
 	}
-	if s.Slack == nil {
-		if s.Slack, err = b.startSlack(ctx); err != nil {
-			return nil, err
-		}
+	s.Queues = max(s.Queues, 1)
+	slack, err := b.startSlack(ctx, s.Queues)
+	if err != nil {
+		return nil, err
 	}
-	if s.Model == "" {
-		s.Model = "starter"
-	}
-	if s.ONNX == "" {
-		s.ONNX = "off"
-	}
-	if s.OpenLimit == 0 {
-		s.OpenLimit = 10
-	}
-	if s.ClaimFor == "" {
-		s.ClaimFor = "0"
-	}
+	s.Model, s.ONNX = cmp.Or(s.Model, "starter"), cmp.Or(s.ONNX, "off")
+	s.OpenLimit, s.ClaimFor = cmp.Or(s.OpenLimit, 10), cmp.Or(s.ClaimFor, "0")
 	c := configuration{
-		settings: s, RedisAddr: rd.Addr(), RedisPassword: rd.Password(), Prefix: b.name("redis"), Token: s.Slack.sim.Token(), Signing: s.Slack.sim.SigningSecret(),
-		SlackAPI: s.Slack.url + "/api/", Queue: queueName, Channel: channel, Reviewer: reviewer,
+		settings: s, RedisAddr: rd.Addr(), RedisPassword: rd.Password(), Prefix: b.name("redis"), Token: slack.sim.Token(), Signing: slack.sim.SigningSecret(),
+		SlackAPI: slack.url + "/api/", Reviewer: reviewer,
+	}
+	for i := range s.Queues {
+		c.All = append(c.All, place{queueName(i), channelOf(i)})
 	}
 	sum := sha256.Sum256([]byte(sourceKey))
 	c.KeyHash = "sha256:" + hex.EncodeToString(sum[:])
@@ -138,11 +146,11 @@ func (b *bench) serve(ctx context.Context, s settings) (_ *service, err error) {
 	if out, err := exec.CommandContext(ctx, bin, "--config", conf, "migrate").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("migrate: %w\n%s", err, out)
 	}
-	svc := &service{url: "http://" + c.Listen, database: s.Database, slack: s.Slack, prefix: c.Prefix}
+	svc := &service{url: "http://" + c.Listen, database: s.Database, slack: slack, prefix: c.Prefix}
 	if svc.pid, err = b.spawn(ctx, svc.url+"/readyz", bin, "--config", conf, "serve"); err != nil {
 		return nil, err
 	}
-	s.Slack.sim.SetEndpoints(slacksim.Endpoints{Interactivity: svc.url + "/slack/interactivity", Commands: svc.url + "/slack/commands"})
+	slack.sim.SetEndpoints(slacksim.Endpoints{Interactivity: svc.url + "/slack/interactivity", Commands: svc.url + "/slack/commands"})
 	return svc, nil
 }
 

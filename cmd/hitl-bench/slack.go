@@ -11,19 +11,19 @@ import (
 	"hitl/bot/slacksim"
 )
 
-// workspace is the simulated Slack: one reviewer, one channel, no rate limits.
+// workspace is the simulated Slack: one reviewer, no rate limits.
 type workspace struct {
 	sim *slacksim.Sim
 	url string
 }
 
-// startSlack starts a workspace. It ends with the row.
-func (b *bench) startSlack(ctx context.Context) (*workspace, error) {
-	sim, err := slacksim.New(slacksim.Config{
-		Rates:    slacksim.RatesOff,
-		Users:    []slacksim.User{{ID: reviewer, Name: "ana", RealName: "Ana"}},
-		Channels: []slacksim.Channel{{ID: channel, Name: "bench", Members: []string{reviewer, "U0HITL"}}},
-	})
+// startSlack starts a workspace with so many channels. It ends with the row.
+func (b *bench) startSlack(ctx context.Context, channels int) (*workspace, error) {
+	cfg := slacksim.Config{Rates: slacksim.RatesOff, Users: []slacksim.User{{ID: reviewer, Name: "ana", RealName: "Ana"}}}
+	for i := range channels {
+		cfg.Channels = append(cfg.Channels, slacksim.Channel{ID: channelOf(i), Name: queueName(i), Members: []string{reviewer, "U0HITL"}})
+	}
+	sim, err := slacksim.New(cfg)
 	if err != nil {
 		return nil, err
 	}
