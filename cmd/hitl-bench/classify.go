@@ -13,7 +13,7 @@ import (
 // openHugot holds the classifier in pure Go, on a real transformer, against a loop around hugot that does nothing else, with the batch size that
 // suits it best.
 func openHugot(ctx context.Context, b *bench) (*pair, error) {
-	texts, err := b.texts(b.size(64, 8))
+	texts, err := b.texts(b.size(64, 4))
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +30,12 @@ func openHugot(ctx context.Context, b *bench) (*pair, error) {
 		return nil, err
 	}
 	best, size, fastest := side(nil), 0, 0.0
-	for _, n := range []int{1, 8, 32} {
-		loop, err := b.hugotLoop(ctx, dir, texts, min(n, len(texts)))
+	sizes := []int{1, 8, 32}
+	if b.Quick {
+		sizes = []int{1, 4}
+	}
+	for _, n := range sizes {
+		loop, err := b.hugotLoop(ctx, dir, texts, n)
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +85,7 @@ func (b *bench) hugotLoop(ctx context.Context, dir string, texts []string, batch
 // openRuntime holds the classifier on ONNX Runtime, from text to probabilities, against ONNX Runtime alone with as many threads, on texts that are
 // tokenised already, laid out by length, in the batch size that suits it best.
 func openRuntime(ctx context.Context, b *bench) (*pair, error) {
-	texts, err := b.texts(b.size(1024, 64))
+	texts, err := b.texts(b.size(1024, 32))
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +94,7 @@ func openRuntime(ctx context.Context, b *bench) (*pair, error) {
 		return nil, err
 	}
 	alone.byLength()
-	size, err := alone.fit(ctx, b.say)
+	size, err := alone.fit(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +108,7 @@ func openRuntime(ctx context.Context, b *bench) (*pair, error) {
 
 // openLengths holds the classifier, which lays rows of similar length together, against batches in the order in which skewed texts came.
 func openLengths(ctx context.Context, b *bench) (*pair, error) {
-	texts, err := b.texts(b.size(512, 64))
+	texts, err := b.texts(b.size(512, 32))
 	if err != nil {
 		return nil, err
 	}
@@ -133,13 +137,13 @@ func openInt8(ctx context.Context, b *bench) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	train, test := b.size(1400, 100), b.size(1000, 50)
+	train, test := b.size(1400, 60), b.size(1000, 30)
 	head, err := b.head(ctx, all[:train], "auto")
 	if err != nil {
 		return nil, err
 	}
 	held := all[train : train+test]
-	texts, shown := make([]string, len(held)), b.size(512, 32)
+	texts, shown := make([]string, len(held)), b.size(512, 16)
 	for i, s := range held {
 		texts[i] = s.text
 	}

@@ -133,7 +133,7 @@ func (b *bench) quickHead(ctx context.Context, onnx string) (*learn.Head, error)
 	if err != nil {
 		return nil, err
 	}
-	return b.head(ctx, all[:24], onnx)
+	return b.head(ctx, all[:12], onnx)
 }
 
 // openModel opens a classifier on ONNX Runtime ("auto") or in pure Go ("off"), for the length of the row.

@@ -55,5 +55,9 @@ func rows() []row {
 			name: "verify", measure: "verifying the log's entries up to a signed checkpoint",
 			against: "SHA-256 of the same bytes on one core", reach: atLeast(0.3), open: openVerify,
 		},
+		{
+			name: "stack", measure: "POST /v1/items, the whole way",
+			against: "a service of FastAPI, onnxruntime and SQLAlchemy", reach: atLeast(5), needs: "fetch.sh", open: openStack,
+		},
 	}
 }

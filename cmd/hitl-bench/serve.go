@@ -147,15 +147,15 @@ func (b *bench) serve(ctx context.Context, s settings) (_ *service, err error) {
 		return nil, fmt.Errorf("migrate: %w\n%s", err, out)
 	}
 	svc := &service{url: "http://" + c.Listen, database: s.Database, slack: slack, prefix: c.Prefix}
-	if svc.pid, err = b.spawn(ctx, svc.url+"/readyz", bin, "--config", conf, "serve"); err != nil {
+	if svc.pid, err = b.spawn(ctx, nil, svc.url+"/readyz", bin, "--config", conf, "serve"); err != nil {
 		return nil, err
 	}
 	slack.sim.SetEndpoints(slacksim.Endpoints{Interactivity: svc.url + "/slack/interactivity", Commands: svc.url + "/slack/commands"})
 	return svc, nil
 }
 
-// spawn starts a program that answers 200 at ready once it is, and returns its process id. It is told to stop when the row ends.
-func (b *bench) spawn(ctx context.Context, ready, program string, args ...string) (int, error) {
+// spawn starts a program, with our environment unless another is given, that answers 200 at ready once it is, and returns its process id. It is told to stop when the row ends.
+func (b *bench) spawn(ctx context.Context, env []string, ready, program string, args ...string) (int, error) {
 	logFile := filepath.Join(b.dir, b.name(filepath.Base(program))+".log")
 	out, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -164,7 +164,7 @@ func (b *bench) spawn(ctx context.Context, ready, program string, args ...string
 	defer func() { _ = out.Close() }() // the program has its own
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	cmd := exec.CommandContext(running, program, args...)
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = out, out, 40*time.Second
+	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = env, out, out, 40*time.Second
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if err := cmd.Start(); err != nil {
 		stop()
