@@ -17,11 +17,11 @@ type alone struct {
 
 // onRuntime opens a classifier of the transformer on ONNX Runtime, and the same network alone with the texts as its rows.
 func (b *bench) onRuntime(ctx context.Context, texts []string) (*classifier.Classifier, *alone, error) {
-	head, err := b.quickHead(ctx, "auto")
+	head, err := b.quickHead(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	dir, err := b.transformer(ctx, "fp32", "auto", head)
+	dir, err := b.transformer(ctx, "fp32", head)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -60,7 +60,7 @@ func openCallbacks(ctx context.Context, b *bench) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, _, err := b.openStore(ctx)
+	store, err := b.openStore(ctx)
 	if err != nil {
 		return nil, err
 	}

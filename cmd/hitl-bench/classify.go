@@ -17,11 +17,11 @@ func openHugot(ctx context.Context, b *bench) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	head, err := b.quickHead(ctx, "auto")
+	head, err := b.quickHead(ctx)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := b.transformer(ctx, "fp32", "auto", head)
+	dir, err := b.transformer(ctx, "fp32", head)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func openInt8(ctx context.Context, b *bench) (*pair, error) {
 		return nil, err
 	}
 	train, test := b.size(1400, 60), b.size(1000, 30)
-	head, err := b.head(ctx, all[:train], "auto")
+	head, err := b.head(ctx, all[:train])
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func openInt8(ctx context.Context, b *bench) (*pair, error) {
 	var sides [2]side
 	var right [2]float64
 	for i, precision := range []string{"int8", "fp32"} {
-		dir, err := b.transformer(ctx, precision, "auto", head)
+		dir, err := b.transformer(ctx, precision, head)
 		if err != nil {
 			return nil, err
 		}

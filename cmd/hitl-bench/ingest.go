@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // openIngest holds the whole way of an item, from the request to the answer that says that it is durable, against nothing but its rows: another
@@ -18,7 +16,7 @@ func openIngest(ctx context.Context, b *bench) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := openRaw(ctx, svc.database, bare)
+	raw, err := b.openRaw(ctx, svc.database, bare)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +26,7 @@ func openIngest(ctx context.Context, b *bench) (*pair, error) {
 		return nil, err
 	}
 	return &pair{
-		unit: "items/s", close: raw.close,
+		unit: "items/s",
 		ours: func(ctx context.Context) (float64, error) { return c.run(ctx, items) },
 		peer: func(ctx context.Context) (float64, error) { return raw.run(ctx, items) },
 		note: func() string {
@@ -52,7 +50,7 @@ func openTree(ctx context.Context, b *bench) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	holder, err := pgx.Connect(ctx, database)
+	holder, err := b.connect(ctx, database)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +62,7 @@ func openTree(ctx context.Context, b *bench) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := pgx.Connect(ctx, with.database)
+	conn, err := b.connect(ctx, with.database)
 	if err != nil {
 		return nil, err
 	}
@@ -88,9 +86,6 @@ func openTree(ctx context.Context, b *bench) (*pair, error) {
 		},
 		note: func() string {
 			return fmt.Sprintf("%d items a run, a checkpoint every second; the tree's last second is waited for, untimed", items)
-		},
-		close: func() error {
-			return closers(func() error { return holder.Close(context.WithoutCancel(ctx)) }, func() error { return conn.Close(context.WithoutCancel(ctx)) })()
 		},
 	}, nil
 }

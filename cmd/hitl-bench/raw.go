@@ -36,18 +36,15 @@ type rawTable struct {
 // tables of an item, parents first, and their columns with the item's id.
 var itemTables = [][2]string{{"items", "id"}, {"item_texts", "item_id"}, {"reviews", "item_id"}, {"log", "item_id"}}
 
-func openRaw(ctx context.Context, from, to string) (_ *raw, err error) {
+// openRaw connects to both databases for the length of the row.
+func (b *bench) openRaw(ctx context.Context, from, to string) (*raw, error) {
 	r := &raw{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.close())
-		}
-	}()
-	if r.from, err = pgx.Connect(ctx, from); err != nil {
+	var err error
+	if r.from, err = b.connect(ctx, from); err != nil {
 		return nil, err
 	}
 	for i := range r.to {
-		if r.to[i], err = pgx.Connect(ctx, to); err != nil {
+		if r.to[i], err = b.connect(ctx, to); err != nil {
 			return nil, err
 		}
 	}
@@ -171,14 +168,4 @@ func (r *raw) write(ctx context.Context, conn *pgconn.PgConn, v rawValues) error
 	batch.ExecParams("COMMIT", nil, nil, nil, nil)
 	_, err := conn.ExecBatch(ctx, &batch).ReadAll()
 	return err
-}
-
-func (r *raw) close() error {
-	var errs []error
-	for _, c := range append(r.to[:], r.from) {
-		if c != nil {
-			errs = append(errs, c.Close(context.Background()))
-		}
-	}
-	return errors.Join(errs...)
 }

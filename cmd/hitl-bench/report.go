@@ -81,7 +81,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 		failed = failed || result.Failed != ""
 		r.Rows = append(r.Rows, result)
 	}
-	r.Versions, r.Seconds = b.versions(), time.Since(began).Round(time.Second).Seconds()
+	r.Versions, r.Seconds = b.versions(ctx), time.Since(began).Round(time.Second).Seconds()
 	if err := r.print(stdout, o.JSON); err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (r row) run(ctx context.Context, b *bench, runs int) (out Result) {
 	if err == nil && p.note != nil {
 		out.Note = p.note()
 	}
-	err = errors.Join(err, p.end(), b.endRow(context.WithoutCancel(ctx)))
+	err = errors.Join(err, b.endRow(context.WithoutCancel(ctx)))
 	if lacks, ok := errors.AsType[missing](err); ok {
 		out.NotRun = lacks.Error()
 		return out

@@ -14,11 +14,12 @@ func TestRow(t *testing.T) {
 	t.Parallel()
 	closed := 0
 	opened := func(ours, peer float64) func(context.Context, *bench) (*pair, error) {
-		return func(context.Context, *bench) (*pair, error) {
+		return func(_ context.Context, b *bench) (*pair, error) {
+			b.onRowEnd(func(context.Context) error { closed++; return nil })
 			var order []string
 			return &pair{
 				unit: "x/s", ours: script("ours", &order, ours, ours), peer: script("peer", &order, peer, peer),
-				note: func() string { return "a note" }, close: func() error { closed++; return nil },
+				note: func() string { return "a note" },
 			}, nil
 		}
 	}

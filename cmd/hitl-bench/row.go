@@ -24,7 +24,6 @@ type pair struct {
 	peer   side // nil: there is none, and the figure itself is held against the mark
 	note   func() string
 	settle func(ctx context.Context) error // waits, untimed, until what a run left to do is done; nil: nothing is
-	close  func() error                    // nil: nothing is open
 }
 
 // side makes one run and returns its figure, in the pair's unit.

@@ -174,7 +174,9 @@ func (b *bench) spawn(ctx context.Context, env []string, ready, program string, 
 	go func() { ended <- cmd.Wait() }()
 	b.onRowEnd(func(context.Context) error {
 		stop()
-		<-ended // how it ends when it is told to is its own affair
+		if err := <-ended; err != nil {
+			b.say("  %s ended with: %v", filepath.Base(program), err) // as it likes, once it is told to
+		}
 		return nil
 	})
 	limit, cancel := context.WithTimeout(ctx, 2*time.Minute)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/note"
 
 	"hitl/audit"
@@ -17,21 +18,31 @@ func migrate(ctx context.Context, dsn string) error {
 }
 
 // openStore makes a database with hitl's schema and opens it as a service does. Both go when the row ends.
-func (b *bench) openStore(ctx context.Context) (*audit.Store, string, error) {
+func (b *bench) openStore(ctx context.Context) (*audit.Store, error) {
 	dsn, err := b.migrated(ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	as, err := asService(dsn)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	store, err := audit.Open(ctx, audit.Config{DSN: as})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	b.onRowEnd(func(context.Context) error { store.Close(); return nil })
-	return store, dsn, nil
+	return store, nil
+}
+
+// connect makes a connection for the length of the row.
+func (b *bench) connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	b.onRowEnd(conn.Close)
+	return conn, nil
 }
 
 // newLogKey makes a key that signs checkpoints.

@@ -38,11 +38,11 @@ func openTokenizer(ctx context.Context, b *bench) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	head, err := b.quickHead(ctx, "auto")
+	head, err := b.quickHead(ctx)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := b.transformer(ctx, "fp32", "auto", head)
+	folder, err := b.transformer(ctx, "fp32", head)
 	if err != nil {
 		return nil, err
 	}

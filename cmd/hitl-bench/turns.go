@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -67,25 +66,6 @@ func (p *pair) turn(ctx context.Context, peerFirst bool) (ours, peer float64, er
 		}
 	}
 	return ours, peer, nil
-}
-
-// end closes the pair.
-func (p *pair) end() error {
-	if p == nil || p.close == nil {
-		return nil
-	}
-	return p.close()
-}
-
-// closers closes all of them, the last first.
-func closers(all ...func() error) func() error {
-	return func() error {
-		var errs []error
-		for i := len(all) - 1; i >= 0; i-- {
-			errs = append(errs, all[i]())
-		}
-		return errors.Join(errs...)
-	}
 }
 
 // perSecond is a side that does n things, and how many that are in a second.

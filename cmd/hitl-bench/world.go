@@ -35,10 +35,8 @@ type bench struct {
 func newBench(o options, say func(string, ...any)) (*bench, error) {
 	b := &bench{options: o, say: say, peers: map[string]string{}, seeds: map[int]string{}}
 	var err error
-	for _, dir := range []*string{&b.Cache, &b.Data} {
-		if *dir, err = filepath.Abs(*dir); err != nil {
-			return nil, err
-		}
+	if b.Cache, err = filepath.Abs(b.Cache); err != nil {
+		return nil, err
 	}
 	if b.dir, err = os.MkdirTemp("", "hitl-bench-"); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
@@ -139,7 +137,7 @@ func (b *bench) binary(ctx context.Context) (_ string, err error) {
 }
 
 // versions are those of what ran.
-func (b *bench) versions() map[string]string {
+func (b *bench) versions(ctx context.Context) map[string]string {
 	v := map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go")}
 	if b.pg != nil {
 		v["PostgreSQL"] = b.pg.Version()
@@ -152,7 +150,7 @@ func (b *bench) versions() map[string]string {
 		var said struct {
 			Version string `json:"version"`
 		}
-		out, err := exec.CommandContext(context.Background(), b.bin, "version", "--json").Output()
+		out, err := exec.CommandContext(ctx, b.bin, "version", "--json").Output()
 		if err == nil && json.Unmarshal(out, &said) == nil {
 			v["hitl"] = said.Version
 		}
