@@ -174,7 +174,7 @@ func (b *bench) spawn(ctx context.Context, env []string, ready, program string, 
 	go func() { ended <- cmd.Wait() }()
 	b.onRowEnd(func(context.Context) error {
 		stop()
-		if err := <-ended; err != nil {
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			b.say("  %s ended with: %v", filepath.Base(program), err) // as it likes, once it is told to
 		}
 		return nil
