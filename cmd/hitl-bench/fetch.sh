@@ -40,5 +40,5 @@ tar xzf "$texts" -C "$folder/sentences" --strip-components 3 --wildcards 'packag
 echo "$folder/sentences: $(ls "$folder/sentences" | tr '\n' ' ')" >&2
 
 [ -x "$folder/venv/bin/python" ] || python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/peer/requirements.txt"
+"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/peer/requirements.txt"
 echo "$folder/venv: as pinned" >&2
