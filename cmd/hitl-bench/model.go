@@ -84,6 +84,7 @@ func (b *bench) head(ctx context.Context, examples []sentence) (_ *learn.Head, e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
+	b.say("  fitting a head to %d sentences on %s", len(examples), e.Engine())
 	texts := make([]string, len(examples))
 	for i, s := range examples {
 		texts[i] = s.text
