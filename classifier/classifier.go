@@ -62,6 +62,15 @@ func (c *Classifier) Engine() string { return c.engine.Name() }
 // MaxTokens is how many tokens of a text the model reads, special tokens included.
 func (c *Classifier) MaxTokens() int { return c.maxTokens }
 
+// Tokens returns the ids that the model reads of text, and whether it was cut to them. They are what the network is given by Classify.
+func (c *Classifier) Tokens(text string) (ids []uint32, truncated bool) {
+	ids, truncated, err := c.encode(text)
+	if err != nil {
+		return nil, false // the tokenizer panicked: Classify says so, and the log
+	}
+	return ids, truncated
+}
+
 // Queued is how many texts wait for the model now.
 func (c *Classifier) Queued() int { return len(c.worker.queue) }
 

@@ -109,6 +109,9 @@ func (p panel) axes(b *strings.Builder) {
 	for step > p.clicks/2 {
 		step /= 2
 	}
+	for panelWide*step/p.clicks < 60 { // their words would touch
+		step *= 2
+	}
 	for c := 0.0; c <= p.clicks; c += step {
 		word := strconv.FormatFloat(c, 'f', 0, 64)
 		if c == 0 {
