@@ -84,9 +84,14 @@ func (t *telemetry) around(api http.Handler) http.Handler {
 	if t == nil {
 		return api
 	}
-	return otelhttp.NewHandler(api, "", otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(propagation.TraceContext{}),
+	recorded := otelhttp.NewHandler(api, "", otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(propagation.TraceContext{}),
 		otelhttp.WithFilter(func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v1/") }),
 		otelhttp.WithSpanNameFormatter(func(string, *http.Request) string { return "HTTP" })) // until nameRequest knows the route
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.WithContext(r.Context())
+		r.Pattern = "" // of the mux around us; otelhttp would take it for a better name than ours
+		recorded.ServeHTTP(w, r)
+	})
 }
 
 // nameRequest names the span of a request by its route. One without a route keeps a name that nobody outside could choose.
