@@ -40,7 +40,7 @@ func flushSpan(ctx context.Context, calls []*call) (context.Context, trace.Span)
 // child where the two are one operation. Here days may lie between them, and attempts come again; so it is a link, and a trace of its own.
 func (s *Store) callbackSpan(ctx context.Context, c hitl.Callback) (context.Context, trace.Span) {
 	carrier := propagation.MapCarrier{"traceparent": c.Trace}
-	item := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier)) //nolint:contextcheck // what it reads is all that is wanted
+	item := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
 	if s.cfg.Tracing == nil || !item.IsSampled() {
 		return ctx, noop.Span{}
 	}

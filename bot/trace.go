@@ -27,7 +27,7 @@ func (b *Bot) follow(ctx context.Context, rec hitl.Record, name string, kind tra
 		return ctx, noop.Span{}
 	}
 	carrier := propagation.MapCarrier{"traceparent": rec.Item.Trace}
-	item := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier)) //nolint:contextcheck // what it reads is all that is wanted
+	item := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
 	if !item.IsSampled() {
 		return ctx, noop.Span{}
 	}

@@ -48,7 +48,7 @@ type service struct {
 // fails. Progress of downloads goes to progress.
 func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, progress io.Writer) (_ *service, err error) {
 	s := &service{cfg: cfg, logger: logger, metrics: newMetrics(), drift: newDriftGauges(time.Now), models: map[string]*classifier.Classifier{}}
-	defer func() {
+	defer func() { //nolint:contextcheck // what is recorded is exported even when ctx is over
 		if err != nil {
 			s.close()
 		}
@@ -157,7 +157,7 @@ func (s *service) close() {
 // Run serves on the listener until ctx ends, then stops in order: first it takes no more requests and answers those it has, then
 // posters, reconciler and effects finish what they hold, then models and stores close. The service cannot be used after that.
 func (s *service) Run(ctx context.Context, l net.Listener) error {
-	defer s.close()
+	defer s.close() //nolint:contextcheck // ctx is over by then
 	servers, listeners := s.servers(l) //nolint:contextcheck // they outlive ctx: Shutdown ends them
 	front, frontDone := errgroup.WithContext(ctx)
 	for i, server := range servers {
