@@ -157,7 +157,7 @@ func (s *service) close() {
 // Run serves on the listener until ctx ends, then stops in order: first it takes no more requests and answers those it has, then
 // posters, reconciler and effects finish what they hold, then models and stores close. The service cannot be used after that.
 func (s *service) Run(ctx context.Context, l net.Listener) error {
-	defer s.close() //nolint:contextcheck // ctx is over by then
+	defer s.close()                    //nolint:contextcheck // ctx is over by then
 	servers, listeners := s.servers(l) //nolint:contextcheck // they outlive ctx: Shutdown ends them
 	front, frontDone := errgroup.WithContext(ctx)
 	for i, server := range servers {
