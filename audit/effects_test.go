@@ -120,7 +120,7 @@ type outcomes struct {
 
 func (o *outcomes) Flushed(int, time.Duration, error) {}
 
-func (o *outcomes) CallbackTried(source string, attempt int, outcome audit.Outcome, _ time.Duration) {
+func (o *outcomes) CallbackTried(_ context.Context, source string, attempt int, outcome audit.Outcome, _ time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.seen = append(o.seen, fmt.Sprintf("%s %d %s", source, attempt, outcome))

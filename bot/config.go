@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+	"go.opentelemetry.io/otel/trace"
 
 	"hitl"
 )
@@ -250,6 +251,8 @@ type Config struct {
 	Replays Replays
 	// Consumer names this process among those that share a queue. Default: a new id.
 	Consumer string
+	// Tracing records what is done about a review as OpenTelemetry spans, where its item's trace is recorded. Default: nothing is recorded.
+	Tracing trace.TracerProvider
 	// Observer is told what happened. Default: nobody.
 	Observer Observer
 	// Logger. Default: discards.

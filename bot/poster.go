@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+	"go.opentelemetry.io/otel/trace"
 
 	"hitl"
 )
@@ -218,6 +219,8 @@ func (b *Bot) showWithin(ctx context.Context, queue, reviewID string, limit, att
 	case attempt > 0 && c.Attempt != attempt:
 		return busy, 0, nil
 	}
+	ctx, span := b.follow(ctx, rec.Record, "post card", trace.SpanKindConsumer, time.Now())
+	defer func() { endSpan(span, err != nil) }()
 	if c.Attempt > 1 {
 		ts, found, err := b.find(ctx, c)
 		if err != nil || found {

@@ -42,7 +42,7 @@ func start(m *model.Model, e engine.Engine, o Options) *Classifier {
 	c.worker = worker{
 		engine: e, queue: make(chan *job, o.QueueSize), done: make(chan struct{}),
 		arriving: &c.arriving, maxBatch: o.MaxBatch, maxWait: o.MaxWait, attempts: o.Attempts, maxAttempts: o.MaxAttempts,
-		observer: o.Observer, log: o.Logger,
+		observer: o.Observer, log: o.Logger, version: m.Version,
 	}
 	c.worker.life, c.worker.leave = context.WithCancel(context.Background())
 	c.close = sync.OnceValue(c.drain)
