@@ -46,6 +46,9 @@ type metrics struct {
 	batchSize *prometheus.HistogramVec // classifier
 	batchTime *prometheus.HistogramVec // classifier, outcome
 	givenUp   *prometheus.CounterVec   // classifier
+
+	shadowItems         *prometheus.CounterVec // classifier, outcome
+	shadowDisagreements *prometheus.CounterVec // classifier
 }
 
 // Bucket bounds in seconds: what a model or a commit takes, and what a person takes.
@@ -87,6 +90,9 @@ func newMetrics() *metrics {
 	m.batchSize = histogram("hitl_classifier_batch_texts", "Texts in one run of the model.", sizeBuckets, "classifier")
 	m.batchTime = histogram("hitl_classifier_batch_seconds", "Time of one run of the model.", fastBuckets, "classifier", "outcome")
 	m.givenUp = counter("hitl_classifier_given_up_total", "Texts that were not tried, since they killed too many processes; they go to a person.", "classifier")
+	m.shadowItems = counter("hitl_shadow_items_total", "Items for a proposed model beside the one that judges: classified, failed (its model could not), left_out "+
+		"(there was no room, or no record of it).", "classifier", "outcome")
+	m.shadowDisagreements = counter("hitl_shadow_disagreements_total", "Items of which a proposed model says another label than the one that judges.", "classifier")
 	return m
 }
 
