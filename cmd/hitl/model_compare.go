@@ -294,5 +294,5 @@ func (r shadowReport) printHeldOut(w io.Writer) error {
 
 // inWords says what a comparison comes to.
 func inWords(c hitl.ModelComparison) string {
-	return fmt.Sprintf("%+.1f points (%+.1f to %+.1f), p = %.2g, on %s: the candidate is %s", 100*c.Difference, 100*c.Low, 100*c.High, c.P, plural(c.Items, "item"), c.Verdict)
+	return fmt.Sprintf("%+.1f points (%+.1f to %+.1f), p = %.2g, on %s: %s", 100*c.Difference, 100*c.Low, 100*c.High, c.P, plural(c.Items, "item"), c.Verdict)
 }
