@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,12 +25,14 @@ import (
 // addModel adds a model and returns its version.
 func (w *world) addModel(dir string) string {
 	w.t.Helper()
-	w.mustHitl("model", "add", dir)
-	var list []listedModel
-	if err := json.Unmarshal([]byte(w.mustHitl("model", "list", "--json")), &list); err != nil {
+	digits := strings.Fields(w.mustHitl("model", "add", dir))[2]
+	var one struct {
+		Version string `json:"version"`
+	}
+	if err := json.Unmarshal([]byte(w.mustHitl("model", "show", digits)), &one); err != nil {
 		w.t.Fatal(err)
 	}
-	return slices.MaxFunc(list, func(a, b listedModel) int { return a.AddedAt.Compare(b.AddedAt) }).Version
+	return one.Version
 }
 
 // heard waits until the service's log says something of a model.
@@ -61,6 +65,7 @@ func (w *world) compared(version string) (r shadowReport) {
 func TestShadow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *storySettings) { s.Labels, s.Queue = []string{"bad", "good"}, "    owners: {users: [U0ANA]}" })
+	w.appendConfig("audit: {key: \"" + strings.Fields(w.mustHitl("log", "key", "log.example.org"))[0] + "\", checkpoint_every: 1s}\n")
 	_, incumbent := w.modelOf(sureText)
 	if _, err := w.hitl("model", "compare"); err == nil || !strings.Contains(err.Error(), "no model is proposed") {
 		t.Errorf("before there is a candidate: %v", err)
@@ -191,9 +196,10 @@ func (m *stuckModel) Classify(ctx context.Context, _ string) (hitl.Prediction, e
 
 func (m *stuckModel) Close() error { m.close(); return nil }
 
-func scrape(m *metrics) string {
+func scrape(t *testing.T, m *metrics) string {
+	t.Helper()
 	w := httptest.NewRecorder()
-	m.handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	m.handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	return w.Body.String()
 }
 
@@ -242,8 +248,8 @@ func TestShadowThatHangs(t *testing.T) {
 	}
 	cancel()
 	<-loaded
-	if !strings.Contains(scrape(s.metrics), `hitl_shadow_items_total{classifier="tickets",outcome="left_out"} 1001`) {
-		t.Errorf("metrics: %s", scrape(s.metrics))
+	if !strings.Contains(scrape(t, s.metrics), `hitl_shadow_items_total{classifier="tickets",outcome="left_out"} 1001`) {
+		t.Errorf("metrics: %s", scrape(t, s.metrics))
 	}
 	select {
 	case <-model.free:
@@ -252,5 +258,48 @@ func TestShadowThatHangs(t *testing.T) {
 	}
 	if s.runs.Load() || len(saved) != 0 {
 		t.Error("the shadow goes on")
+	}
+}
+
+// A candidate that kills the process on a text does so once: the item has its answer by then, and the text is not tried again in the shadow.
+func TestShadowThatKills(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.stop()
+	text, err := os.ReadFile(w.configFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("sentiment: {model:"), []byte(`sentiment: {onnxruntime: "off", model:`), 1)
+	if err := os.WriteFile(w.configFile(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	candidate := w.addModel(killerModel(t, "refund"))
+	w.mustHitl("model", "propose", candidate)
+	shadowing := func() *child {
+		c := w.startChild()
+		w.eventually("the candidate runs", func() bool { return strings.Contains(c.log.String(), "a proposed model runs in the shadow") })
+		return c
+	}
+	child := shadowing()
+	_, _ = w.send("poison-0", poisonText) // its answer may be under way when the process dies
+	if err := child.wait(); err == nil || !strings.Contains(child.log.String(), "integer divide by zero") {
+		t.Fatalf("the service ended with %v: %s", err, child.log)
+	}
+	w.passTime()
+	child = shadowing()
+	it := w.post("poison-1", poisonText, http.StatusAccepted)
+	if it.AILabel == "" || slices.Contains(it.Triggers, hitl.TriggerModelError) {
+		t.Errorf("the incumbent says %+v", it)
+	}
+	w.eventually("the candidate is taken as failed", func() bool { return w.inShadow(candidate) == 1 })
+	if label := query[string](w, `SELECT label FROM hitl.shadow WHERE item_id = $1`, it.ID); label != "" {
+		t.Errorf("the candidate says %q", label)
+	}
+	if n := query[int](w, `SELECT count(*) FROM hitl.items WHERE external_id LIKE 'poison-%' AND ai_label <> ''`); n != 2 {
+		t.Errorf("%d items have their answer", n)
+	}
+	if err := child.interrupt(); err != nil {
+		t.Errorf("the service ended with %v: %s", err, child.log)
 	}
 }
