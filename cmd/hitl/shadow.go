@@ -127,7 +127,7 @@ func (s *shadow) Run(ctx context.Context) error {
 	look, flush := time.NewTicker(trustEvery), time.NewTicker(shadowFlush)
 	defer look.Stop()
 	defer flush.Stop()
-	defer s.stop(context.WithoutCancel(ctx))
+	defer s.stop(ctx)
 	for {
 		select {
 		case item := <-s.items:
@@ -211,7 +211,7 @@ func (s *shadow) classify(ctx context.Context, item shadowItem) {
 	}
 }
 
-// flushTimeout bounds a write of predictions, so that the service's stop does not wait for them.
+// flushTimeout bounds a write of predictions, so that the service's stop does not wait for long.
 const flushTimeout = 5 * time.Second
 
 // flush writes what the model said. What cannot be written is left out.
@@ -219,7 +219,7 @@ func (s *shadow) flush(ctx context.Context) {
 	if len(s.said) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout) // also what was said just before the service stops
 	defer cancel()
 	err := s.save(ctx, s.said)
 	failed := 0
