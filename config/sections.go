@@ -54,6 +54,9 @@ type Classifier struct {
 	TrainEvery time.Duration `yaml:"train_every" default:"0"`
 	// TrainBase is what reads the texts for it: starter, or a folder with an embedding model or a classifier.
 	TrainBase string `yaml:"train_base" default:"starter" required:"true"`
+	// ShadowShare is the share of the items that a proposed model classifies too, without effect, while nobody has answered the proposal; drawn by the item's id.
+	// 0: a proposed model does not run.
+	ShadowShare float64 `yaml:"shadow_share" default:"1" min:"0" max:"1"`
 	// CacheDir is where downloaded models are kept. Empty: "hitl" in the user's cache folder.
 	CacheDir string `yaml:"cache_dir"`
 	// HubURL is where models are downloaded from.
