@@ -82,4 +82,21 @@ func (s *sum) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Seek goes back to the beginning, where a request is sent again, and says where it is.
+func (s *sum) Seek(offset int64, whence int) (int64, error) {
+	from, ok := s.r.(io.Seeker)
+	switch {
+	case ok && offset == 0 && whence == io.SeekCurrent:
+		return s.size, nil
+	case ok && offset == 0 && whence == io.SeekStart:
+		if _, err := from.Seek(0, io.SeekStart); err != nil {
+			return 0, err
+		}
+		s.hash.Reset()
+		s.size = 0
+		return 0, nil
+	}
+	return 0, errors.New("what is hashed is read from its beginning to its end")
+}
+
 func (s *sum) hex() string { return hex.EncodeToString(s.hash.Sum(nil)) }

@@ -54,6 +54,9 @@ func everywhere(t *testing.T, test func(t *testing.T, r *Registry)) {
 		}
 		test(t, r)
 	})
+	for name, location := range map[string]string{"bucket": "s3://acme", "folder of a bucket": "s3://acme/hitl/models/"} {
+		t.Run(name, func(t *testing.T) { test(t, newS3Server(t).open(t, location)) })
+	}
 }
 
 func TestModelIsKept(t *testing.T) {
