@@ -12,34 +12,46 @@ import (
 )
 
 // newCSV writes the header and returns what writes a row and what ends the output.
-func newCSV(w io.Writer) (write func(Exported) error, flush func() error, err error) {
+func newCSV[T exportedRow](w io.Writer) (write func(T) error, flush func() error, err error) {
 	out := csv.NewWriter(w)
-	err = out.Write([]string{
-		"item_id", "external_id", "source", "text", "status", "ai_label", "confidence", "probabilities", "label", "reviewer", "reason",
-		"comment", "queue", "round", "triggers", "received_at", "opened_at", "decided_at", "model", "policy", "inclusion",
-		"erased_at", "notes",
-	})
-	if err != nil {
+	var none T
+	if err := out.Write(none.columns()); err != nil {
 		return nil, nil, fmt.Errorf("write header: %w", err)
 	}
-	write = func(e Exported) error {
-		probabilities, err := json.Marshal(e.Probabilities)
+	write = func(row T) error {
+		cells, err := row.cells()
 		if err != nil {
-			return fmt.Errorf("write probabilities: %w", err)
+			return err
 		}
-		return out.Write([]string{
-			defuse(e.ItemID), defuse(e.ExternalID), defuse(e.Source), defuse(e.Text), string(e.Status), defuse(e.AILabel), number(e.Confidence),
-			string(probabilities), defuse(e.Label), defuse(e.Reviewer), defuse(e.Reason), defuse(e.Comment), defuse(e.Queue),
-			strconv.Itoa(e.Round), defuse(strings.Join(e.Triggers, " ")), moment(&e.ReceivedAt), moment(e.OpenedAt), moment(e.DecidedAt),
-			defuse(e.Model), defuse(e.Policy), number(e.Inclusion), moment(e.ErasedAt),
-			defuse(joinNotes(e.Notes)),
-		})
+		return out.Write(cells)
 	}
 	flush = func() error {
 		out.Flush()
 		return out.Error()
 	}
 	return write, flush, nil
+}
+
+func (Exported) columns() []string {
+	return []string{
+		"item_id", "external_id", "source", "text", "status", "ai_label", "confidence", "probabilities", "label", "reviewer", "reason",
+		"comment", "queue", "round", "triggers", "received_at", "opened_at", "decided_at", "model", "policy", "inclusion",
+		"erased_at", "notes",
+	}
+}
+
+func (e Exported) cells() ([]string, error) {
+	probabilities, err := json.Marshal(e.Probabilities)
+	if err != nil {
+		return nil, fmt.Errorf("write probabilities: %w", err)
+	}
+	return []string{
+		defuse(e.ItemID), defuse(e.ExternalID), defuse(e.Source), defuse(e.Text), string(e.Status), defuse(e.AILabel), number(e.Confidence),
+		string(probabilities), defuse(e.Label), defuse(e.Reviewer), defuse(e.Reason), defuse(e.Comment), defuse(e.Queue),
+		strconv.Itoa(e.Round), defuse(strings.Join(e.Triggers, " ")), moment(&e.ReceivedAt), moment(e.OpenedAt), moment(e.DecidedAt),
+		defuse(e.Model), defuse(e.Policy), number(e.Inclusion), moment(e.ErasedAt),
+		defuse(joinNotes(e.Notes)),
+	}, nil
 }
 
 // joinNotes puts all notes into one cell, each on a line of its own that begins with who wrote it and when.

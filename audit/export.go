@@ -33,6 +33,8 @@ const (
 	ExportCSV ExportFormat = "csv"
 	// ExportJSONL has one JSON object per line, every text exactly as stored.
 	ExportJSONL ExportFormat = "jsonl"
+	// ExportParquet is Apache Parquet with zstd, every text exactly as stored; what is empty because there is none is null.
+	ExportParquet ExportFormat = "parquet"
 )
 
 // ExportQuery says what to export: what was decided (items: received) in [Since, Until). A zero time is no bound.
@@ -45,36 +47,36 @@ type ExportQuery struct {
 
 // Exported is one row of an export. An erased item's text and comment are empty.
 type Exported struct {
-	ItemID        string             `json:"item_id"`
-	ExternalID    string             `json:"external_id"`
-	Source        string             `json:"source"`
-	Text          string             `json:"text"`
-	Status        hitl.Status        `json:"status"`
-	AILabel       string             `json:"ai_label"`
-	Confidence    float64            `json:"confidence"`
-	Probabilities map[string]float64 `json:"probabilities"`
-	Label         string             `json:"label"` // the right one, as far as known
-	Reviewer      string             `json:"reviewer,omitempty"`
-	Reason        string             `json:"reason,omitempty"`
-	Comment       string             `json:"comment,omitempty"`
-	Queue         string             `json:"queue,omitempty"`
-	Round         int                `json:"round,omitempty"`
-	Triggers      []string           `json:"triggers"`
-	ReceivedAt    time.Time          `json:"received_at"`
-	OpenedAt      *time.Time         `json:"opened_at,omitempty"`
-	DecidedAt     *time.Time         `json:"decided_at,omitempty"`
-	Model         string             `json:"model"`
-	Policy        string             `json:"policy"`
-	Inclusion     float64            `json:"inclusion"` // probability with which an item like this is reviewed; weigh by its inverse
-	ErasedAt      *time.Time         `json:"erased_at,omitempty"`
-	Notes         []ExportedNote     `json:"notes,omitempty"`
+	ItemID        string             `json:"item_id" parquet:"item_id"`
+	ExternalID    string             `json:"external_id" parquet:"external_id"`
+	Source        string             `json:"source" parquet:"source,dict"`
+	Text          string             `json:"text" parquet:"text,optional"`
+	Status        hitl.Status        `json:"status" parquet:"status,dict"`
+	AILabel       string             `json:"ai_label" parquet:"ai_label,optional,dict"`
+	Confidence    float64            `json:"confidence" parquet:"confidence,optional"`
+	Probabilities map[string]float64 `json:"probabilities" parquet:"probabilities" parquet-key:",dict"`
+	Label         string             `json:"label" parquet:"label,optional,dict"` // the right one, as far as known
+	Reviewer      string             `json:"reviewer,omitempty" parquet:"reviewer,optional,dict"`
+	Reason        string             `json:"reason,omitempty" parquet:"reason,optional,dict"`
+	Comment       string             `json:"comment,omitempty" parquet:"comment,optional"`
+	Queue         string             `json:"queue,omitempty" parquet:"queue,optional,dict"`
+	Round         int                `json:"round,omitempty" parquet:"round,optional"`
+	Triggers      []string           `json:"triggers" parquet:"triggers,list" parquet-element:",dict"`
+	ReceivedAt    time.Time          `json:"received_at" parquet:"received_at,timestamp(microsecond:utc)"`
+	OpenedAt      *time.Time         `json:"opened_at,omitempty" parquet:"opened_at,optional,timestamp(microsecond:utc)"`
+	DecidedAt     *time.Time         `json:"decided_at,omitempty" parquet:"decided_at,optional,timestamp(microsecond:utc)"`
+	Model         string             `json:"model" parquet:"model,optional,dict"`
+	Policy        string             `json:"policy" parquet:"policy,dict"`
+	Inclusion     float64            `json:"inclusion" parquet:"inclusion"` // probability with which an item like this is reviewed; weigh by its inverse
+	ErasedAt      *time.Time         `json:"erased_at,omitempty" parquet:"erased_at,optional,timestamp(microsecond:utc)"`
+	Notes         []ExportedNote     `json:"notes,omitempty" parquet:"notes,list"`
 }
 
 // ExportedNote is a note on the review, as written in the thread of its card.
 type ExportedNote struct {
-	Author string    `json:"author"`
-	At     time.Time `json:"at"`
-	Text   string    `json:"text"`
+	Author string    `json:"author" parquet:"author"`
+	At     time.Time `json:"at" parquet:"at,timestamp(microsecond:utc)"`
+	Text   string    `json:"text" parquet:"text"`
 }
 
 const exportColumns = `
@@ -120,7 +122,7 @@ func (s *Store) Export(ctx context.Context, w io.Writer, q ExportQuery) (rows in
 	if err != nil {
 		return 0, err
 	}
-	write, flush, err := rowWriter(w, q.Format)
+	write, flush, err := rowWriter[Exported](w, q.Format)
 	if err != nil {
 		return 0, err
 	}
@@ -188,16 +190,37 @@ func scanExported(row pgx.Rows) (Exported, error) {
 	return e, nil
 }
 
+// exportedRow is a row of any export. Tags say how it is written in JSON and Parquet; all formats have the same columns.
+type exportedRow interface {
+	columns() []string        // of CSV
+	cells() ([]string, error) // of CSV, in the order of columns
+	size() int                // about how many bytes it has
+}
+
+// rowOverhead is about how many bytes a row has beside what people wrote.
+const rowOverhead = 256
+
+func (e Exported) size() int {
+	n := len(e.Text) + len(e.Comment) + rowOverhead
+	for _, note := range e.Notes {
+		n += len(note.Text)
+	}
+	return n
+}
+
 // rowWriter returns what writes a row in a format, and what ends the output.
-func rowWriter(w io.Writer, format ExportFormat) (write func(Exported) error, flush func() error, err error) {
+func rowWriter[T exportedRow](w io.Writer, format ExportFormat) (write func(T) error, flush func() error, err error) {
 	switch format {
 	case ExportCSV:
-		return newCSV(w)
+		return newCSV[T](w)
 	case ExportJSONL:
 		out := bufio.NewWriter(w)
 		enc := json.NewEncoder(out)
 		enc.SetEscapeHTML(false)
-		return func(e Exported) error { return enc.Encode(e) }, out.Flush, nil
+		return func(row T) error { return enc.Encode(row) }, out.Flush, nil
+	case ExportParquet:
+		write, flush = newParquet[T](w)
+		return write, flush, nil
 	}
-	return nil, nil, &hitl.InvalidError{Field: "format", Reason: fmt.Sprintf("%q is none of csv, jsonl", format)}
+	return nil, nil, &hitl.InvalidError{Field: "format", Reason: fmt.Sprintf("%q is none of csv, jsonl, parquet", format)}
 }

@@ -29,7 +29,7 @@ type cli struct {
 	Quality   qualityCmd   `cmd:"" help:"Print how well people review: how far panels agree."`
 	Insights  insightsCmd  `cmd:"" help:"Print what corrections teach: labels confused, sources and rules that stand out, drift."`
 	Gold      goldCmd      `cmd:"" help:"Keep texts whose right label is known, to be mixed in unseen."`
-	Export    exportCmd    `cmd:"" help:"Write corrections, decisions or items as CSV or JSON lines."`
+	Export    exportCmd    `cmd:"" help:"Write corrections, decisions, items, or what to train on, as CSV, JSON lines or Parquet."`
 	Erase     eraseCmd     `cmd:"" help:"Erase the text of items: in Postgres, on cards, in exports. The log stays whole."`
 	Reopen    reopenCmd    `cmd:"" help:"Take the decision of a review back, so that it is decided anew."`
 	Verify    verifyCmd    `cmd:"" help:"Check that nothing in the log was altered, removed or added."`

@@ -70,6 +70,7 @@ func (w *world) everything() map[string]string {
 			out["export "+kind+" "+format] = w.mustHitl("export", kind, "--format", format)
 		}
 	}
+	out["export labelled"] = w.mustHitl("export", "labelled", "--classifier", "sentiment", "--format", "jsonl")
 	return out
 }
 
@@ -153,6 +154,7 @@ func TestEraseEverywhere(t *testing.T) {
 	for place, words := range map[string][]string{
 		"hitl.item_texts": {plantedText, plantedValue}, "hitl.items": {plantedSubject}, "hitl.decisions": {plantedComment},
 		"callbacks' bodies": {plantedValue, plantedComment}, "slack": {plantedText, plantedComment}, "export items csv": {plantedText, plantedComment},
+		"export labelled": {plantedText},
 	} {
 		for _, word := range words {
 			if !strings.Contains(here[place], word) {

@@ -109,6 +109,9 @@ func TestGold(t *testing.T) {
 			t.Errorf("export of %s: %s", kind, out)
 		}
 	}
+	if out := w.mustHitl("export", "labelled", "--classifier", "sentiment", "--format", "jsonl"); strings.Contains(out, gold.ID) || !strings.Contains(out, drawn.ID) {
+		t.Errorf("export of what was answered: %s", out)
+	}
 	var st hitl.Stats
 	if err := json.Unmarshal([]byte(w.mustHitl("stats", "--json")), &st); err != nil {
 		t.Fatal(err)
