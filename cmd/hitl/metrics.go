@@ -46,6 +46,8 @@ type metrics struct {
 	batchSize *prometheus.HistogramVec // classifier
 	batchTime *prometheus.HistogramVec // classifier, outcome
 	givenUp   *prometheus.CounterVec   // classifier
+	cacheHit  *prometheus.CounterVec   // classifier
+	cacheMiss *prometheus.CounterVec   // classifier
 }
 
 // Bucket bounds in seconds: what a model or a commit takes, and what a person takes.
@@ -87,6 +89,8 @@ func newMetrics() *metrics {
 	m.batchSize = histogram("hitl_classifier_batch_texts", "Texts in one run of the model.", sizeBuckets, "classifier")
 	m.batchTime = histogram("hitl_classifier_batch_seconds", "Time of one run of the model.", fastBuckets, "classifier", "outcome")
 	m.givenUp = counter("hitl_classifier_given_up_total", "Texts that were not tried, since they killed too many processes; they go to a person.", "classifier")
+	m.cacheHit = counter("hitl_classifier_cache_hits_total", "Texts whose prediction was remembered. The hit rate is hits / (hits + misses).", "classifier")
+	m.cacheMiss = counter("hitl_classifier_cache_misses_total", "Texts whose prediction was not remembered.", "classifier")
 	return m
 }
 
@@ -190,6 +194,8 @@ func outcomeOf(err error) string {
 // classifier returns the observer of one classifier.
 func (m *metrics) classifier(name string) classifierMetrics {
 	m.givenUp.WithLabelValues(name) // so that its first is a rise from 0
+	m.cacheHit.WithLabelValues(name)
+	m.cacheMiss.WithLabelValues(name)
 	return classifierMetrics{m, name}
 }
 
@@ -206,3 +212,12 @@ func (m classifierMetrics) BatchDone(texts, _ int, took time.Duration, err error
 
 // GivenUp implements classifier.Observer.
 func (m classifierMetrics) GivenUp() { m.givenUp.WithLabelValues(m.name).Inc() }
+
+// CacheAsked implements classifier.Observer.
+func (m classifierMetrics) CacheAsked(hit bool) {
+	if hit {
+		m.cacheHit.WithLabelValues(m.name).Inc()
+	} else {
+		m.cacheMiss.WithLabelValues(m.name).Inc()
+	}
+}

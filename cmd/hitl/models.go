@@ -129,7 +129,7 @@ func (o *modelOpener) promoted(ctx context.Context, name, version string) (*clas
 	if err != nil {
 		return nil, err
 	}
-	opts.Model = dir
+	opts.Model, opts.Network = dir, "" // the registry keeps a model.onnx
 	c, err := o.open(ctx, opts, name)
 	if err == nil && c.Version() != version {
 		return nil, errors.Join(fmt.Errorf("%s holds the model %s, not %s: remove that folder", dir, c.Version(), version), c.Close())
