@@ -40,6 +40,7 @@ type cli struct {
 	Keys      keysCmd      `cmd:"" help:"Make, list and revoke API keys."`
 	Slack     slackCmd     `cmd:"" help:"Print the manifest that makes the Slack app, or check that Slack and the configuration fit together."`
 	Conf      configCmd    `cmd:"" name:"config" help:"Print a commented example, or check a configuration."`
+	Doctor    doctorCmd    `cmd:"" help:"Check what the service stands on: Postgres, Redis, models, and how fast they classify."`
 	Setup     setupCmd     `cmd:"" help:"Get ONNX Runtime, which runs transformers tens of times faster."`
 	Version   versionCmd   `cmd:"" help:"Print the version, and which engine runs the models."`
 }
