@@ -136,6 +136,12 @@ type Queue struct {
 	BlindShare float64 `yaml:"blind_share" default:"0" min:"0" max:"1"`
 	// GoldShare is how many known answers are mixed in per review that comes into the queue, drawn at random. Nobody is shown which they are.
 	GoldShare float64 `yaml:"gold_share" default:"0" min:"0" max:"0.5"`
+	// Order is the order in which reviews of normal priority are given out: oldest, or what the model is least sure of first, by the margin of its two
+	// highest scores or by the entropy of all. Urgent reviews still come first, and all go by age once one has been reminded of or is halfway to expiring.
+	Order string `yaml:"order" default:"oldest" oneof:"oldest|margin|entropy"`
+	// OrderUniform is the share of the places in another order than oldest that go by age all the same, to reviews drawn at random, so that nothing is
+	// forgotten and some answers are those of a random sample.
+	OrderUniform float64 `yaml:"order_uniform" default:"0.2" min:"0.01" max:"0.99"`
 	// OpenLimit is the most cards that are open in the channel at a time; the others wait their turn.
 	OpenLimit int `yaml:"open_limit" default:"10" min:"1" max:"1000"`
 	// SLA is what happens when a review waits.

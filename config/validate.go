@@ -28,6 +28,7 @@ const minSampleKey = 16
 func (c *Config) validate(ps *problems) {
 	checkTags(ps, "", reflect.ValueOf(c).Elem())
 	c.Server.validate(ps)
+	c.Telemetry.validate(ps)
 	c.Postgres.validate(ps)
 	c.Audit.validate(ps, c.Callbacks.AllowHTTP)
 	c.Redis.validate(ps)

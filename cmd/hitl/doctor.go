@@ -128,7 +128,7 @@ func (d *doctor) postgres(ctx context.Context) {
 }
 
 func (d *doctor) redis(ctx context.Context) {
-	q, err := openQueue(ctx, d.cfg, d.logger)
+	q, err := openQueue(ctx, d.cfg, d.logger, nil)
 	if err != nil {
 		d.say("redis", bot.Bad, err.Error(), "see redis in the configuration")
 		return
