@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -82,6 +83,7 @@ type doctor struct {
 }
 
 func (d *doctor) say(about string, state bot.State, found, mend string) {
+	found = strings.Join(strings.Fields(found), " ") // some errors have several lines
 	d.checks = append(d.checks, bot.Check{About: about, State: state, Found: found, Mend: mend})
 }
 
