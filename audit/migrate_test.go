@@ -165,6 +165,7 @@ func TestServiceRights(t *testing.T) {
 		`UPDATE hitl.items SET ai_label = 'x'`, `DELETE FROM hitl.items`, `UPDATE hitl.callbacks SET body = ''`, `DELETE FROM hitl.callbacks`,
 		`UPDATE hitl.reviews SET item_id = ''`, `UPDATE hitl.policy_versions SET text = ''`, `UPDATE hitl.model_versions SET labels = '{}'`,
 		`DELETE FROM hitl.schema_migrations`, `DELETE FROM hitl_jobs.river_migration`, `DELETE FROM hitl.item_texts`,
+		`UPDATE hitl.shadow SET label = 'x'`, `DELETE FROM hitl.shadow`,
 	} {
 		_, err := p.Exec(t.Context(), change)
 		var pg *pgconn.PgError

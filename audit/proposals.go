@@ -94,6 +94,11 @@ func (s *Store) Proposals(ctx context.Context, name string) ([]hitl.Proposal, er
 	return s.proposals(ctx, `WHERE $1 = '' OR name = $1 ORDER BY made_at DESC, id DESC`, name)
 }
 
+// OpenProposals returns those of a kind that nobody has answered, one of each name at most.
+func (s *Store) OpenProposals(ctx context.Context, kind hitl.ProposalKind) ([]hitl.Proposal, error) {
+	return s.proposals(ctx, `WHERE kind = $1 AND state = 'open' ORDER BY name`, kind)
+}
+
 // InForce returns the proposal that was accepted last of each kind and name.
 func (s *Store) InForce(ctx context.Context) ([]hitl.Proposal, error) {
 	return s.proposals(ctx, `p WHERE number = (SELECT max(number) FROM hitl.proposals q WHERE q.kind = p.kind AND q.name = p.name) ORDER BY kind, name`)

@@ -36,6 +36,7 @@ var serviceGrants = []string{
 	`GRANT INSERT, UPDATE (state, attempts, channel, ts) ON hitl.notices TO $ROLE`,
 	`GRANT INSERT, UPDATE, DELETE ON hitl.pauses TO $ROLE`,
 	`GRANT INSERT, UPDATE (state, decided_at, decided_by, number) ON hitl.proposals TO $ROLE`,
+	`GRANT INSERT ON hitl.shadow TO $ROLE`,
 	`GRANT INSERT, UPDATE (active, shown_at) ON hitl.gold TO $ROLE`,
 	`GRANT INSERT, UPDATE (drawn_at), DELETE ON hitl.gold_masters TO $ROLE`,
 	`GRANT INSERT, UPDATE (version, sealed, expires_at, leased_by, leased_until) ON hitl.slack_tokens TO $ROLE`,

@@ -7,8 +7,25 @@ import (
 
 // Models is the registry of models that were trained here or handed back, from which classifiers take what their owners promote.
 type Models struct {
-	// Location is a folder that every replica sees. Empty: there is no registry.
+	// Location is a folder that every replica sees, or a bucket, s3://BUCKET/FOLDER. Empty: there is no registry.
 	Location string `yaml:"location"`
+	// S3 is how the bucket is reached.
+	S3 S3 `yaml:"s3"`
+}
+
+// S3 is how a bucket of Amazon S3, or of another server that speaks its protocol, is reached.
+type S3 struct {
+	// Endpoint is the server's address.
+	Endpoint string `yaml:"endpoint" default:"https://s3.amazonaws.com" required:"true"`
+	// Region is the bucket's. Empty: the server says.
+	Region string `yaml:"region"`
+	// AccessKey and SecretKey go together. Empty: what the environment (AWS_ACCESS_KEY_ID, …), the credentials file or the machine's role gives.
+	AccessKey Secret `yaml:"access_key"`
+	SecretKey Secret `yaml:"secret_key"`
+	// SessionToken goes with keys that are for a time.
+	SessionToken Secret `yaml:"session_token"`
+	// PathStyle puts the bucket into the path and not into the host's name, as many servers of one's own want it.
+	PathStyle bool `yaml:"path_style" default:"false"`
 }
 
 // Classifier is one model and how it is run.
@@ -43,6 +60,9 @@ type Classifier struct {
 	TrainEvery time.Duration `yaml:"train_every" default:"0"`
 	// TrainBase is what reads the texts for it: starter, or a folder with an embedding model or a classifier.
 	TrainBase string `yaml:"train_base" default:"starter" required:"true"`
+	// ShadowShare is the share of the items that a proposed model classifies too, without effect, while nobody has answered the proposal; drawn by the item's id.
+	// 0: a proposed model does not run.
+	ShadowShare float64 `yaml:"shadow_share" default:"1" min:"0" max:"1"`
 	// CacheDir is where downloaded models are kept. Empty: "hitl" in the user's cache folder.
 	CacheDir string `yaml:"cache_dir"`
 	// HubURL is where models are downloaded from.

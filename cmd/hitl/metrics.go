@@ -50,7 +50,9 @@ type metrics struct {
 	cacheHit  *prometheus.CounterVec   // classifier
 	cacheMiss *prometheus.CounterVec   // classifier
 
-	spans *prometheus.CounterVec // outcome
+	spans               *prometheus.CounterVec // outcome
+	shadowItems         *prometheus.CounterVec // classifier, outcome
+	shadowDisagreements *prometheus.CounterVec // classifier
 }
 
 // Bucket bounds in seconds: what a model or a commit takes, and what a person takes.
@@ -96,6 +98,9 @@ func newMetrics() *metrics {
 	m.cacheMiss = counter("hitl_classifier_cache_misses_total", "Texts whose prediction was not remembered.", "classifier")
 	m.spans = counter("hitl_trace_spans_total", "Recorded spans that have ended, were exported, or could not be (failed). What ended and is neither waits, "+
 		"or was dropped since too many waited.", "outcome")
+	m.shadowItems = counter("hitl_shadow_items_total", "Items for a proposed model beside the one that judges: classified, failed (its model could not), left_out "+
+		"(there was no room, or no record of it).", "classifier", "outcome")
+	m.shadowDisagreements = counter("hitl_shadow_disagreements_total", "Items of which a proposed model says another label than the one that judges.", "classifier")
 	return m
 }
 

@@ -24,6 +24,7 @@ type modelCmd struct {
 	Show     modelShowCmd     `cmd:"" help:"Print what is known of a model, with its card, as JSON."`
 	Propose  modelProposeCmd  `cmd:"" help:"Ask the owners in Slack whether a model shall run."`
 	Promote  modelPromoteCmd  `cmd:"" help:"Have a model run, in every replica, once it has loaded."`
+	Compare  modelCompareCmd  `cmd:"" help:"Hold what a proposed model says of live items against what ran."`
 	Rollback modelRollbackCmd `cmd:"" help:"Have the model run again that ran before."`
 }
 
@@ -36,7 +37,8 @@ hold until there is new advice, and calibrations wait for one that fits.
 
     hitl train --classifier tickets          learns, and adds what it has learned
     hitl model add ./model                   or this, trained elsewhere
-    hitl model propose 3f2a                  a version's first digits are enough
+    hitl model propose 3f2a                  a version's first digits are enough; it runs in the shadow until somebody answers
+    hitl model compare                       what it says there, against what runs
     hitl model rollback
 
 Configure another classifiers.NAME.model, and that runs.`
@@ -352,7 +354,7 @@ func (m models) before(ctx context.Context) (hitl.ModelChange, error) {
 // tryOut opens a model before it is added, as the service would: one that does not run is refused.
 func (m models) tryOut(ctx context.Context, p program, dir string) error {
 	opts := classifierOptions(m.cfg, m.name, slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), p.stderr)
-	opts.Model = dir
+	opts.Model, opts.Network = dir, "" // as the registry has it
 	c, err := classifier.Open(ctx, opts)
 	if err != nil {
 		return err
@@ -380,9 +382,7 @@ func evidenceOfModel(m registry.Model) hitl.ModelEvidence {
 		e.HeldOut = &hitl.ModelScore{Items: h.Items, Accuracy: h.Accuracy, Low: h.Low, High: h.High}
 	}
 	if c := card.Comparison; c != nil {
-		e.Comparison = &hitl.ModelComparison{
-			Items: c.Items, Candidate: c.Candidate, Incumbent: c.Incumbent, Difference: c.Difference, Low: c.Interval.Low, High: c.Interval.High, P: c.P, Verdict: string(c.Verdict),
-		}
+		e.Comparison = comparisonOf(*c)
 	}
 	return e
 }

@@ -111,7 +111,10 @@ func openRegistry(cfg *config.Config) (*registry.Registry, error) {
 	if cfg.Models.Location == "" {
 		return nil, nil //nolint:nilnil // nil is no registry
 	}
-	return registry.Open(cfg.Models.Location)
+	s := cfg.Models.S3
+	return registry.Open(cfg.Models.Location, registry.S3{
+		Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey.Reveal(), SecretKey: s.SecretKey.Reveal(), SessionToken: s.SessionToken.Reveal(), PathStyle: s.PathStyle,
+	})
 }
 
 // configured opens the model that is configured for a classifier; nil: none is.
@@ -119,33 +122,43 @@ func (o *modelOpener) configured(ctx context.Context, name string, progress io.W
 	if o.cfg.Classifiers[name].Model == "" {
 		return nil, nil //nolint:nilnil // nil is no model
 	}
-	return o.open(ctx, classifierOptions(o.cfg, name, o.logger, progress), name)
+	opts := classifierOptions(o.cfg, name, o.logger, progress)
+	opts.Observer, opts.Attempts = o.metrics.classifier(name), o.store.Attempts()
+	return classifier.Open(ctx, opts)
 }
 
 // promoted opens a model of the registry for a classifier.
 func (o *modelOpener) promoted(ctx context.Context, name, version string) (*classifier.Classifier, error) {
 	opts := classifierOptions(o.cfg, name, o.logger, io.Discard)
+	opts.Observer, opts.Attempts = o.metrics.classifier(name), o.store.Attempts()
+	return o.kept(ctx, name, version, opts)
+}
+
+// proposed opens a model of the registry that is to run beside the one that judges, whose metrics it leaves alone. A text may kill one process for it, and is
+// not tried again: nobody waits for what it would have said.
+func (o *modelOpener) proposed(ctx context.Context, name, version string, attempts *audit.Attempts) (*classifier.Classifier, error) {
+	opts := classifierOptions(o.cfg, name, o.logger, io.Discard)
+	opts.Attempts, opts.MaxAttempts = attempts, 1
+	return o.kept(ctx, name, version, opts)
+}
+
+func (o *modelOpener) kept(ctx context.Context, name, version string, opts classifier.Options) (*classifier.Classifier, error) {
 	dir, err := registryFolder(ctx, o.cfg, o.registry, name, version)
 	if err != nil {
 		return nil, err
 	}
 	opts.Model, opts.Network = dir, "" // the registry keeps a model.onnx
-	c, err := o.open(ctx, opts, name)
+	c, err := classifier.Open(ctx, opts)
 	if err == nil && c.Version() != version {
 		return nil, errors.Join(fmt.Errorf("%s holds the model %s, not %s: remove that folder", dir, c.Version(), version), c.Close())
 	}
 	return c, err
 }
 
-func (o *modelOpener) open(ctx context.Context, opts classifier.Options, name string) (*classifier.Classifier, error) {
-	opts.Observer, opts.Attempts = o.metrics.classifier(name), o.store.Attempts()
-	return classifier.Open(ctx, opts)
-}
-
 // registryFolder returns a folder on this machine with the files of a model of the registry.
 func registryFolder(ctx context.Context, cfg *config.Config, r *registry.Registry, name, version string) (string, error) {
 	if r == nil {
-		return "", fmt.Errorf("model %s was promoted, and no registry is configured to take it from; set models.location", version)
+		return "", fmt.Errorf("model %s is to run, and no registry is configured to take it from; set models.location", version)
 	}
 	m, err := r.Get(ctx, name, version)
 	if err != nil {

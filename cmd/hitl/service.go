@@ -30,16 +30,17 @@ type service struct {
 	telemetry *telemetry // nil: nothing is recorded
 	drift     *driftGauges
 
-	opener *modelOpener
-	models map[string]*liveModel
-	trust  *trust
-	store  *audit.Store
-	keys   *audit.Keyring
-	queue  *queue.Client
-	desk   *hitl.Desk
-	bot    *bot.Bot
-	sender *ingest.Sender
-	api    http.Handler
+	opener  *modelOpener
+	models  map[string]*liveModel
+	trust   *trust
+	shadows shadows
+	store   *audit.Store
+	keys    *audit.Keyring
+	queue   *queue.Client
+	desk    *hitl.Desk
+	bot     *bot.Bot
+	sender  *ingest.Sender
+	api     http.Handler
 
 	private net.Listener // of metrics and profiles; nil: none
 }
@@ -86,6 +87,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if err := s.trust.refresh(ctx); err != nil {
 		return nil, err
 	}
+	s.shadows = s.openShadows()
 	if s.keys, err = s.store.Keyring(ctx); err != nil {
 		return nil, err
 	}
@@ -96,7 +98,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	s.desk.Observer, s.desk.Tracer, s.desk.Waiting = s.metrics, s.telemetry.tracer(), waiting{s.queue}
 	intake := &hitl.Intake{
 		Sources: intakeSources(cfg, s.trust), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
-		Masters: s.store, Normal: normalText, Observer: s.metrics, Tracer: s.telemetry.tracer(), Logger: logger, Now: time.Now,
+		Masters: s.store, Normal: normalText, Observer: s.shadows, Tracer: s.telemetry.tracer(), Logger: logger, Now: time.Now,
 	}
 	if s.bot, err = bot.New(botConfig(cfg, s, intake)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
@@ -179,6 +181,9 @@ func (s *service) Run(ctx context.Context, l net.Listener) error {
 	workers, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{s.bot.Run, s.reconcile, s.runEffects, s.sequence, s.keys.Run, s.trust.Run} {
 		workers.Go(func() error { return run(work) })
+	}
+	for _, shadow := range s.shadows.of {
+		workers.Go(func() error { return shadow.Run(work) })
 	}
 	s.logger.InfoContext(ctx, "serving", "address", l.Addr().String(), "metrics", s.metricsAddr(), "version", buildVersion(), "models", s.engines())
 
