@@ -238,12 +238,19 @@ type observed struct {
 	mu      sync.Mutex
 	says    []string
 	givenUp int
+	asked   []bool // of the cache: was it there?
 }
 
 func (o *observed) GivenUp() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.givenUp++
+}
+
+func (o *observed) CacheAsked(hit bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked = append(o.asked, hit)
 }
 
 func (o *observed) BatchDone(texts, longest int, took time.Duration, err error) {

@@ -2,6 +2,7 @@ package classifier
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,7 @@ type Classifier struct {
 	maxBatch  int
 	log       *slog.Logger
 
+	cache    *cache // nil: none
 	worker   worker
 	arriving atomic.Int64 // callers between their arrival and the queue
 
@@ -39,6 +41,7 @@ func start(m *model.Model, e engine.Engine, o Options) *Classifier {
 	if o.MaxTokens > 0 {
 		c.maxTokens = min(c.maxTokens, o.MaxTokens)
 	}
+	c.cache = newCache(o.CacheSize, o.Observer)
 	c.worker = worker{
 		engine: e, queue: make(chan *job, o.QueueSize), done: make(chan struct{}),
 		arriving: &c.arriving, maxBatch: o.MaxBatch, maxWait: o.MaxWait, attempts: o.Attempts, maxAttempts: o.MaxAttempts,
@@ -74,10 +77,11 @@ func (c *Classifier) Tokens(text string) (ids []uint32, truncated bool) {
 // Queued is how many texts wait for the model now.
 func (c *Classifier) Queued() int { return len(c.worker.queue) }
 
-// Stuck says that a call into the network has not come back for longer than the timeout. Classify refuses texts meanwhile.
+// Stuck says that a call into the network has not come back for longer than the timeout. Classify refuses texts meanwhile, but those it remembers.
 func (c *Classifier) Stuck() bool { return c.worker.runningFor() > c.timeout }
 
-// Classify returns the prediction for text.
+// Classify returns the prediction for text. With [Options].CacheSize that of a text that came before may be the one it got then, without the network being
+// run; only its latency is its own.
 //
 // Errors: hitl.ErrBusy when the queue is full, hitl.ErrUnavailable after Close, hitl.ErrModel when the model failed on this
 // text, did not answer in time, or died on this text too often, hitl.ErrUnavailable also when attempts cannot be counted, ctx's error when the caller gave up. With hitl.ErrModel the prediction holds what is known
@@ -113,9 +117,21 @@ func (c *Classifier) classify(ctx context.Context, text string, wait bool) (p hi
 	begin := time.Now()
 	p.Model = c.model.Version
 	defer func() { p.Latency = time.Since(begin) }()
-	logits, err := c.run(ctx, text, wait, &p)
+	var key textKey
+	var logits []float32
+	known := false
+	if c.cache != nil && ctx.Err() == nil && !c.isClosed() {
+		key = sha256.Sum256([]byte(text))
+		logits, known = c.cache.get(key, &p)
+	}
+	if !known {
+		logits, err = c.run(ctx, text, wait, &p)
+	}
 	if err == nil {
 		err = c.score(logits, &p)
+	}
+	if err == nil && !known && c.cache != nil {
+		c.cache.put(key, logits, &p)
 	}
 	return p, err
 }
@@ -220,6 +236,12 @@ func (c *Classifier) score(logits []float32, p *hitl.Prediction) error {
 	})
 	p.Label, p.Confidence = p.Scores[0].Label, p.Scores[0].Probability
 	return nil
+}
+
+func (c *Classifier) isClosed() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.closed
 }
 
 // enter counts a caller in, unless the classifier is closed.

@@ -46,6 +46,7 @@ func OpenEmbedder(ctx context.Context, o Options) (*Embedder, error) {
 
 func openEmbedder(ctx context.Context, o Options) (*Embedder, error) {
 	e := &Embedder{}
+	o.CacheSize = 0 // features are large, and their owner may change them
 	switch {
 	case o.Model == "starter":
 		e.folder = starter.FS()

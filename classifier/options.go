@@ -37,6 +37,10 @@ type Options struct {
 	// MaxTokens cuts texts earlier than the model must. Default: 0, the model's own limit.
 	MaxTokens int
 
+	// CacheSize is how many texts' predictions are remembered, those that came last, by hashes of the texts. An [Embedder] remembers none.
+	// Default: 0, none.
+	CacheSize int
+
 	// CacheDir is where downloaded models are kept. Default: "hitl/models" in the user's cache folder.
 	CacheDir string
 	// HubURL is where Hugging Face ids are downloaded from. Default: "https://huggingface.co".
@@ -61,12 +65,14 @@ type Options struct {
 	Getenv func(string) string
 }
 
-// Observer is told what metrics are made of. It is called from the classifier's goroutine and must return quickly.
+// Observer is told what metrics are made of. It is called from the classifier's goroutine, except where it says otherwise, and must return quickly.
 type Observer interface {
 	// BatchDone is called after each run of the network: so many texts, the longest of so many tokens, and how it ended.
 	BatchDone(texts, longest int, took time.Duration, err error)
 	// GivenUp is called for each text that is not tried, since it killed too many processes.
 	GivenUp()
+	// CacheAsked is called for each text that a classifier with a cache is given, from many goroutines: was its prediction remembered?
+	CacheAsked(hit bool)
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -94,7 +100,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	var err error
 	for name, value := range map[string]int{
-		"MaxBatch": o.MaxBatch - 1, "QueueSize": o.QueueSize - 1, "MaxTokens": o.MaxTokens, "Threads": o.Threads, "MaxAttempts": o.MaxAttempts, "MaxWait": int(o.MaxWait), "Timeout": int(o.Timeout),
+		"MaxBatch": o.MaxBatch - 1, "QueueSize": o.QueueSize - 1, "MaxTokens": o.MaxTokens, "Threads": o.Threads, "CacheSize": o.CacheSize, "MaxAttempts": o.MaxAttempts, "MaxWait": int(o.MaxWait), "Timeout": int(o.Timeout),
 	} {
 		if value < 0 {
 			err = errors.Join(err, fmt.Errorf("classifier option %s is too small", name))
@@ -118,3 +124,4 @@ type unobserved struct{}
 
 func (unobserved) BatchDone(int, int, time.Duration, error) {}
 func (unobserved) GivenUp()                                 {}
+func (unobserved) CacheAsked(bool)                          {}

@@ -37,6 +37,12 @@ type Classifier struct {
 	Labels []string `yaml:"labels" min:"1" max:"200"`
 	// ONNXRuntime is auto (used when its library is found), off, or the path of the library.
 	ONNXRuntime string `yaml:"onnxruntime" default:"auto" required:"true"`
+	// Network is the name of the model's network: model_quantized.onnx, for instance. A promoted model has its own.
+	Network string `yaml:"network" default:"model.onnx" required:"true"`
+	// Threads is how many threads ONNX Runtime uses for one batch. 0: as many as there are cores.
+	Threads int `yaml:"threads" default:"0" min:"0" max:"1024"`
+	// CacheSize is how many texts' predictions are remembered, by hashes of the texts. 0: none.
+	CacheSize int `yaml:"cache_size" default:"10000" min:"0" max:"10000000"`
 	// MaxBatch is the most texts that are classified together.
 	MaxBatch int `yaml:"max_batch" default:"32" min:"1" max:"1024"`
 	// MaxWait is how long a text waits for others to be classified with.

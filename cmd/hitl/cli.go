@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"hitl/classifier"
 	"hitl/config"
 )
 
@@ -40,6 +41,8 @@ type cli struct {
 	Keys      keysCmd      `cmd:"" help:"Make, list and revoke API keys."`
 	Slack     slackCmd     `cmd:"" help:"Print the manifest that makes the Slack app, or check that Slack and the configuration fit together."`
 	Conf      configCmd    `cmd:"" name:"config" help:"Print a commented example, or check a configuration."`
+	Doctor    doctorCmd    `cmd:"" help:"Check what the service stands on: Postgres, Redis, models, and how fast they classify."`
+	Setup     setupCmd     `cmd:"" help:"Get ONNX Runtime, which runs transformers tens of times faster."`
 	Version   versionCmd   `cmd:"" help:"Print the version, and which engine runs the models."`
 }
 
@@ -62,6 +65,7 @@ func (p program) run(ctx context.Context, args []string) (err error) {
 		&c, kong.Name("hitl"), kong.Description(description), kong.UsageOnError(), kong.ShortUsageOnError(),
 		kong.Writers(p.stdout, p.stderr), kong.Exit(func(code int) { panic(kongExit(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.Vars{"npm": classifier.NPM},
 		kong.TypeMapper(durationType, kong.MapperFunc(decodeDuration)),
 	)
 	if err != nil {

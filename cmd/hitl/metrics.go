@@ -47,6 +47,8 @@ type metrics struct {
 	batchSize *prometheus.HistogramVec // classifier
 	batchTime *prometheus.HistogramVec // classifier, outcome
 	givenUp   *prometheus.CounterVec   // classifier
+	cacheHit  *prometheus.CounterVec   // classifier
+	cacheMiss *prometheus.CounterVec   // classifier
 
 	spans               *prometheus.CounterVec // outcome
 	shadowItems         *prometheus.CounterVec // classifier, outcome
@@ -92,6 +94,8 @@ func newMetrics() *metrics {
 	m.batchSize = histogram("hitl_classifier_batch_texts", "Texts in one run of the model.", sizeBuckets, "classifier")
 	m.batchTime = histogram("hitl_classifier_batch_seconds", "Time of one run of the model.", fastBuckets, "classifier", "outcome")
 	m.givenUp = counter("hitl_classifier_given_up_total", "Texts that were not tried, since they killed too many processes; they go to a person.", "classifier")
+	m.cacheHit = counter("hitl_classifier_cache_hits_total", "Texts whose prediction was remembered. The hit rate is hits / (hits + misses).", "classifier")
+	m.cacheMiss = counter("hitl_classifier_cache_misses_total", "Texts whose prediction was not remembered.", "classifier")
 	m.spans = counter("hitl_trace_spans_total", "Recorded spans that have ended, were exported, or could not be (failed). What ended and is neither waits, "+
 		"or was dropped since too many waited.", "outcome")
 	m.shadowItems = counter("hitl_shadow_items_total", "Items for a proposed model beside the one that judges: classified, failed (its model could not), left_out "+
@@ -220,6 +224,8 @@ func outcomeOf(err error) string {
 // classifier returns the observer of one classifier.
 func (m *metrics) classifier(name string) classifierMetrics {
 	m.givenUp.WithLabelValues(name) // so that its first is a rise from 0
+	m.cacheHit.WithLabelValues(name)
+	m.cacheMiss.WithLabelValues(name)
 	return classifierMetrics{m, name}
 }
 
@@ -236,3 +242,12 @@ func (m classifierMetrics) BatchDone(texts, _ int, took time.Duration, err error
 
 // GivenUp implements classifier.Observer.
 func (m classifierMetrics) GivenUp() { m.givenUp.WithLabelValues(m.name).Inc() }
+
+// CacheAsked implements classifier.Observer.
+func (m classifierMetrics) CacheAsked(hit bool) {
+	if hit {
+		m.cacheHit.WithLabelValues(m.name).Inc()
+	} else {
+		m.cacheMiss.WithLabelValues(m.name).Inc()
+	}
+}

@@ -354,7 +354,7 @@ func (m models) before(ctx context.Context) (hitl.ModelChange, error) {
 // tryOut opens a model before it is added, as the service would: one that does not run is refused.
 func (m models) tryOut(ctx context.Context, p program, dir string) error {
 	opts := classifierOptions(m.cfg, m.name, slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), p.stderr)
-	opts.Model = dir
+	opts.Model, opts.Network = dir, "" // as the registry has it
 	c, err := classifier.Open(ctx, opts)
 	if err != nil {
 		return err

@@ -147,7 +147,7 @@ func (o *modelOpener) kept(ctx context.Context, name, version string, opts class
 	if err != nil {
 		return nil, err
 	}
-	opts.Model = dir
+	opts.Model, opts.Network = dir, "" // the registry keeps a model.onnx
 	c, err := classifier.Open(ctx, opts)
 	if err == nil && c.Version() != version {
 		return nil, errors.Join(fmt.Errorf("%s holds the model %s, not %s: remove that folder", dir, c.Version(), version), c.Close())

@@ -144,7 +144,7 @@ func (c *slackDoctorCmd) Run(ctx context.Context, p program, global *cli) error 
 			Checks []bot.Check `json:"checks"`
 		}{bad == 0, checks})
 	} else {
-		err = printChecks(p.stdout, checks, count)
+		err = printChecks(p.stdout, checks, count, "Slack, the app and the configuration fit together.")
 	}
 	if err == nil && bad > 0 {
 		return exitError(exitFailure)
@@ -167,7 +167,8 @@ func reachableAt(s config.Server) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-func printChecks(w io.Writer, checks []bot.Check, count map[bot.State]int) error {
+// printChecks prints what was found; well is said when all of it is good.
+func printChecks(w io.Writer, checks []bot.Check, count map[bot.State]int, well string) error {
 	signs := map[bot.State]string{bot.Good: "✓", bot.Bad: "✗", bot.Open: "–"}
 	width := 0
 	for _, c := range checks {
@@ -186,7 +187,7 @@ func printChecks(w io.Writer, checks []bot.Check, count map[bot.State]int) error
 	case count[bot.Open] > 0:
 		out.WriteString("\nNothing is broken, as far as could be told; what has a – deserves a look.\n")
 	default:
-		out.WriteString("\nSlack, the app and the configuration fit together.\n")
+		out.WriteString("\n" + well + "\n")
 	}
 	_, err := io.WriteString(w, out.String())
 	return err

@@ -31,7 +31,7 @@ import (
 func classifierOptions(cfg *config.Config, name string, logger *slog.Logger, progress io.Writer) classifier.Options {
 	c := cfg.Classifiers[name]
 	return classifier.Options{
-		Model: c.Model, ONNXRuntime: c.ONNXRuntime, MaxBatch: c.MaxBatch, MaxWait: c.MaxWait, QueueSize: c.QueueSize,
+		Model: c.Model, Network: c.Network, ONNXRuntime: c.ONNXRuntime, Threads: c.Threads, CacheSize: c.CacheSize, MaxBatch: c.MaxBatch, MaxWait: c.MaxWait, QueueSize: c.QueueSize,
 		Timeout: c.Timeout, MaxAttempts: c.MaxAttempts, CacheDir: c.CacheDir, HubURL: c.HubURL, HubToken: c.HubToken.Reveal(),
 		Progress: progress, Logger: logger,
 	}

@@ -12,11 +12,23 @@ import (
 // LibraryVariable is the environment variable that names ONNX Runtime's shared library, or its folder.
 const LibraryVariable = "ONNXRUNTIME_LIB"
 
+// Folder is where a user's own ONNX Runtime is put: "hitl/onnxruntime" in the user's cache folder; empty without one. It is searched last.
+func Folder() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, "hitl", "onnxruntime")
+}
+
 // FindRuntime returns the path of ONNX Runtime's shared library. Where is a file or a folder, and then nothing else is tried;
 // empty, it stands for what the environment variable ONNXRUNTIME_LIB says, or else for the usual folders. An error that is
 // ErrNoRuntime says where it was looked for.
 func FindRuntime(where string, getenv func(string) string) (string, error) {
 	places := usualFolders(getenv)
+	if own := Folder(); own != "" {
+		places = append(places, own)
+	}
 	if where == "" {
 		where = getenv(LibraryVariable)
 	}

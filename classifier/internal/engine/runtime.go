@@ -5,6 +5,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -22,9 +23,15 @@ func acquire(library string) error {
 	environment.Lock()
 	defer environment.Unlock()
 	if environment.users == 0 {
+		if err := quiet(); err != nil {
+			return fmt.Errorf("load ONNX Runtime from %s: %w", library, err)
+		}
 		ort.SetSharedLibraryPath(library)
 		if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
 			return fmt.Errorf("load ONNX Runtime from %s: %w", library, err)
+		}
+		if err := ort.DisableTelemetry(); err != nil {
+			return errors.Join(fmt.Errorf("load ONNX Runtime from %s: %w", library, err), ort.DestroyEnvironment())
 		}
 		environment.library = library
 	} else if environment.library != library {
@@ -32,6 +39,18 @@ func acquire(library string) error {
 	}
 	environment.users++
 	return nil
+}
+
+// telemetryVariable is what ONNX Runtime 1.30 reads when it is loaded, before anything can be called that turns its telemetry off.
+const telemetryVariable = "ORT_DISABLE_TELEMETRY"
+
+// quiet keeps Microsoft's builds from keeping a device id in the user's cache folder and sending events to Microsoft, unless the variable is set. The
+// library reads it with C's getenv, which Go's Setenv sets as well where cgo is.
+func quiet() error {
+	if _, given := os.LookupEnv(telemetryVariable); given {
+		return nil
+	}
+	return os.Setenv(telemetryVariable, "1")
 }
 
 // release unloads the library after its last user.

@@ -5,6 +5,8 @@ package engine
 import (
 	"errors"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -71,3 +73,27 @@ func TestOpenRuntimeWithoutLibrary(t *testing.T) {
 }
 
 func BenchmarkRuntime(b *testing.B) { benchmark(b, openRuntime(b, "bert")) }
+
+// Microsoft's builds write a device id into the user's cache folder and send events, unless they are told not to before they are loaded.
+func TestRuntimeIsQuiet(t *testing.T) {
+	openRuntime(t, "bert") // or there is none to try
+	library, err := FindRuntime("", os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOpenRuntimeForQuiet$", "-test.v")
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache, "HOME="+cache, LibraryVariable+"="+library)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "it runs") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if left, err := os.ReadDir(cache); err != nil || len(left) > 0 {
+		t.Errorf("ONNX Runtime wrote %v, %v", left, err)
+	}
+}
+
+// It is what TestRuntimeIsQuiet runs in a process of its own.
+func TestOpenRuntimeForQuiet(t *testing.T) {
+	run(t, openRuntime(t, "bert"), someRows())
+	t.Log("it runs")
+}

@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-// promise is what the hub says that a file's content is. Empty fields are not known.
+// promise is what the server says that a file's content is. Empty fields are not known.
 type promise struct {
 	size   int64 // -1: unknown
 	sha256 string
@@ -155,7 +155,7 @@ func verify(path string, want promise) error {
 		return err
 	}
 	if want.size >= 0 && size != want.size {
-		return fmt.Errorf("has %d bytes, the hub says %d", size, want.size)
+		return fmt.Errorf("has %d bytes, the server says %d", size, want.size)
 	}
 	var h hash.Hash
 	expected := want.sha256
@@ -178,7 +178,7 @@ func verify(path string, want promise) error {
 		return err
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != expected {
-		return fmt.Errorf("has hash %s, the hub says %s", got, expected)
+		return fmt.Errorf("has hash %s, the server says %s", got, expected)
 	}
 	return nil
 }

@@ -321,7 +321,7 @@ func TestFetchRefusesWrongContent(t *testing.T) {
 				s := newSimulated(t)
 				s.spoil, s.noHashes = spoil, bare
 				cache := t.TempDir()
-				if dir, err := fetch(t, s.client(), cache); err == nil || !strings.Contains(err.Error(), "the hub says") {
+				if dir, err := fetch(t, s.client(), cache); err == nil || !strings.Contains(err.Error(), "the server says") {
 					t.Fatalf("%s, %v; want a refusal", dir, err)
 				}
 				s.mu.Lock()

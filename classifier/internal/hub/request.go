@@ -61,7 +61,7 @@ func (c Client) get(ctx context.Context, at string, from int64) (*http.Response,
 func refusal(resp *http.Response, what string) error {
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return fmt.Errorf("the hub refuses %s (%s): it does not exist, or it needs a token that may read it", what, resp.Status)
+		return fmt.Errorf("the server refuses %s (%s): it does not exist, or it needs a token that may read it", what, resp.Status)
 	case code == http.StatusNotFound:
 		reason := map[string]string{
 			"RepoNotFound": "there is no such model", "RevisionNotFound": "the model has no such revision", "EntryNotFound": "the model has no such file",
@@ -69,10 +69,10 @@ func refusal(resp *http.Response, what string) error {
 		if reason == "" {
 			reason = "not found"
 		}
-		return fmt.Errorf("the hub does not have %s: %s", what, reason)
+		return fmt.Errorf("the server does not have %s: %s", what, reason)
 	case code == http.StatusTooManyRequests || code >= http.StatusInternalServerError:
-		return again(fmt.Errorf("the hub answers %s for %s", resp.Status, what))
+		return again(fmt.Errorf("the server answers %s for %s", resp.Status, what))
 	default:
-		return fmt.Errorf("the hub answers %s for %s", resp.Status, what)
+		return fmt.Errorf("the server answers %s for %s", resp.Status, what)
 	}
 }
