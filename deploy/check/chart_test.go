@@ -2,7 +2,6 @@ package check
 
 import (
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
