@@ -266,13 +266,13 @@ func TestBreaksAreFound(t *testing.T) {
 			schema(d, "Submission").at("properties")["lang"] = map[string]any{"type": "string"}
 			add(schema(d, "Submission"), "required", "lang")
 		}, []string{"Submission: field lang is required now"}},
-		"request field":   {func(d node) { delete(schema(d, "Submission").at("properties"), "subject") }, []string{"Submission: field subject is gone"}},
-		"new enum":        {func(d node) { schema(d, "Submission").at("properties", "source")["enum"] = []any{"a"} }, []string{"Submission.source: only [a] are allowed now"}},
-		"shorter":         {func(d node) { schema(d, "Submission").at("properties", "id")["maxLength"] = 100.0 }, []string{"Submission.id: maxLength was 256 and is 100"}},
-		"longer":          {func(d node) { schema(d, "Submission").at("properties", "text")["minLength"] = 2.0 }, []string{"Submission.text: minLength was 1 and is 2"}},
-		"pattern":         {func(d node) { schema(d, "Submission").at("properties", "id")["pattern"] = "^a" }, []string{"Submission.id: pattern was <nil> and is ^a"}},
-		"new key":         {func(d node) { d.at("paths", "/healthz", "get")["security"] = []any{map[string]any{"key": []any{}}} }, []string{"GET /healthz: a key is required now"}},
-		"other key":       {func(d node) { submit(d)["security"] = []any{map[string]any{"oauth": []any{}}} }, []string{"POST /v1/items: security scheme key is gone"}},
+		"request field": {func(d node) { delete(schema(d, "Submission").at("properties"), "subject") }, []string{"Submission: field subject is gone"}},
+		"new enum":      {func(d node) { schema(d, "Submission").at("properties", "source")["enum"] = []any{"a"} }, []string{"Submission.source: only [a] are allowed now"}},
+		"shorter":       {func(d node) { schema(d, "Submission").at("properties", "id")["maxLength"] = 100.0 }, []string{"Submission.id: maxLength was 256 and is 100"}},
+		"longer":        {func(d node) { schema(d, "Submission").at("properties", "text")["minLength"] = 2.0 }, []string{"Submission.text: minLength was 1 and is 2"}},
+		"pattern":       {func(d node) { schema(d, "Submission").at("properties", "id")["pattern"] = "^a" }, []string{"Submission.id: pattern was <nil> and is ^a"}},
+		"new key":       {func(d node) { d.at("paths", "/healthz", "get")["security"] = []any{map[string]any{"key": []any{}}} }, []string{"GET /healthz: a key is required now"}},
+		"other key":     {func(d node) { submit(d)["security"] = []any{map[string]any{"oauth": []any{}}} }, []string{"POST /v1/items: security scheme key is gone"}},
 		"required parameter": {func(d node) {
 			add(submit(d), "parameters", map[string]any{"in": "query", "name": "lang", "required": true})
 		}, []string{"POST /v1/items: parameter query lang is required now"}},
@@ -295,7 +295,9 @@ func TestBreaksAreFound(t *testing.T) {
 		}
 	}
 	old, now := document(t, "testdata/openapi-v1.json"), document(t, "testdata/openapi-v1.json")
-	wait := func(d node) node { return parameters(d.at("paths", "/v1/items/{id}", "get"))["query wait"].at("schema") }
+	wait := func(d node) node {
+		return parameters(d.at("paths", "/v1/items/{id}", "get"))["query wait"].at("schema")
+	}
 	wait(old)["enum"], wait(now)["enum"] = []any{"30s", "60s"}, []any{"30s"}
 	if diff := cmp.Diff([]string{"GET /v1/items/{id} query wait: 60s is not allowed any more"}, breaks(old, now)); diff != "" {
 		t.Errorf("narrowed enum (-want +got):\n%s", diff)

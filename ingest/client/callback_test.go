@@ -50,17 +50,17 @@ func TestVerifyCallback(t *testing.T) {
 		body   string
 		ok     bool
 	}{
-		"new secret":             {signedBy(t, newSecret, now, event), event, true},
-		"old secret":             {signedBy(t, oldSecret, now, event), event, true},
-		"one of two signatures":  {both, event, true},
-		"five minutes old":       {signedBy(t, newSecret, now.Add(-5*time.Minute), event), event, true},
-		"older":                  {signedBy(t, newSecret, now.Add(-5*time.Minute-time.Second), event), event, false},
-		"of the future":          {signedBy(t, newSecret, now.Add(5*time.Minute+time.Second), event), event, false},
-		"another secret":         {signedBy(t, otherSecret, now, event), event, false},
-		"another body":           {signedBy(t, newSecret, now, event), event + " ", false},
-		"another id":             {renamed, event, false},
-		"two ids":                {twice, event, false},
-		"no header":              {http.Header{}, event, false},
+		"new secret":            {signedBy(t, newSecret, now, event), event, true},
+		"old secret":            {signedBy(t, oldSecret, now, event), event, true},
+		"one of two signatures": {both, event, true},
+		"five minutes old":      {signedBy(t, newSecret, now.Add(-5*time.Minute), event), event, true},
+		"older":                 {signedBy(t, newSecret, now.Add(-5*time.Minute-time.Second), event), event, false},
+		"of the future":         {signedBy(t, newSecret, now.Add(5*time.Minute+time.Second), event), event, false},
+		"another secret":        {signedBy(t, otherSecret, now, event), event, false},
+		"another body":          {signedBy(t, newSecret, now, event), event + " ", false},
+		"another id":            {renamed, event, false},
+		"two ids":               {twice, event, false},
+		"no header":             {http.Header{}, event, false},
 	} {
 		got, err := v.VerifyCallback(c.header, []byte(c.body))
 		if c.ok != (err == nil) || !c.ok && !errors.Is(err, ErrSignature) {
