@@ -37,7 +37,7 @@ type node map[string]any
 
 func (n node) at(path ...string) node {
 	for _, name := range path {
-		n, _ = any(n[name]).(map[string]any)
+		n, _ = n[name].(map[string]any)
 	}
 	return n
 }

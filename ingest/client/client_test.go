@@ -13,10 +13,19 @@ import (
 	"time"
 )
 
+// step is what becomes of one request.
+type step func(context.Context) (reply, error)
+
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
 // script answers requests in memory, so that time can be the test's.
 type script struct {
-	steps []func(*http.Request) (*http.Response, error) // the last one for ever
-	got   []string                                      // what was asked: method, address and body
+	steps []step   // the last one for ever
+	got   []string // what was asked: method, address and body
 	at    []time.Time
 }
 
@@ -26,28 +35,32 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	s.got, s.at = append(s.got, r.Method+" "+r.URL.RequestURI()+" "+string(body)), append(s.at, time.Now())
-	return s.steps[min(len(s.got), len(s.steps))-1](r)
+	a, err := s.steps[min(len(s.got), len(s.steps))-1](r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: a.status, Header: a.header, Body: io.NopCloser(strings.NewReader(a.body))}, nil
 }
 
-func answer(status int, body string, header ...string) func(*http.Request) (*http.Response, error) {
-	return func(*http.Request) (*http.Response, error) {
+func answer(status int, body string, header ...string) step {
+	return func(context.Context) (reply, error) {
 		h := http.Header{}
 		for i := 0; i < len(header); i += 2 {
 			h.Set(header[i], header[i+1])
 		}
-		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}, nil
+		return reply{status, h, body}, nil
 	}
 }
 
-func broken(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }
+func broken(context.Context) (reply, error) { return reply{}, io.ErrUnexpectedEOF }
 
 // slowly answers after a time, as a long poll does.
-func slowly(d time.Duration, then func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
-	return func(r *http.Request) (*http.Response, error) {
-		if err := sleep(r.Context(), d); err != nil {
-			return nil, err
+func slowly(d time.Duration, then step) step {
+	return func(ctx context.Context) (reply, error) {
+		if err := sleep(ctx, d); err != nil {
+			return reply{}, err
 		}
-		return then(r)
+		return then(ctx)
 	}
 }
 
@@ -72,7 +85,7 @@ func problemOf(status int, code string) string {
 func TestSubmitIsSentAgainAsTheSame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []func(*http.Request) (*http.Response, error){
+		s := &script{steps: []step{
 			broken, answer(429, problemOf(429, "rate_limited"), "Retry-After", "7"), answer(502, "<html>"), answer(503, problemOf(503, "outcome_unknown")),
 			answer(202, openItem, "Idempotent-Replayed", "true"),
 		}}
@@ -95,9 +108,9 @@ func TestSubmitIsSentAgainAsTheSame(t *testing.T) {
 
 func TestWhatIsFinalIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	for status, sentinel := range map[int]error{401: ErrUnauthorized, 403: ErrForbidden, 404: ErrNotFound, 409: ErrConflict, 413: ErrTooLarge, 422: ErrInvalid, 500: ErrInternal} {
-		code := sentinel.(*Error).Code
-		s := &script{steps: []func(*http.Request) (*http.Response, error){answer(status, problemOf(status, code), "X-Request-Id", "req_7")}}
+	for status, sentinel := range map[int]*Error{401: ErrUnauthorized, 403: ErrForbidden, 404: ErrNotFound, 409: ErrConflict, 413: ErrTooLarge, 422: ErrInvalid, 500: ErrInternal} {
+		code := sentinel.Code
+		s := &script{steps: []step{answer(status, problemOf(status, code), "X-Request-Id", "req_7")}}
 		_, err := newScripted(t, s).Submit(t.Context(), Submission{ID: "a", Text: "hello"})
 		got, ok := errors.AsType[*Error](err)
 		if !ok || !errors.Is(err, sentinel) || errors.Is(err, ErrBusy) || got.Status != status || got.RequestID != "req_7" || len(s.got) != 1 {
@@ -112,12 +125,12 @@ func TestWhatIsFinalIsNotSentAgain(t *testing.T) {
 func TestRetriesEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []func(*http.Request) (*http.Response, error){answer(503, problemOf(503, "backlog"), "Retry-After", "60")}}
+		s := &script{steps: []step{answer(503, problemOf(503, "backlog"), "Retry-After", "60")}}
 		start := time.Now()
 		if _, err := newScripted(t, s, WithRetryFor(59*time.Second)).Get(t.Context(), "itm_1"); !errors.Is(err, ErrBacklog) || len(s.got) != 1 || time.Since(start) != 0 {
 			t.Errorf("got %v after %d requests and %s; the service asked for more time than there is", err, len(s.got), time.Since(start))
 		}
-		s = &script{steps: []func(*http.Request) (*http.Response, error){broken}}
+		s = &script{steps: []step{broken}}
 		if _, err := newScripted(t, s, WithRetryFor(0)).Log(t.Context(), "itm_1"); !errors.Is(err, io.ErrUnexpectedEOF) || len(s.got) != 1 {
 			t.Errorf("got %v after %d requests, want one try", err, len(s.got))
 		}
@@ -155,7 +168,7 @@ func TestWaitGoesOnForHours(t *testing.T) {
 func TestWaitDoesNotSpin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []func(*http.Request) (*http.Response, error){answer(200, openItem)}}
+		s := &script{steps: []step{answer(200, openItem)}}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		it, err := newScripted(t, s).Wait(ctx, "itm_1")
