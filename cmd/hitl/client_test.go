@@ -154,7 +154,8 @@ func TestExampleAgent(t *testing.T) {
 		ok      bool
 		want    string
 	}{
-		{"APPROVE", storyTime, true, ""}, {"REJECT", storyTime, false, "the answer is HUMAN_CORRECTED REJECT"},
+		{"APPROVE", storyTime, true, ""},
+		{"REJECT", storyTime, false, "the answer is HUMAN_CORRECTED REJECT"},
 		{"", time.Second, false, "deadline exceeded"},
 	} {
 		cmd, out, stderr := example(t, "llm-agent", env, "--timeout", c.timeout.String(), "Refund order", c.answer)
