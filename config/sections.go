@@ -250,7 +250,7 @@ type Source struct {
 	Mapping *Mapping `yaml:"mapping"`
 	// Callback is where decisions are sent. Absent: nowhere, the source asks.
 	Callback *Callback `yaml:"callback"`
-	// Stats lets the keys of Auth.Bearer read GET /v1/stats, which tells about all sources and reviewers.
+	// Stats lets the keys of auth.bearer read GET /v1/stats, which tells about all sources and reviewers.
 	Stats bool `yaml:"stats" default:"false"`
 	// Retain is how long after an item was received its text, metadata, subject and comments are kept; then they are erased, and its review
 	// is cancelled should it be open still. 0: for ever.
@@ -307,6 +307,7 @@ type Mapping struct {
 
 // Callback is where a source is told of decisions.
 type Callback struct {
+	// URL is an https address, unless callbacks.allow_http is true.
 	URL string `yaml:"url" required:"true"`
 	// Secret signs the callbacks: "whsec_" and base64.
 	Secret Secret `yaml:"secret" required:"true"`
