@@ -15,6 +15,7 @@ type Callback struct {
 	Body   []byte // JSON, signed as these very bytes
 	Round  int    // of the decision that it tells of; 0: of none
 	Hold   bool   // it is sent only when its decision cannot be undone any more
+	Trace  string // its item's
 }
 
 // CallbackState is where a callback stands.

@@ -20,6 +20,7 @@ type Claim struct {
 type Offer struct {
 	Queue string
 	For   time.Duration // of the claim; 0: the review is shown and not claimed
+	Order Ordering
 }
 
 // Claims is the part of the system of record that knows who has which review for themselves. Errors of its first two methods: ErrNotFound;
@@ -31,8 +32,8 @@ type Claims interface {
 	Claim(ctx context.Context, claim Claim) error
 	// Release ends a claim. One that is over already is no error.
 	Release(ctx context.Context, reviewID string, round int, who Reviewer) error
-	// Next claims the most urgent review of the queues that somebody may take, of equally urgent ones the oldest, and returns its id; "" when
-	// there is none. Nobody is given what another has claimed, what they have skipped or voted on, or the younger of twins; a paused queue
+	// Next claims the most urgent review of the queues that somebody may take, and returns its id; "" when there is none. Of queues with equally urgent
+	// ones the one with the oldest comes first, and out of it the oldest, or of normal ones whichever its order puts first. Nobody is given what another has claimed, what they have skipped or voted on, or the younger of twins; a paused queue
 	// has nothing. Any number may ask at once, and none gets the other's; what is before a panel is claimed by nobody.
 	Next(ctx context.Context, who Reviewer, offers []Offer) (reviewID string, err error)
 	// Claimed returns the records of what somebody has claimed now, the claim that ends first before the others.
@@ -102,7 +103,7 @@ func (d *Desk) Next(ctx context.Context, who Reviewer, queues []string) (Record,
 	}
 	offers := make([]Offer, len(queues))
 	for i, q := range queues {
-		offers[i] = Offer{Queue: q, For: d.Queues[q].ClaimFor}
+		offers[i] = Offer{Queue: q, For: d.Queues[q].ClaimFor, Order: d.Queues[q].Ordering()}
 	}
 	id, err := d.Claims.Next(ctx, who, offers)
 	if err != nil {

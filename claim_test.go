@@ -68,7 +68,7 @@ func TestDeskClaims(t *testing.T) {
 	if _, ok, err := d.Next(t.Context(), ann, []string{"support", "free"}); ok || err != nil {
 		t.Errorf("nothing left: %v, %v", ok, err)
 	}
-	if !slices.Equal(c.offers, []Offer{{"support", time.Minute}, {"free", 0}}) {
+	if !slices.Equal(c.offers, []Offer{{Queue: "support", For: time.Minute}, {Queue: "free"}}) {
 		t.Errorf("offers: %+v", c.offers)
 	}
 	c.next = rec.Review.ID

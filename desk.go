@@ -43,10 +43,12 @@ type Desk struct {
 	Notes     NoteKeeper // nil: no notes are kept
 	Timers    Timers     // nil: nobody is reminded, and nothing escalated
 	Pauses    Pauses     // nil: no queue can be paused
+	Orders    Orders     // nil: all cards are posted by age
 	Queues    map[string]QueueRules
 	Callbacks map[string]bool // sources that are called back
 	Amends    map[string]bool // of those, the ones that are told at once, and told again when a decision is undone; others are told when it cannot be undone any more
 	Observer  Observer        // may be nil
+	Tracer    Tracer          // may be nil
 	Logger    *slog.Logger
 	Now       func() time.Time
 }
@@ -65,8 +67,10 @@ func (d *Desk) Review(ctx context.Context, reviewID string) (Record, error) {
 // Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words, a reason or a comment that
 // the queue wants and that is missing; ErrPanel; *AlreadyDecidedError when another decision stands; ErrRoundOver when the round's was undone;
 // *ClaimedError while somebody else has the review. After any other error the outcome is unknown and the same verdict may be given again.
-func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
-	rec, err := d.Decisions.Review(ctx, v.ReviewID)
+func (d *Desk) Decide(ctx context.Context, v Verdict) (rec Record, err error) {
+	ctx, end := begin(ctx, d.Tracer, StepDecide)
+	defer func() { end(rec, err) }()
+	rec, err = d.Decisions.Review(ctx, v.ReviewID)
 	if err != nil {
 		return Record{}, fmt.Errorf("load review: %w", err)
 	}
@@ -146,7 +150,7 @@ func (d *Desk) commit(ctx context.Context, rec Record, dec Decision) (Record, er
 		return next, lost(standing, dec)
 	}
 	if d.Observer != nil {
-		d.Observer.Decided(next)
+		d.Observer.Decided(ctx, next)
 	}
 	return next, nil
 }

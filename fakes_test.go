@@ -160,13 +160,13 @@ type seen struct {
 	decided   []Record
 }
 
-func (s *seen) Submitted(_ Record, _ bool, _ time.Duration, err error) {
+func (s *seen) Submitted(_ context.Context, _ Record, _ bool, _ time.Duration, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.submitted = append(s.submitted, err)
 }
 
-func (s *seen) Decided(r Record) {
+func (s *seen) Decided(_ context.Context, r Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.decided = append(s.decided, r)

@@ -101,7 +101,7 @@ func (in *Intake) addGold(ctx context.Context, source Source, drawn Record) erro
 	if rec.Review == nil || rec.Review.Queue != drawn.Review.Queue || !slices.Contains(rec.Labels, m.Label) {
 		return fmt.Errorf("known answer %s: no item like it comes to this queue from source %q", m.ID, s.Source)
 	}
-	if _, _, err := in.Ledger.Append(ctx, rec, nil); err != nil {
+	if _, _, err := in.append(ctx, rec, nil); err != nil {
 		return fmt.Errorf("record item: %w", err)
 	}
 	in.wait(ctx, *rec.Review)

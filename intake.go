@@ -26,12 +26,12 @@ type Waiting interface {
 	Add(ctx context.Context, queue string, priority Priority, reviewID string) error
 }
 
-// Observer is told what happened, for metrics. Its methods must not block.
+// Observer is told what happened, for metrics; ctx is that in which it did. Its methods must not block.
 type Observer interface {
 	// Submitted is called once per submission. With an error the record holds what was known by then.
-	Submitted(record Record, replayed bool, took time.Duration, err error)
+	Submitted(ctx context.Context, record Record, replayed bool, took time.Duration, err error)
 	// Decided is called once per decision, by the replica that made it.
-	Decided(record Record)
+	Decided(ctx context.Context, record Record)
 }
 
 // Source is how a source's items are treated.
@@ -62,6 +62,8 @@ type QueueRules struct {
 	BlindShare float64 // of the reviews, in [0, 1], that are judged without seeing what the model said
 	GoldShare  float64 // known answers per review that comes in, in [0, 0.5]
 
+	Order OrderRules // in which reviews are given out
+
 	ReasonRequired  Requirement // which verdicts need a reason
 	CommentRequired Requirement // which verdicts need a comment
 }
@@ -76,6 +78,7 @@ type Intake struct {
 	// Normal returns the form in which near-identical texts are equal; nil: none are looked for.
 	Normal   func(text string) string
 	Observer Observer // may be nil
+	Tracer   Tracer   // may be nil
 	Logger   *slog.Logger
 	Now      func() time.Time
 }
@@ -87,10 +90,12 @@ type Intake struct {
 // them nothing was recorded. Other errors mean that the commit's outcome is unknown: send the same submission again.
 func (in *Intake) Submit(ctx context.Context, s Submission) (rec Record, replayed bool, err error) {
 	start := in.Now()
+	ctx, end := begin(ctx, in.Tracer, StepSubmit)
 	defer func() {
 		if in.Observer != nil {
-			in.Observer.Submitted(rec, replayed, in.Now().Sub(start), err)
+			in.Observer.Submitted(ctx, rec, replayed, in.Now().Sub(start), err)
 		}
+		end(rec, err)
 	}()
 	source, ok := in.Sources[s.Source]
 	if !ok {
@@ -100,6 +105,9 @@ func (in *Intake) Submit(ctx context.Context, s Submission) (rec Record, replaye
 	item, err := s.item(start.UTC().Truncate(time.Microsecond))
 	if err != nil {
 		return Record{Item: Item{Source: s.Source}}, false, err
+	}
+	if in.Tracer != nil {
+		item.Trace = in.Tracer.Trace(ctx)
 	}
 	rec = Record{Item: item, Classifier: source.Classifier}
 	if err := in.classifyAndRoute(ctx, source, &rec); err != nil {
@@ -113,7 +121,7 @@ func (in *Intake) Submit(ctx context.Context, s Submission) (rec Record, replaye
 	if err != nil {
 		return rec, false, err
 	}
-	stored, replayed, err := in.Ledger.Append(ctx, rec, callback)
+	stored, replayed, err := in.append(ctx, rec, callback)
 	if err != nil {
 		return rec, false, fmt.Errorf("record item: %w", err)
 	}
@@ -124,9 +132,18 @@ func (in *Intake) Submit(ctx context.Context, s Submission) (rec Record, replaye
 	return stored, replayed, nil
 }
 
+func (in *Intake) append(ctx context.Context, rec Record, callback *Callback) (stored Record, replayed bool, err error) {
+	ctx, end := begin(ctx, in.Tracer, StepAppend)
+	defer func() { end(Record{}, err) }()
+	return in.Ledger.Append(ctx, rec, callback)
+}
+
 // wait puts a review into the queue's index.
 func (in *Intake) wait(ctx context.Context, r Review) {
-	if err := in.Waiting.Add(ctx, r.Queue, r.Priority, r.ID); err != nil {
+	ctx, end := begin(ctx, in.Tracer, StepQueue)
+	err := in.Waiting.Add(ctx, r.Queue, r.Priority, r.ID)
+	end(Record{Review: &r}, err)
+	if err != nil {
 		// The review is safe in the ledger; the reconciler brings it to the queue, and says so when the queue is away.
 		in.Logger.DebugContext(ctx, "review not queued yet, the reconciler will", "review", r.ID, "queue", r.Queue, "error", err)
 	}
@@ -138,7 +155,7 @@ func (in *Intake) Find(ctx context.Context, source, externalID string) (Record, 
 }
 
 func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Record) error {
-	p, err := source.Model.Classify(ctx, rec.Item.Text)
+	p, err := in.classify(ctx, source.Model, rec.Item.Text)
 	switch {
 	case err == nil || errors.Is(err, ErrNoModel):
 	case errors.Is(err, ErrModel):
@@ -153,7 +170,9 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 	}
 	rec.Labels, p.Labels = p.Labels, nil
 	rec.Prediction = p
+	_, end := begin(ctx, in.Tracer, StepRoute)
 	rec.Route = source.Policy.Route(rec.Item, p, err)
+	end(Record{}, nil)
 	if rec.Route.Status != HumanReview {
 		return nil
 	}
@@ -167,9 +186,16 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 	}
 	rec.Review.Panel = rules.Panel.size(rec.Review.ID)
 	rec.Review.Blind = drawBlind(rules.BlindShare, rec.Review.ID)
+	rules.Order.place(rec.Review, p.Scores)
 	rules.begin(rec.Review, rec.Item.ReceivedAt)
 	rec.Review.Twin = in.twin(rules, *rec)
 	return nil
+}
+
+func (in *Intake) classify(ctx context.Context, model Classifier, text string) (p Prediction, err error) {
+	ctx, end := begin(ctx, in.Tracer, StepClassify)
+	defer func() { end(Record{}, err) }()
+	return model.Classify(ctx, text)
 }
 
 // checkBacklog refuses a review for which its queue or its source has too many already.

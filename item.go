@@ -32,6 +32,7 @@ type Item struct {
 	ReceivedAt time.Time
 	BodyHash   [32]byte  // of text, metadata and subject: tells a replay from a conflict; zero once erased
 	ErasedAt   time.Time // when text, metadata, subject and comments were erased; zero: they were not
+	Trace      string    // W3C traceparent of its submission; "" when that was not recorded
 }
 
 // Submission is what a source sends.

@@ -116,8 +116,10 @@ func (d Decision) ByPanel() bool { return d.Reviewer == panelReviewer }
 //
 // Errors: ErrNotFound; *InvalidError as for Decide, and for a review without a panel; *VotedError, ErrPanelComplete, *AlreadyDecidedError.
 // After any other error the outcome is unknown and the same verdict may be given again.
-func (d *Desk) Vote(ctx context.Context, v Verdict) (Record, error) {
-	rec, err := d.Decisions.Review(ctx, v.ReviewID)
+func (d *Desk) Vote(ctx context.Context, v Verdict) (rec Record, err error) {
+	ctx, end := begin(ctx, d.Tracer, StepDecide)
+	defer func() { end(rec, err) }()
+	rec, err = d.Decisions.Review(ctx, v.ReviewID)
 	if err != nil {
 		return Record{}, fmt.Errorf("load review: %w", err)
 	}
@@ -151,7 +153,7 @@ func (d *Desk) Vote(ctx context.Context, v Verdict) (Record, error) {
 	review.State = closedState(ballot.Decision.Status)
 	next.Review, next.Decision = &review, ballot.Decision
 	if ballot.Decided && d.Observer != nil {
-		d.Observer.Decided(next)
+		d.Observer.Decided(ctx, next)
 	}
 	return next, nil
 }

@@ -32,6 +32,13 @@ type Review struct {
 	Panel        int       // how many independent verdicts it takes; 1: the first one decides
 	Blind        bool      // reviewers are not shown what the model said
 	Twin         []byte    // equal for near-identical texts; nil: none is looked for
+
+	// Order is the measure by which its queue's reviews were given out when it came in, and OrderUniform the share of the places that went by age all the
+	// same; empty: all went by age, or reviews of its priority do. Teaches is its place by that measure, from 0 to 1 (the first); nil: it goes by age.
+	// They are for the ledger and its log: a review that is read has none of them.
+	Order        string
+	OrderUniform float64
+	Teaches      *float64
 }
 
 // Claimed says whether somebody has the review for themselves at a time.

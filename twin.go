@@ -126,7 +126,7 @@ func (d *Desk) commitTogether(ctx context.Context, rec Record, dec Decision, cal
 	}
 	standing, won, decided, err := d.Twins.DecideTogether(ctx, dec, callback, answers)
 	if err == nil && won {
-		d.observe(twins, answers, decided)
+		d.observe(ctx, twins, answers, decided)
 	}
 	return standing, won, err
 }
@@ -158,7 +158,7 @@ func (d *Desk) DecideTwins(ctx context.Context, reviewID string) error {
 		if err != nil {
 			return fmt.Errorf("decide twins of %s: %w", reviewID, err)
 		}
-		d.observe(twins, answers, decided)
+		d.observe(ctx, twins, answers, decided)
 		switch {
 		case !more:
 			return nil
@@ -193,13 +193,13 @@ func (d *Desk) answers(dec Decision, twins []Record) ([]Answer, error) {
 }
 
 // observe tells of the twins that were decided.
-func (d *Desk) observe(twins []Record, answers []Answer, decided []string) {
+func (d *Desk) observe(ctx context.Context, twins []Record, answers []Answer, decided []string) {
 	if d.Observer == nil {
 		return
 	}
 	for i, rec := range twins {
 		if slices.Contains(decided, rec.Review.ID) {
-			d.Observer.Decided(rec.with(answers[i].Decision))
+			d.Observer.Decided(ctx, rec.with(answers[i].Decision))
 		}
 	}
 }

@@ -7,7 +7,7 @@ type WorkOrder string
 
 // The orders.
 const (
-	UrgentFirst WorkOrder = "urgent" // the most urgent, and of those the oldest
+	UrgentFirst WorkOrder = "urgent" // the most urgent, and of those in the queue's order
 	NewestFirst WorkOrder = "newest"
 )
 
@@ -19,6 +19,7 @@ type WorkQuery struct {
 	AILabel string
 	MinAge  time.Duration // only reviews that wait for so long, by the database's clock; 0: all
 	Order   WorkOrder     // empty: UrgentFirst
+	Queued  Ordering      // the queue's order, for UrgentFirst
 	Page    int           // from 0; one beyond the end is the last
 	Size    int           // reviews on a page, at least 1
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"hitl"
 )
 
@@ -21,7 +23,8 @@ const (
 type call struct {
 	row   row
 	done  chan result
-	doubt bool // an attempt to write it may have been committed
+	span  trace.Span // of the caller
+	doubt bool       // an attempt to write it may have been committed
 }
 
 type result struct {
@@ -42,7 +45,7 @@ func (s *Store) Append(ctx context.Context, record hitl.Record, callback *hitl.C
 	if err != nil {
 		return hitl.Record{}, false, err
 	}
-	c := &call{row: r, done: make(chan result, 1)}
+	c := &call{row: r, done: make(chan result, 1), span: trace.SpanFromContext(ctx)}
 	if err := s.enqueue(ctx, c); err != nil {
 		return hitl.Record{}, false, err
 	}
@@ -154,7 +157,9 @@ func (s *Store) write(ctx context.Context, calls []*call, answered map[*call]boo
 		c.done <- r
 	}
 	start := s.cfg.Now()
-	fresh, err := s.flush(ctx, calls)
+	flushing, span := flushSpan(ctx, calls)
+	fresh, err := s.flush(flushing, calls)
+	endSpan(span, err)
 	s.cfg.Observer.Flushed(len(calls), s.cfg.Now().Sub(start), err)
 	if err != nil && len(calls) > 1 && isDataError(err) {
 		// One of them cannot be stored. Which, only trying tells.

@@ -186,9 +186,9 @@ func (f flushes) Flushed(items int, _ time.Duration, _ error) {
 	f.count.Add(1)
 	f.items.Add(int64(items))
 }
-func (flushes) CallbackTried(string, int, audit.Outcome, time.Duration) {}
-func (flushes) CardRefreshed(audit.Outcome, time.Duration)              {}
-func (flushes) PeriodicRan(string, time.Duration, error)                {}
+func (flushes) CallbackTried(context.Context, string, int, audit.Outcome, time.Duration) {}
+func (flushes) CardRefreshed(audit.Outcome, time.Duration)                               {}
+func (flushes) PeriodicRan(string, time.Duration, error)                                 {}
 
 func TestAppendPoison(t *testing.T) {
 	t.Parallel()

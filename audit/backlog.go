@@ -9,8 +9,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// backlogAge is how old a count of open reviews may get before it is made again.
-const backlogAge = 2 * time.Second
+const (
+	// backlogAge is how old a count of open reviews may get before it is made again.
+	backlogAge = 2 * time.Second
+	// backlogShare is the part of the time, one in so many, that counting may take: where a count takes long, it is made less often.
+	backlogShare = 20
+)
 
 // backlog holds the open reviews of each queue and source: as last counted, and what this process has added or closed since.
 type backlog struct {
@@ -18,6 +22,7 @@ type backlog struct {
 	counted  openReviews
 	since    openReviews   // changes by this process since the count began
 	at       time.Time     // when the count was made; zero: never
+	took     time.Duration // that it took
 	counting chan struct{} // closed when the running count is done; nil: none runs
 }
 
@@ -40,14 +45,15 @@ func (b *backlog) add(queue, source string, n int) {
 }
 
 // Backlog returns how many reviews are open in a queue, and how many of a source in all queues. What other processes did is seen within about two
-// seconds. Only the first call, and one call each two seconds, wait for Postgres; hitl.ErrUnavailable says that it is out of reach.
+// seconds, or, where so many reviews are open that counting takes longer than a tenth of one, within twenty times as long as it takes. Only the first call,
+// and one call each such time, wait for Postgres; hitl.ErrUnavailable says that it is out of reach.
 func (s *Store) Backlog(ctx context.Context, queue, source string) (inQueue, ofSource int, err error) {
 	b := &s.backlog
 	for {
 		b.mu.Lock()
 		inQueue = max(b.counted.queues[queue]+b.since.queues[queue], 0)
 		ofSource = max(b.counted.sources[source]+b.since.sources[source], 0)
-		if known := !b.at.IsZero(); known && (b.counting != nil || s.cfg.Now().Sub(b.at) < backlogAge) {
+		if known := !b.at.IsZero(); known && (b.counting != nil || s.cfg.Now().Sub(b.at) < max(backlogAge, backlogShare*b.took)) {
 			b.mu.Unlock()
 			return inQueue, ofSource, nil
 		}
@@ -76,11 +82,13 @@ func (s *Store) count(ctx context.Context) error {
 	before := b.since
 	b.since = newOpenReviews()
 	b.mu.Unlock()
+	began := s.cfg.Now()
 	counted, err := s.countOpen(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err == nil {
 		b.counted, b.at = counted, s.cfg.Now()
+		b.took = b.at.Sub(began)
 	} else {
 		for queue, n := range before.queues {
 			b.since.queues[queue] += n

@@ -13,41 +13,6 @@ import (
 	"hitl/deploy/local/localtest"
 )
 
-// BenchmarkAppend compares 64 clients of Append with the same rows written straight, in ready batches of 64 on as many connections as
-// there are flushers: what Postgres gives. The ratio is the share of it that is left.
-func BenchmarkAppend(b *testing.B) {
-	dsn := localtest.DatabaseFrom(b, "bench", func(ctx context.Context, dsn string) error { return Migrate(ctx, dsn, MigrateOptions{}) })
-	s, err := Open(b.Context(), Config{DSN: dsn})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
-	const clients, each = 64, 100
-	var append_, raw time.Duration
-	for b.Loop() {
-		begin := time.Now()
-		var wg sync.WaitGroup
-		for range clients {
-			wg.Go(func() {
-				for range each {
-					if _, _, err := s.Append(b.Context(), benchRecord(), nil); err != nil {
-						b.Error(err)
-					}
-				}
-			})
-		}
-		wg.Wait()
-		append_ += time.Since(begin)
-		b.StopTimer()
-		raw += writeRaw(b, s, clients*each, clients)
-		b.StartTimer()
-	}
-	items := float64(b.N * clients * each)
-	b.ReportMetric(items/append_.Seconds(), "items/s")
-	b.ReportMetric(items/raw.Seconds(), "raw-items/s")
-	b.ReportMetric(raw.Seconds()/append_.Seconds(), "ratio")
-}
-
 // writeRaw writes rows that are made beforehand and returns how long the writing took.
 func writeRaw(b *testing.B, s *Store, total, size int) time.Duration {
 	b.Helper()

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"go.opentelemetry.io/otel/codes"
 
 	"hitl"
 )
@@ -33,8 +34,13 @@ func (w *callbackWorker) Work(ctx context.Context, job *river.Job[callbackJob]) 
 		return nil
 	}
 	start := s.cfg.Now()
+	ctx, span := s.callbackSpan(ctx, c.Callback)
 	outcome, err := w.try(ctx, job, c)
-	s.cfg.Observer.CallbackTried(c.Source, c.attempt, outcome, s.cfg.Now().Sub(start))
+	if outcome != OutcomeDone {
+		span.SetStatus(codes.Error, "")
+	}
+	span.End()
+	s.cfg.Observer.CallbackTried(ctx, c.Source, c.attempt, outcome, s.cfg.Now().Sub(start))
 	return err
 }
 

@@ -119,7 +119,8 @@ func (s *Store) claim(ctx context.Context, id string) (*claimed, time.Duration, 
 	err := s.pool.QueryRow(ctx, `
 		UPDATE hitl.callbacks c SET attempts = attempts + 1
 		WHERE id = $1 AND state = 'pending' AND next_at <= now() AND NOT EXISTS (SELECT FROM `+earlier+`)
-		RETURNING source, item_id, body, attempts`, id).Scan(&c.Source, &c.ItemID, &c.Body, &c.attempt)
+		RETURNING source, item_id, body, attempts, coalesce((SELECT i.trace FROM hitl.items i WHERE i.id = c.item_id), '')`,
+		id).Scan(&c.Source, &c.ItemID, &c.Body, &c.attempt, &c.Trace)
 	if err == nil {
 		return &c, 0, nil
 	}

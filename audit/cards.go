@@ -34,7 +34,8 @@ func (s *Store) collectCards(ctx context.Context, sql string, args ...any) ([]hi
 
 // BeginCard commits the intent to post a review's card, before the call to Slack. An intent that is there already is returned with
 // its channel and the next attempt number: an earlier post may have gone through, so look for the card's id in the channel's history
-// first. At most openLimit cards of open reviews, intents included, stand in a channel at a time; 0: no limit.
+// first. At most openLimit cards of open reviews, intents included, stand in a channel at a time; 0: no limit, below 0: no new one at
+// all.
 //
 // Errors: hitl.ErrNoRoom, hitl.ErrPosted (with the card; without one when the card of a twin stands for the review), hitl.ErrAlreadyDecided when the review is not open, hitl.ErrNotFound.
 func (s *Store) BeginCard(ctx context.Context, reviewID, team, channel string, openLimit int) (hitl.Card, error) {
@@ -91,7 +92,7 @@ func (s *Store) beginCard(ctx context.Context, tx pgx.Tx, want hitl.Card, openLi
 	if err := tx.QueryRow(ctx, `SELECT count(*) FROM hitl.cards WHERE channel = $1 AND live`, want.Channel).Scan(&open); err != nil {
 		return hitl.Card{}, fmt.Errorf("count open cards: %w", err)
 	}
-	if openLimit > 0 && open >= openLimit {
+	if openLimit < 0 || openLimit > 0 && open >= openLimit {
 		return hitl.Card{}, hitl.ErrNoRoom
 	}
 	want.ID, want.State, want.Attempt, want.CreatedAt, want.BegunAt = hitl.NewID("crd", now), hitl.CardIntent, 1, now, now

@@ -84,17 +84,24 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 			stopLeasing()
 		}()
 	}
+	names := make([]string, 0, len(periodic))
 	for _, p := range periodic {
+		names = append(names, p.Name)
 		running.Go(func() { s.runPeriodic(ctx, p) })
 	}
+	s.tasks.Store(&names)
 	<-ctx.Done()
 	return nil
 }
 
+// fetchCooldown is the least time between two looks for effects while there are more than there are workers: River's own, 100 ms, would hold 32 workers to 320
+// callbacks a second.
+const fetchCooldown = 10 * time.Millisecond
+
 func (s *Store) riverConfig(queues map[string]river.QueueConfig, workers *river.Workers, leases *leases) *river.Config {
 	return &river.Config{
 		Schema: jobsSchema, PollOnly: true, Queues: queues, Workers: workers, Middleware: []rivertype.Middleware{leases},
-		FetchPollInterval: s.cfg.PollInterval, FetchCooldown: min(s.cfg.PollInterval, river.FetchCooldownDefault),
+		FetchPollInterval: s.cfg.PollInterval, FetchCooldown: min(s.cfg.PollInterval, fetchCooldown),
 		JobTimeout: s.cfg.EffectTimeout + 5*time.Second, RescueStuckJobsAfter: s.cfg.EffectTimeout + s.cfg.StatementTimeout + 10*time.Second,
 		SoftStopTimeout: s.cfg.StopTimeout,
 		// Finished jobs are of no use: the callback's row and the card tell. Jobs given up are kept for a week.

@@ -120,7 +120,7 @@ type outcomes struct {
 
 func (o *outcomes) Flushed(int, time.Duration, error) {}
 
-func (o *outcomes) CallbackTried(source string, attempt int, outcome audit.Outcome, _ time.Duration) {
+func (o *outcomes) CallbackTried(_ context.Context, source string, attempt int, outcome audit.Outcome, _ time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.seen = append(o.seen, fmt.Sprintf("%s %d %s", source, attempt, outcome))
@@ -337,4 +337,45 @@ func TestPeriodicLostItsLease(t *testing.T) {
 	<-taken
 	stop()
 	equal(t, "next run", scalar[bool](t, owner, `SELECT next_at = '2100-01-01' FROM hitl.timers WHERE name = 'test'`), true)
+}
+
+// A turn that nobody takes grows late; one that was taken is not, however long it lasts; what does not run here is not told of.
+func TestOverdue(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t)
+	overdue := func() map[string]time.Duration {
+		t.Helper()
+		late, err := s.Overdue(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return late
+	}
+	equal(t, "tasks before any runs", len(overdue()), 0)
+	taken, done := make(chan struct{}), make(chan struct{})
+	stop := run(t, s, audit.Handlers{Periodic: []audit.Periodic{{Name: "test", Every: time.Hour, Run: func(context.Context) error {
+		close(taken)
+		<-done
+		return nil
+	}}}})
+	<-taken
+	equal(t, "late while it runs", overdue()["test"], time.Duration(0))
+	close(done)
+	eventually(t, "the next run to be set", func() bool {
+		return scalar[bool](t, owner, `SELECT next_at > now() + interval '59 minutes' FROM hitl.timers WHERE name = 'test'`)
+	})
+	stop()
+	for _, sql := range []string{
+		`UPDATE hitl.timers SET next_at = now() - interval '10 minutes'`,
+		`INSERT INTO hitl.timers (name, next_at) VALUES ('of another version', '2020-01-01')`,
+	} {
+		if _, err := owner.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late := overdue()
+	equal(t, "tasks", len(late), 1)
+	if d := late["test"]; d < 10*time.Minute || d > 11*time.Minute {
+		t.Errorf("late for %s", d)
+	}
 }

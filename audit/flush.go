@@ -47,6 +47,8 @@ type columns struct {
 	label, model, context              []string
 	goldMaster, goldLabel              []*string
 	goldFrom, goldShownAs              []*string
+	teaches                            []*float64
+	trace                              []string
 }
 
 // insertItems writes a batch in one statement and returns the ids that were new. The log entries of a batch stand in its order.
@@ -60,7 +62,7 @@ WITH t AS MATERIALIZED (
         $26::text[], $27::int[], $28::text[], $29::text[], $30::text[], $31::timestamptz[], $32::timestamptz[],
         $33::text[], $34::bytea[], $35::text[], $36::text[], $37::text[],
         $38::timestamptz[], $39::timestamptz[], $40::int[], $41::bool[], $42::bytea[], $43::text[],
-        $44::text[], $45::text[], $46::text[], $47::text[]
+        $44::text[], $45::text[], $46::text[], $47::text[], $48::float8[], $49::text[]
     ) AS t (
         id, source, external_id, body_hash, received_at, subject, text_ref, model_id,
         ai_label, confidence, scores, latency_ns, tokens, truncated, failure,
@@ -69,14 +71,15 @@ WITH t AS MATERIALIZED (
         review_id, round, state, review_queue, review_priority, opened_at, expires_at,
         callback_id, callback_body, label, model, context,
         remind_at, escalate_at, panel, blind, twin, calibration,
-        gold_master, gold_label, gold_from, gold_shown_as
+        gold_master, gold_label, gold_from, gold_shown_as, teaches, trace
     )
 ), fresh AS (
     INSERT INTO hitl.items (
         id, source, external_id, body_hash, received_at, subject, text_ref, model_id, ai_label, confidence, scores, latency_ns, tokens,
-        truncated, failure, status, triggers, queue, priority, policy, threshold, inclusion, calibration)
+        truncated, failure, status, triggers, queue, priority, policy, threshold, inclusion, calibration, trace)
     SELECT id, source, external_id, body_hash, received_at, subject, text_ref, model_id, ai_label, confidence, scores::json, latency_ns,
-        tokens, truncated, failure, status, string_to_array(triggers, E'\n'), queue, priority, policy, threshold, inclusion, calibration
+        tokens, truncated, failure, status, string_to_array(triggers, E'\n'), queue, priority, policy, threshold, inclusion, calibration,
+        nullif(trace, '')
     FROM t
     ON CONFLICT (source, external_id) DO NOTHING
     RETURNING id
@@ -85,9 +88,9 @@ WITH t AS MATERIALIZED (
     SELECT id, text, metadata::json, key FROM t JOIN fresh USING (id)
 ), reviews AS (
     INSERT INTO hitl.reviews (id, item_id, round, state, queue, priority, opened_at, expires_at, source,
-        remind_at, escalate_at, panel, blind, twin)
+        remind_at, escalate_at, panel, blind, twin, teaches)
     SELECT review_id, id, round, state, review_queue, review_priority, opened_at, expires_at, source,
-        remind_at, escalate_at, panel, blind, twin
+        remind_at, escalate_at, panel, blind, twin, teaches
     FROM t JOIN fresh USING (id) WHERE review_id IS NOT NULL
 ), gold AS (
     INSERT INTO hitl.gold (item_id, queue, label, shown_at, added_by, master, from_item, shown_as)
@@ -118,7 +121,7 @@ func (c *columns) add(r row, modelID int64) {
 	c.queue, c.priority = append(c.queue, rt.Queue), append(c.priority, string(rt.Priority))
 	c.policy, c.threshold = append(c.policy, rt.Policy), append(c.threshold, rt.Threshold)
 	c.inclusion = append(c.inclusion, rt.Inclusion)
-	c.calibration = append(c.calibration, p.Calibration)
+	c.calibration, c.trace = append(c.calibration, p.Calibration), append(c.trace, it.Trace)
 	c.text, c.metadata, c.secret = append(c.text, r.text), append(c.metadata, r.metadata), append(c.secret, r.secret)
 	c.addReview(r.rec.Review)
 	c.addGold(r.rec.Gold)
@@ -138,7 +141,9 @@ func (c *columns) addReview(r *hitl.Review) {
 	var panel *int32
 	var blind *bool
 	var twin []byte
+	var teaches *float64
 	if r != nil {
+		teaches = r.Teaches
 		n, voices := int32(min(r.Round, 1<<30)), int32(min(max(r.Panel, 1), 1<<30))
 		panel, blind, twin, remind, escalate = &voices, &r.Blind, r.Twin, optionalTime(r.RemindAt), optionalTime(r.EscalateAt)
 		id, round, state, queue, priority = &r.ID, &n, (*string)(&r.State), &r.Queue, (*string)(&r.Priority)
@@ -148,7 +153,7 @@ func (c *columns) addReview(r *hitl.Review) {
 	c.reviewQueue, c.reviewPriority = append(c.reviewQueue, queue), append(c.reviewPriority, priority)
 	c.openedAt, c.expiresAt = append(c.openedAt, opened), append(c.expiresAt, expires)
 	c.remindAt, c.escalateAt = append(c.remindAt, remind), append(c.escalateAt, escalate)
-	c.panel, c.blind, c.twin = append(c.panel, panel), append(c.blind, blind), append(c.twin, twin)
+	c.panel, c.blind, c.twin, c.teaches = append(c.panel, panel), append(c.blind, blind), append(c.twin, twin), append(c.teaches, teaches)
 }
 
 func (c *columns) addGold(g *hitl.Gold) {
@@ -169,7 +174,7 @@ func (c *columns) args() []any {
 		c.reviewID, c.round, c.state, c.reviewQueue, c.reviewPriority, c.openedAt, c.expiresAt,
 		c.callbackID, c.callbackBody, c.label, c.model, c.context,
 		c.remindAt, c.escalateAt, c.panel, c.blind, c.twin, c.calibration,
-		c.goldMaster, c.goldLabel, c.goldFrom, c.goldShownAs,
+		c.goldMaster, c.goldLabel, c.goldFrom, c.goldShownAs, c.teaches, c.trace,
 	}
 }
 

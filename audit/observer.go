@@ -1,6 +1,9 @@
 package audit
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Outcome is how an attempt at an effect ended.
 type Outcome string
@@ -16,8 +19,8 @@ const (
 type Observer interface {
 	// Flushed is called after each shared transaction of Append: how many new items it was to write, how long it took.
 	Flushed(items int, took time.Duration, err error)
-	// CallbackTried is called after each attempt at a callback; attempt counts from 1.
-	CallbackTried(source string, attempt int, outcome Outcome, took time.Duration)
+	// CallbackTried is called after each attempt at a callback, with its context; attempt counts from 1.
+	CallbackTried(ctx context.Context, source string, attempt int, outcome Outcome, took time.Duration)
 	// CardRefreshed is called after each attempt at a card refresh.
 	CardRefreshed(outcome Outcome, took time.Duration)
 	// PeriodicRan is called after each run of a periodic task on this replica.
@@ -27,7 +30,7 @@ type Observer interface {
 // unobserved is the observer of a store that was given none.
 type unobserved struct{}
 
-func (unobserved) Flushed(int, time.Duration, error)                 {}
-func (unobserved) CallbackTried(string, int, Outcome, time.Duration) {}
-func (unobserved) CardRefreshed(Outcome, time.Duration)              {}
-func (unobserved) PeriodicRan(string, time.Duration, error)          {}
+func (unobserved) Flushed(int, time.Duration, error)                                  {}
+func (unobserved) CallbackTried(context.Context, string, int, Outcome, time.Duration) {}
+func (unobserved) CardRefreshed(Outcome, time.Duration)                               {}
+func (unobserved) PeriodicRan(string, time.Duration, error)                           {}

@@ -129,3 +129,26 @@ func (s *Store) claimTimer(ctx context.Context, name string, lease time.Duration
 	}
 	return t, nil
 }
+
+// Overdue says of each periodic task that RunEffects runs here for how long its turn has been due, by the database's clock, without any process taking it; 0 while
+// it is not due or runs. It tells what runs nowhere: one that runs and fails is due again soon and is not late. Tasks that never had a turn are absent.
+func (s *Store) Overdue(ctx context.Context) (map[string]time.Duration, error) {
+	out := map[string]time.Duration{}
+	names := s.tasks.Load()
+	if names == nil {
+		return out, nil
+	}
+	rows, err := s.pool.Query(ctx, `SELECT name, extract(epoch FROM greatest(now() - next_at, interval '0'))::float8 FROM hitl.timers WHERE name = ANY ($1)`, *names)
+	if err != nil {
+		return nil, fmt.Errorf("query timers: %w", err)
+	}
+	var name string
+	var late float64
+	if _, err := pgx.ForEachRow(rows, []any{&name, &late}, func() error {
+		out[name] = time.Duration(late * float64(time.Second))
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("query timers: %w", err)
+	}
+	return out, nil
+}

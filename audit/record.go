@@ -24,7 +24,7 @@ SELECT i.id, i.source, coalesce(nullif(gold.shown_as, ''), i.external_id), i.bod
     d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context,
     CASE WHEN r.panel > 1 THEN ` + selectVoices + ` END,
     ` + notesSelect + `,
-    ` + countTwins + `, gold.master, coalesce(gold.label, ''), coalesce(gold.from_item, ''), coalesce(gold.shown_as, '')
+    ` + countTwins + `, gold.master, coalesce(gold.label, ''), coalesce(gold.from_item, ''), coalesce(gold.shown_as, ''), coalesce(i.trace, '')
 FROM hitl.items i
 LEFT JOIN hitl.item_texts x ON x.item_id = i.id
 LEFT JOIN hitl.model_versions m ON m.id = i.model_id
@@ -55,7 +55,7 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 	}
 	dest = append(dest, r.dest()...)
 	dest = append(dest, &d.status, &d.label, &d.team, &d.user, &d.reason, &d.comment, &d.at, &d.context, &voices, &notes, &rec.Twins,
-		&master, &gold.Label, &gold.FromItem, &gold.ShownAs)
+		&master, &gold.Label, &gold.FromItem, &gold.ShownAs, &it.Trace)
 	err := rows.Scan(dest...)
 	if err != nil {
 		return rec, fmt.Errorf("read record: %w", err)

@@ -97,6 +97,12 @@ func routeContext(rec hitl.Record) map[string]any {
 	}
 	if r := rec.Review; r != nil {
 		c["review"], c["round"], c["queue"], c["priority"] = r.ID, r.Round, r.Queue, r.Priority
+		if r.Order != "" {
+			c["order"], c["order_uniform"] = r.Order, r.OrderUniform
+		}
+		if r.Teaches != nil {
+			c["teaches"] = *r.Teaches
+		}
 	}
 	return c
 }

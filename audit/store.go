@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"go.opentelemetry.io/otel/trace"
 
 	"hitl"
 )
@@ -48,6 +51,9 @@ type Config struct {
 	// StopTimeout is how long running effects may take to finish once RunEffects' context has ended. Default 10 s.
 	StopTimeout time.Duration
 
+	// Tracing records statements, shared transactions and callbacks as OpenTelemetry spans, where they belong to a trace that is recorded.
+	// Default: nothing is recorded.
+	Tracing trace.TracerProvider
 	// Observer is told what happens. Default: nobody.
 	Observer Observer
 	// Logger is told what an operator should know. Default: discarded.
@@ -108,6 +114,7 @@ type Store struct {
 	models  modelIDs
 	backlog backlog
 	waits   waits
+	tasks   atomic.Pointer[[]string] // the periodic tasks that RunEffects runs here
 }
 
 var (
@@ -150,6 +157,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 				pc.ConnConfig.RuntimeParams[name] = value
 			}
 		}
+	}
+	if cfg.Tracing != nil {
+		// Neither statements nor their parameters: the name says what kind it is.
+		pc.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(cfg.Tracing),
+			otelpgx.WithDisableSQLStatementInAttributes(), otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,10 +21,24 @@ const workFilter = `
 // byUrgency is SQL for the place of a review's priority.
 const byUrgency = `CASE r.priority WHEN 'urgent' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END`
 
+// listOrder is SQL for the places of reviews in a list. In a queue with an order, reviews of normal priority that are late come before the others, and the two
+// parts of these are woven together by their shares: where one by one the turns are drawn, as for Next and for cards, the parts advance as fast.
+func listOrder(o hitl.Ordering) string {
+	if o.ByAge() {
+		return byUrgency + `, r.id`
+	}
+	const ordered = `r.priority = 'normal' AND NOT `
+	first := ordered + late(strconv.FormatBool(o.Reminds))
+	share := func(p float64) string { return strconv.FormatFloat(p, 'g', -1, 64) + `::float8` }
+	return byUrgency + `, (` + first + `), CASE WHEN ` + first + ` THEN
+	    (row_number() OVER (PARTITION BY ` + first + `, r.teaches IS NULL ORDER BY r.teaches DESC, r.id) - 0.5)
+	    / CASE WHEN r.teaches IS NULL THEN ` + share(o.Uniform) + ` ELSE ` + share(1-o.Uniform) + ` END END, r.id`
+}
+
 // Worklist returns one page of the reviews that wait in a queue. Reviews that are decided while somebody reads move the others forward.
 // Error: hitl.ErrUnavailable when Postgres is out of reach.
 func (s *Store) Worklist(ctx context.Context, q hitl.WorkQuery) (hitl.Worklist, error) {
-	order := byUrgency + `, r.id`
+	order := listOrder(q.Queued)
 	if q.Order == hitl.NewestFirst {
 		order = `r.id DESC`
 	}

@@ -86,7 +86,9 @@ func (a *api) turn(ctx context.Context, channel string) (giveBack func(), err er
 // send makes a call whatever its pace.
 func (a *api) send(ctx context.Context, method, k string, do func(context.Context) error) error {
 	start := time.Now()
+	ctx, span := callSpan(ctx, method)
 	err := classify(method, a.withToken(ctx, do))
+	endSpan(span, err != nil)
 	outcome := "ok"
 	if f, ok := errors.AsType[*failure](err); ok {
 		if outcome = f.outcome(); f.kind == limited {

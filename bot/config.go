@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+	"go.opentelemetry.io/otel/trace"
 
 	"hitl"
 )
@@ -20,7 +21,7 @@ import (
 type Cards interface {
 	// BeginCard writes the intent to post a review's card before the post is made. An intent that is there already comes back with
 	// Attempt greater than 1: a message may exist. Errors: hitl.ErrNoRoom when the channel holds openLimit cards of open
-	// reviews, intents included; hitl.ErrPosted when the review has its card; hitl.ErrAlreadyDecided; hitl.ErrNotFound.
+	// reviews, intents included, or openLimit is below 0 and there is no intent; hitl.ErrPosted when the review has its card; hitl.ErrAlreadyDecided; hitl.ErrNotFound.
 	BeginCard(ctx context.Context, reviewID, team, channel string, openLimit int) (hitl.Card, error)
 	// CardPosted records that a card's message exists. Saying so twice is no error. Error: hitl.ErrPosted when the review has another
 	// card, or this card another message, by now.
@@ -250,6 +251,8 @@ type Config struct {
 	Replays Replays
 	// Consumer names this process among those that share a queue. Default: a new id.
 	Consumer string
+	// Tracing records what is done about a review as OpenTelemetry spans, where its item's trace is recorded. Default: nothing is recorded.
+	Tracing trace.TracerProvider
 	// Observer is told what happened. Default: nobody.
 	Observer Observer
 	// Logger. Default: discards.

@@ -3,6 +3,9 @@ package bot
 import (
 	"context"
 	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"hitl"
 )
@@ -30,10 +33,12 @@ type result struct {
 // decide makes a verdict a decision, with the rights of the moment. what reads from the record which label and reason the reviewer
 // meant; nothing in the request is believed to be one. Only the outcomes accepted and corrected mean that it is recorded as theirs.
 func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(screened) (label, reason string, err error)) result {
+	start := time.Now()
 	rec, no := b.loadFor(ctx, v, b.rights.decider)
 	if no != nil {
 		return *no
 	}
+	ctx, span := b.follow(ctx, rec.Record, "click", trace.SpanKindServer, start)
 	var err error
 	if v.Label, v.Reason, err = what(rec); err == nil {
 		if v.Label == rec.Prediction.Label {
@@ -41,7 +46,9 @@ func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(screened) (l
 		}
 		rec, err = b.commit(ctx, v)
 	}
-	return b.result(ctx, v, rec, err)
+	res := b.result(ctx, v, rec, err)
+	endSpan(span, res.outcome == outcomeFailed)
+	return res
 }
 
 // loadFor returns the record that a verdict is about, if its reviewer may give it at this moment, and otherwise what to tell them.

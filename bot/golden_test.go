@@ -327,6 +327,7 @@ func messages(l *language) map[string]message {
 		"policy_source_many_hostile": policyMessage(l, hostile, manyRules()),
 		"policy_queue":               termsMessage(l, "support", channel, sampleTerms()),
 		"policy_queue_plain":         termsMessage(l, "support", channel, hitl.QueueRules{}),
+		"policy_queue_order":         termsMessage(l, "support", channel, hitl.QueueRules{Order: hitl.OrderRules{Uncertainty: learntNothing, Uniform: 0.25}}),
 		"policy_queue_label":         termsMessage(l, "support", channel, hitl.QueueRules{ExpireAfter: time.Hour, ExpireAs: "label:<SPAM>"}),
 		"policy_queue_ai_label":      termsMessage(l, "support", channel, hitl.QueueRules{ExpireAfter: time.Hour, ExpireAs: hitl.ExpireAILabel}),
 		"notice_hostile":             Notice{Channel: channel, Kind: "checkpoint", Text: hostile, Code: autolinked}.message(l),
@@ -624,3 +625,6 @@ func mrkdwnOf(t *testing.T, m message) []string {
 	walk(v)
 	return out
 }
+
+// learntNothing takes each answer for as useful as any other.
+func learntNothing([]hitl.Score) float64 { return 1 }

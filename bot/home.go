@@ -138,7 +138,8 @@ func (b *Bot) fillList(ctx context.Context, h *homePage, rows []string) (err err
 		h.state.Label = ""
 	}
 	list, err := b.cfg.Lists.Worklist(ctx, hitl.WorkQuery{
-		Queue: h.state.Queue, AILabel: h.label, MinAge: ageOf(h.state.Age), Order: h.state.Order, Page: h.state.Page, Size: homeRows,
+		Queue: h.state.Queue, AILabel: h.label, MinAge: ageOf(h.state.Age), Order: h.state.Order,
+		Queued: b.cfg.Desk.Queues[h.state.Queue].Ordering(), Page: h.state.Page, Size: homeRows,
 	})
 	if err != nil {
 		return fmt.Errorf("read worklist: %w", err)

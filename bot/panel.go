@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
+	"go.opentelemetry.io/otel/trace"
 
 	"hitl"
 )
@@ -124,11 +126,14 @@ func votedWords(v hitl.Voice) words {
 
 // vote makes a verdict one voice of a panel, with the rights of the moment, as decide does with a decision. Only the outcome voted means that it
 // is recorded.
-func (b *Bot) vote(ctx context.Context, v hitl.Verdict, what func(screened) (label, reason string, err error)) result {
+func (b *Bot) vote(ctx context.Context, v hitl.Verdict, what func(screened) (label, reason string, err error)) (res result) {
+	start := time.Now()
 	rec, no := b.loadFor(ctx, v, b.rights.voter)
 	if no != nil {
 		return *no
 	}
+	ctx, span := b.follow(ctx, rec.Record, "click", trace.SpanKindServer, start)
+	defer func() { endSpan(span, res.outcome == outcomeFailed) }()
 	var err error
 	if v.Label, v.Reason, err = what(rec); err != nil {
 		return b.result(ctx, v, rec, err)

@@ -163,6 +163,9 @@ func percentShare(l *language, p float64) string {
 // termsMessage says what happens to what waits in a queue.
 func termsMessage(l *language, queue, channel string, q hitl.QueueRules) message {
 	var facts []string
+	if o := q.Ordering(); !o.ByAge() {
+		facts = append(facts, l.say("terms.order", "Share", percentShare(l, o.Uniform)))
+	}
 	add := func(d time.Duration, words string) {
 		if d > 0 {
 			facts = append(facts, words)

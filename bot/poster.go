@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+	"go.opentelemetry.io/otel/trace"
 
 	"hitl"
 )
@@ -33,6 +34,7 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 			b.park(ctx, queue)
 			continue
 		}
+		limit := b.prefer(ctx, queue)
 		deliveries, err := b.cfg.Waiting.Next(ctx, queue, b.cfg.Consumer, 1, b.cfg.Poll)
 		if err != nil && ctx.Err() == nil {
 			b.hinder("queue "+queue+": take reviews", err)
@@ -48,10 +50,30 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 				continue
 			}
 			letGo := b.hold(ctx, queue, d.ReviewID)
-			b.deliver(ctx, queue, d.ReviewID)
+			b.deliver(ctx, queue, d.ReviewID, limit)
 			letGo()
 		}
 	}
+}
+
+// prefer has the review delivered next that the queue's order puts first, and returns the most cards in the channel for what is delivered: none but what
+// was begun where the order chose nothing for want of room, or room that is made meanwhile would go to whichever review was delivered, by age. When the
+// order is not known, cards go on being posted by age.
+func (b *Bot) prefer(ctx context.Context, queue string) (limit int) {
+	q := b.cfg.Queues[queue]
+	what := "queue " + queue + ": keep its order"
+	room, err := b.cfg.Desk.Prefer(ctx, queue, q.Channel, q.OpenLimit)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		b.hinder(what, err)
+		b.log.WarnContext(ctx, "the next card is posted by age, not in the queue's order", "queue", queue, "error", err)
+	case err == nil:
+		b.unhinder(what)
+	}
+	if !room {
+		return -1
+	}
+	return q.OpenLimit
 }
 
 // hold keeps a review from being given to others while we work on it. letGo ends that and waits for it.
@@ -72,11 +94,11 @@ func (b *Bot) hold(ctx context.Context, queue, reviewID string) (letGo func()) {
 }
 
 // deliver gives one review its card, trying until it succeeds. Without room or time for that it gives the review back.
-func (b *Bot) deliver(ctx context.Context, queue, reviewID string) {
+func (b *Bot) deliver(ctx context.Context, queue, reviewID string, limit int) {
 	pause := b.backoff()
 	attempt, doubt := 0, true // somebody else may have tried before us
 	for ctx.Err() == nil {
-		what, last, err := b.show(ctx, queue, reviewID, attempt, doubt)
+		what, last, err := b.showWithin(ctx, queue, reviewID, limit, attempt, doubt)
 		b.cfg.Observer.Posted(queue, string(what))
 		attempt = 0
 		if last > 0 {
@@ -162,6 +184,11 @@ func (b *Bot) release(ctx context.Context, queue, reviewID string) {
 // The order is what keeps cards single: first the turn to post, which may take long; then the intent; then the look into the history if
 // there was an intent before, and a second one if that leaves doubt; then the post, at once.
 func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int, doubt bool) (what shown, last int, err error) {
+	return b.showWithin(ctx, queue, reviewID, b.cfg.Queues[queue].OpenLimit, attempt, doubt)
+}
+
+// showWithin is show with another limit of cards in the channel, as BeginCard takes it.
+func (b *Bot) showWithin(ctx context.Context, queue, reviewID string, limit, attempt int, doubt bool) (what shown, last int, err error) {
 	q := b.cfg.Queues[queue]
 	rec, err := b.state(ctx, reviewID)
 	if errors.Is(err, hitl.ErrNotFound) || (err == nil && (!open(rec.Record) || rec.Review.Queue != queue)) {
@@ -178,7 +205,7 @@ func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int, dou
 	if err != nil {
 		return failed, 0, err
 	}
-	c, err := b.cfg.Cards.BeginCard(ctx, reviewID, self.TeamID, q.Channel, q.OpenLimit)
+	c, err := b.cfg.Cards.BeginCard(ctx, reviewID, self.TeamID, q.Channel, limit)
 	if err != nil || (attempt > 0 && c.Attempt != attempt) {
 		giveBack()
 	}
@@ -192,6 +219,8 @@ func (b *Bot) show(ctx context.Context, queue, reviewID string, attempt int, dou
 	case attempt > 0 && c.Attempt != attempt:
 		return busy, 0, nil
 	}
+	ctx, span := b.follow(ctx, rec.Record, "post card", trace.SpanKindConsumer, time.Now())
+	defer func() { endSpan(span, err != nil) }()
 	if c.Attempt > 1 {
 		ts, found, err := b.find(ctx, c)
 		if err != nil || found {

@@ -42,7 +42,7 @@ func start(m *model.Model, e engine.Engine, o Options) *Classifier {
 	c.worker = worker{
 		engine: e, queue: make(chan *job, o.QueueSize), done: make(chan struct{}),
 		arriving: &c.arriving, maxBatch: o.MaxBatch, maxWait: o.MaxWait, attempts: o.Attempts, maxAttempts: o.MaxAttempts,
-		observer: o.Observer, log: o.Logger,
+		observer: o.Observer, log: o.Logger, version: m.Version,
 	}
 	c.worker.life, c.worker.leave = context.WithCancel(context.Background())
 	c.close = sync.OnceValue(c.drain)
@@ -61,6 +61,15 @@ func (c *Classifier) Engine() string { return c.engine.Name() }
 
 // MaxTokens is how many tokens of a text the model reads, special tokens included.
 func (c *Classifier) MaxTokens() int { return c.maxTokens }
+
+// Tokens returns the ids that the model reads of text, and whether it was cut to them. They are what the network is given by Classify.
+func (c *Classifier) Tokens(text string) (ids []uint32, truncated bool) {
+	ids, truncated, err := c.encode(text)
+	if err != nil {
+		return nil, false // the tokenizer panicked: Classify says so, and the log
+	}
+	return ids, truncated
+}
 
 // Queued is how many texts wait for the model now.
 func (c *Classifier) Queued() int { return len(c.worker.queue) }

@@ -40,6 +40,7 @@ type worker struct {
 	maxWait  time.Duration
 	observer Observer
 	log      *slog.Logger
+	version  string // of the model
 
 	attempts    Attempts // may be nil
 	maxAttempts int
@@ -145,6 +146,7 @@ func (w *worker) answer(jobs []*job) {
 
 // run calls the engine, and makes an error of a panic.
 func (w *worker) run(jobs []*job) (logits [][]float32, err error) {
+	span := batchSpan(jobs, w.version)
 	rows := make([][]uint32, len(jobs))
 	for i, j := range jobs {
 		rows[i] = j.ids
@@ -157,6 +159,7 @@ func (w *worker) run(jobs []*job) (logits [][]float32, err error) {
 			logits, err = nil, fmt.Errorf("%w: panic: %v", hitl.ErrModel, r)
 		}
 		w.runningSince.Store(nil)
+		endBatchSpan(span, err)
 		w.observer.BatchDone(len(rows), len(rows[len(rows)-1]), time.Since(begin), err)
 	}()
 	if logits, err = w.engine.Run(rows); err != nil {

@@ -10,6 +10,7 @@ import (
 type Config struct {
 	Server    Server    `yaml:"server"`
 	Log       Log       `yaml:"log"`
+	Telemetry Telemetry `yaml:"telemetry"`
 	Postgres  Postgres  `yaml:"postgres"`
 	Audit     Audit     `yaml:"audit"`
 	Redis     Redis     `yaml:"redis"`

@@ -19,6 +19,7 @@
 //	${NAME}           the environment variable, which must be set
 //	${NAME:-default}  the same, or default when the variable is unset or empty
 //	${file:PATH}      what the file holds, without its last line break: for secrets that are mounted as files
+//	${file:PATH:-x}   the same, or x when the file is missing or empty: for secrets that only some commands are given
 //	$${               the two characters ${
 //
 // A replaced reference is never looked at again, so a secret may hold any character. Relative paths, here and in every field,

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -50,11 +52,11 @@ func (l lookup) expand(s string) (out string, replaced bool, err error) {
 
 func (l lookup) resolve(ref string) (string, error) {
 	if path, ok := strings.CutPrefix(ref, "file:"); ok {
-		return l.file(path)
+		return l.resolveFile(path)
 	}
 	name, fallback, hasFallback := strings.Cut(ref, ":-")
 	if !envName.MatchString(name) {
-		return "", fmt.Errorf("a reference is ${NAME}, ${NAME:-default} or ${file:PATH}; write $${ for the characters themselves")
+		return "", fmt.Errorf("a reference is ${NAME}, ${NAME:-default}, ${file:PATH} or ${file:PATH:-default}; write $${ for the characters themselves")
 	}
 	value, set := "", false
 	if l.env != nil {
@@ -67,6 +69,20 @@ func (l lookup) resolve(ref string) (string, error) {
 		return "", fmt.Errorf("the environment variable %s is not set; set it, or write ${%s:-default}", name, name)
 	}
 	return value, nil
+}
+
+// resolveFile reads PATH or PATH:-default. The default stands for a file that is missing or empty, and for nothing else: one that cannot be read
+// is a mistake that would otherwise pass for a setting.
+func (l lookup) resolveFile(ref string) (string, error) {
+	path, fallback, hasFallback := strings.Cut(ref, ":-")
+	value, err := l.file(path)
+	switch {
+	case hasFallback && (errors.Is(err, fs.ErrNotExist) || err == nil && value == ""):
+		return fallback, nil
+	case errors.Is(err, fs.ErrPermission):
+		return "", fmt.Errorf("%w: let user %d, whom this runs as, read it", err, os.Getuid())
+	}
+	return value, err
 }
 
 // readSecretFile returns what a file holds, without its last line break. Only regular files are read: a pipe would wait for ever.

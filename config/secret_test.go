@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -80,9 +81,12 @@ func TestSecret(t *testing.T) {
 
 func TestReferences(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, []byte("xoxb-from-file\r\n"), 0o600); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	file, empty := filepath.Join(dir, "token"), filepath.Join(dir, "empty")
+	for path, text := range map[string]string{file: "xoxb-from-file\r\n", empty: "\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	l := lookup{envOf(map[string]string{"A": "alpha", "EMPTY": "", "ODD": "${A} $${A} \n: #"}), readSecretFile}
 	for in, want := range map[string]string{
@@ -100,6 +104,12 @@ func TestReferences(t *testing.T) {
 		"$${":                  "${",
 		"${ODD}":               "${A} $${A} \n: #",
 		"${file:" + file + "}": "xoxb-from-file",
+
+		"${file:" + file + ":-x}":   "xoxb-from-file",
+		"${file:" + file + ".y:-x}": "x",
+		"${file:" + empty + "}":     "",
+		"${file:" + empty + ":-x}":  "x",
+		"${file:/none:-}":           "",
 	} {
 		if got, _, err := l.expand(in); err != nil || got != want {
 			t.Errorf("expand(%q) = %q, %v; want %q", in, got, err, want)
@@ -114,6 +124,7 @@ func TestReferences(t *testing.T) {
 		"${file:" + file + "x}":       "no such file",
 		"${file:" + t.TempDir() + "}": "no regular file",
 		"${file:/dev/zero}":           "no regular file",
+		"${file:/dev/zero:-x}":        "no regular file",
 	} {
 		if got, _, err := l.expand(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("expand(%q) = %q, %v; want %q", in, got, err, want)
@@ -121,6 +132,16 @@ func TestReferences(t *testing.T) {
 	}
 	if _, _, err := (lookup{file: readSecretFile}).expand("${A}"); err == nil {
 		t.Error("a variable was found without an environment")
+	}
+	// Who runs the tests may be allowed to read everything.
+	closed := lookup{file: func(path string) (string, error) {
+		return "", &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+	}}
+	for _, in := range []string{"${file:/run/secrets/x}", "${file:/run/secrets/x:-default}"} {
+		got, _, err := closed.expand(in)
+		if want := fmt.Sprintf("open /run/secrets/x: permission denied: let user %d", os.Getuid()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("expand(%q) = %q, %v; want %q", in, got, err, want)
+		}
 	}
 }
 

@@ -7,8 +7,25 @@ import (
 
 // Models is the registry of models that were trained here or handed back, from which classifiers take what their owners promote.
 type Models struct {
-	// Location is a folder that every replica sees. Empty: there is no registry.
+	// Location is a folder that every replica sees, or a bucket, s3://BUCKET/FOLDER. Empty: there is no registry.
 	Location string `yaml:"location"`
+	// S3 is how the bucket is reached.
+	S3 S3 `yaml:"s3"`
+}
+
+// S3 is how a bucket of Amazon S3, or of another server that speaks its protocol, is reached.
+type S3 struct {
+	// Endpoint is the server's address.
+	Endpoint string `yaml:"endpoint" default:"https://s3.amazonaws.com" required:"true"`
+	// Region is the bucket's. Empty: the server says.
+	Region string `yaml:"region"`
+	// AccessKey and SecretKey go together. Empty: what the environment (AWS_ACCESS_KEY_ID, …), the credentials file or the machine's role gives.
+	AccessKey Secret `yaml:"access_key"`
+	SecretKey Secret `yaml:"secret_key"`
+	// SessionToken goes with keys that are for a time.
+	SessionToken Secret `yaml:"session_token"`
+	// PathStyle puts the bucket into the path and not into the host's name, as many servers of one's own want it.
+	PathStyle bool `yaml:"path_style" default:"false"`
 }
 
 // Classifier is one model and how it is run.
@@ -130,6 +147,12 @@ type Queue struct {
 	BlindShare float64 `yaml:"blind_share" default:"0" min:"0" max:"1"`
 	// GoldShare is how many known answers are mixed in per review that comes into the queue, drawn at random. Nobody is shown which they are.
 	GoldShare float64 `yaml:"gold_share" default:"0" min:"0" max:"0.5"`
+	// Order is the order in which reviews of normal priority are given out: oldest, or what the model is least sure of first, by the margin of its two
+	// highest scores or by the entropy of all. Urgent reviews still come first, and all go by age once one has been reminded of or is halfway to expiring.
+	Order string `yaml:"order" default:"oldest" oneof:"oldest|margin|entropy"`
+	// OrderUniform is the share of the places in another order than oldest that go by age all the same, to reviews drawn at random, so that nothing is
+	// forgotten and some answers are those of a random sample.
+	OrderUniform float64 `yaml:"order_uniform" default:"0.2" min:"0.01" max:"0.99"`
 	// OpenLimit is the most cards that are open in the channel at a time; the others wait their turn.
 	OpenLimit int `yaml:"open_limit" default:"10" min:"1" max:"1000"`
 	// SLA is what happens when a review waits.

@@ -28,10 +28,12 @@ const minSampleKey = 16
 func (c *Config) validate(ps *problems) {
 	checkTags(ps, "", reflect.ValueOf(c).Elem())
 	c.Server.validate(ps)
+	c.Telemetry.validate(ps)
 	c.Postgres.validate(ps)
 	c.Audit.validate(ps, c.Callbacks.AllowHTTP)
 	c.Redis.validate(ps)
 	c.Slack.validate(ps)
+	c.Models.validate(ps)
 	checkNames(ps, "classifiers", c.Classifiers)
 	checkNames(ps, "policies", c.Policies)
 	checkNames(ps, "queues", c.Queues)
@@ -66,6 +68,23 @@ func (c *Config) validate(ps *problems) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		c.validateSource(ps, join("sources", name), c.Sources[name])
+	}
+}
+
+func (m Models) validate(ps *problems) {
+	scheme, rest, isURL := strings.Cut(m.Location, "://")
+	switch {
+	case isURL && scheme != "s3":
+		ps.add("models.location", "is neither a folder nor a bucket, s3://BUCKET/FOLDER")
+	case isURL && strings.HasPrefix(rest, "/") || isURL && rest == "":
+		ps.add("models.location", "names no bucket: s3://BUCKET or s3://BUCKET/FOLDER")
+	}
+	checkURL(ps, "models.s3.endpoint", m.S3.Endpoint, true)
+	if m.S3.AccessKey.IsZero() != m.S3.SecretKey.IsZero() {
+		ps.add("models.s3.access_key", "access_key and secret_key go together: both, or none")
+	}
+	if !m.S3.AccessKey.IsZero() && scheme != "s3" {
+		ps.add("models.s3.access_key", "has a meaning with a location of s3:// only")
 	}
 }
 

@@ -80,3 +80,17 @@ func checkPeople(ps *problems, path string, users, groups []string) {
 		}
 	}
 }
+
+// Warnings returns what is allowed and yet hardly meant, by key.
+func (c *Config) Warnings() []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
+		q := c.Queues[name]
+		if q.Order == "oldest" || q.ExpireAfter <= 0 || q.SLA.RemindAfter > 0 && q.SLA.RemindAfter < q.ExpireAfter {
+			continue
+		}
+		out = append(out, join("queues", name)+".order: with "+q.Order+", what the model is surest of waits longest, and it expires after expire_after without "+
+			"anybody having been told; set sla.remind_after to less than expire_after, since reviews go by age from the reminder on")
+	}
+	return out
+}

@@ -276,7 +276,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		},
 		Records: w.store, Sources: testSources(), Logger: logger, Version: "test", MaxBody: 2 << 20, MaxBatchBody: 4 << 20,
 		Now: func() time.Time { return testNow },
-		Observe: func(r Request) {
+		Observe: func(_ context.Context, r Request) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.seen = append(w.seen, r)

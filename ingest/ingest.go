@@ -57,8 +57,8 @@ type Config struct {
 
 	// Checks are asked by /readyz, at the same time, two seconds each. They must return when their context ends.
 	Checks map[string]func(context.Context) error
-	// Observe is called at the end of each request, for metrics. It must not block. May be nil.
-	Observe func(Request)
+	// Observe is called at the end of each request, with its context, for metrics. It must not block. May be nil.
+	Observe func(context.Context, Request)
 	// RateLimited is called for each item that its source's Rate refused, for metrics. It must not block. May be nil.
 	RateLimited func(source string)
 	Logger      *slog.Logger // required

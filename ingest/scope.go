@@ -88,7 +88,7 @@ func (a *api) finish(ctx context.Context, sc *scope, rec *recorder, start time.T
 		route = ""
 	}
 	if a.Observe != nil {
-		a.Observe(Request{Method: sc.r.Method, Route: route, Source: sc.source, Status: rec.status, Took: took})
+		a.Observe(ctx, Request{Method: sc.r.Method, Route: route, Source: sc.source, Status: rec.status, Took: took})
 	}
 	level := slog.LevelInfo
 	switch route {

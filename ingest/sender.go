@@ -202,6 +202,8 @@ func (s *Sender) attempt(ctx context.Context, t target, c hitl.Callback, now tim
 	if err != nil {
 		return 0, err
 	}
+	span := sendSpan(ctx, req)
+	defer func() { endSendSpan(span, status) }()
 	res, err := s.client.Do(req)
 	if err != nil {
 		if withURL, ok := errors.AsType[*url.Error](err); ok {

@@ -21,7 +21,10 @@ const batch = 250
 // were.
 //
 // A review whose entry is there, with the same priority, stays where it is
-// and at most gains the epoch. Whether the entry is there is looked up in the
+// and at most gains the epoch. So does one that was preferred to others of
+// its priority (see hitl.Desk.Prefer) and has been delivered: whoever has it
+// must not lose it, and whoever takes it over from them gets it as soon as
+// ever. Whether the entry is there is looked up in the
 // stream, for a Redis that is short of memory may have evicted it; a stream
 // that began anew in the same millisecond has the same ids for others. The
 // index is read and written once for all; a script that fails between leaves
@@ -33,6 +36,11 @@ local added, known = 0, 0
 local reviews, places, changes = {}, {}, {}
 for i = 4, #ARGV, 2 do reviews[#reviews + 1] = ARGV[i] end
 for i, at in ipairs(redis.call('HMGET', KEYS[1], unpack(reviews))) do places[reviews[i]] = at end
+
+local function delivered(key, id)
+  local pending = redis.pcall('XPENDING', key, group, id, id, 1) -- an error: the stream has no group, since nothing was taken from it yet
+  return not pending.err and pending[1] ~= nil
+end
 
 local function place(review, rank, id)
   local at = string.format('%d %s %d', rank, id, epoch)
@@ -51,7 +59,7 @@ for i = 4, #ARGV, 2 do
     r, e = tonumber(r), tonumber(e)
     local entry = redis.call('XRANGE', KEYS[3 + r], id, id)[1]
     local own = entry and entry[2][2] == review
-    if own and r == rank then
+    if own and (r == rank or r < rank and delivered(KEYS[3 + r], id)) then
       stays = true
       if e < epoch then place(review, r, id) end
     elseif own then

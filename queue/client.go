@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/extra/redisotel/v9"
 	"github.com/redis/go-redis/v9"
 
 	"hitl"
@@ -46,6 +47,13 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("configure queue: %w", err)
 	}
 	c := &Client{cfg: cfg, rdb: redis.NewUniversalClient(cfg.options())}
+	if cfg.Tracing != nil {
+		err := redisotel.InstrumentTracing(c.rdb, redisotel.WithTracerProvider(childrenOnly{cfg.Tracing}), redisotel.WithDBStatement(false),
+			redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("trace redis: %w", err), c.Close())
+		}
+	}
 	patient, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
 	err := c.Ready(patient)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Mode is how Redis is run.
@@ -57,6 +58,11 @@ type Config struct {
 	// Hold before another one gets it too; at most 24 hours, by the clock of
 	// Redis. All replicas should agree on it. Default: 10 seconds.
 	StallAfter time.Duration
+
+	// Tracing records commands as OpenTelemetry spans, without their
+	// arguments, where they belong to a trace that is recorded. Default:
+	// nothing is recorded.
+	Tracing trace.TracerProvider
 
 	// Logger hears about rebuilds. Default: silence.
 	Logger *slog.Logger

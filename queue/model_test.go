@@ -36,8 +36,13 @@ func (m model) drop(id string) {
 }
 
 func (m model) add(id string, priority hitl.Priority) {
-	if p, _ := m.find(id); p == priority {
+	p, i := m.find(id)
+	if p == priority {
 		return
+	}
+	lower := slices.Index(hitl.Priorities(), priority) > slices.Index(hitl.Priorities(), p)
+	if i >= 0 && lower && m[p][i].delivered > 0 {
+		return // it was preferred
 	}
 	m.drop(id)
 	m[priority] = append(m[priority], modelEntry{id: id})

@@ -250,3 +250,40 @@ func TestReconcilerPausesAfterALongRebuild(t *testing.T) {
 		}
 	})
 }
+
+// A review that was preferred to others of its priority goes before them. It is back among them with the next rebuild, unless it was delivered: then it
+// stays with who has it, and with who takes over.
+func TestRebuildKeepsPreferred(t *testing.T) {
+	onAll(t, func(t *testing.T, addr string) {
+		c := open(t, at(addr))
+		l := newLedger("r1", "r2", "r3", "r4")
+		prefer := func(id string) {
+			t.Helper()
+			if moved, err := c.Promote(t.Context(), support, Entry{id, hitl.PriorityUrgent}); err != nil || !moved {
+				t.Fatalf("prefer %s: %v, %v", id, moved, err)
+			}
+		}
+		rebuild := func() {
+			t.Helper()
+			if got, err := c.Rebuild(t.Context(), support, l, nil); err != nil || got.Dropped != 0 {
+				t.Fatalf("rebuild: %+v, %v", got, err)
+			}
+		}
+		rebuild()
+		prefer("r3")
+		rebuild()
+		want(t, "preferred, not delivered, and rebuilt", names(next(t, c, "a", 1)), "r1")
+		prefer("r4")
+		want(t, "preferred", names(next(t, c, "a", 1)), "r4")
+		rebuild()
+		prefer("r4")
+		want(t, "held: others get others", names(next(t, c, "b", 9)), "r2", "r3")
+		must(t, c.Release(t.Context(), support, "r4"))
+		rebuild()
+		want(t, "given back: the first again", names(next(t, c, "b", 9)), "r4#2")
+		must(t, c.Done(t.Context(), support, "r4"))
+		if n, err := c.Len(t.Context(), support); err != nil || n != 3 {
+			t.Errorf("%d reviews, %v; want 3", n, err)
+		}
+	})
+}

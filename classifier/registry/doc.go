@@ -1,4 +1,4 @@
-// Package registry keeps models where every replica finds them: in a folder or a bucket, under the classifier they are for and the hash of their
+// Package registry keeps models where every replica finds them: in a folder or an S3-compatible bucket, under the classifier they are for and the hash of their
 // contents.
 //
 //	CLASSIFIER/HASH/model.onnx, config.json, …   the model's files

@@ -67,12 +67,19 @@ var (
 	versionForm    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
-// Open returns the registry at a location: a folder, which is made when it is first written to.
-func Open(location string) (*Registry, error) {
+// Open returns the registry at a location: a folder, which is made when it is first written to, or "s3://BUCKET/FOLDER". Nothing is asked of a server yet.
+func Open(location string, o S3) (*Registry, error) {
 	if location == "" {
 		return nil, errors.New("the registry of models has no location; set models.location")
 	}
-	return &Registry{folder(location)}, nil
+	if !strings.HasPrefix(location, "s3://") {
+		return &Registry{folder(location)}, nil
+	}
+	b, err := openBucket(location, o)
+	if err != nil {
+		return nil, fmt.Errorf("registry of models: %w", err)
+	}
+	return &Registry{b}, nil
 }
 
 // Add takes the model in a folder in, for a classifier. It returns false, and what is there, if the classifier has it already.

@@ -48,7 +48,7 @@ func another(t *testing.T) string {
 // everywhere runs a test on each kind of registry.
 func everywhere(t *testing.T, test func(t *testing.T, r *Registry)) {
 	t.Run("folder", func(t *testing.T) {
-		r, err := Open(filepath.Join(t.TempDir(), "models"))
+		r, err := Open(filepath.Join(t.TempDir(), "models"), S3{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestBadModelIsRefused(t *testing.T) {
 			}
 		}
 	})
-	if _, err := Open(""); err == nil || !strings.Contains(err.Error(), "set models.location") {
+	if _, err := Open("", S3{}); err == nil || !strings.Contains(err.Error(), "set models.location") {
 		t.Errorf("no location: %v", err)
 	}
 }

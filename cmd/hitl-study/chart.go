@@ -53,7 +53,7 @@ func chart(r report) string {
 	fmt.Fprintf(&b, `<text class="title" x="%.0f" y="26">What reviewers’ clicks bring</text>`+"\n", left)
 	fmt.Fprintf(&b, `<line class="promised" x1="%[1]g" x2="%[2]g" y1="46" y2="46"/><text class="promised-word" x="%[3]g" y="50">threshold with a promise: at most %[4]g%% wrong</text>`+"\n", left, left+28, left+36, 100*risk)
 	fmt.Fprintf(&b, `<line class="fixed" x1="%[1]g" x2="%[2]g" y1="46" y2="46"/><text class="fixed-word" x="%[3]g" y="50">fixed threshold of %[4]g</text>`+"\n", left+370, left+398, left+406, r.Fixed)
-	fmt.Fprintf(&b, `<text class="faint" x="%g" y="50">line: median of %d random orders of the texts; shade: all of them</text>`+"\n", left+590, r.Seeds)
+	fmt.Fprintf(&b, `<text class="faint" x="%g" y="50">line: median of %d random orders of the texts; shade: all of them; figures: where they end</text>`+"\n", left+590, r.Seeds)
 	for i, sc := range r.Scenarios {
 		x := left + float64(i)*(panelWide+gapWide)
 		fmt.Fprintf(&b, `<text class="head" x="%g" y="80">%s</text>`+"\n", x, escape(sc.Name))
@@ -108,6 +108,9 @@ func (p panel) axes(b *strings.Builder) {
 	step := 1000.0
 	for step > p.clicks/2 {
 		step /= 2
+	}
+	for panelWide*step/p.clicks < 60 { // their words would touch
+		step *= 2
 	}
 	for c := 0.0; c <= p.clicks; c += step {
 		word := strconv.FormatFloat(c, 'f', 0, 64)

@@ -28,6 +28,9 @@ func (s *service) anchors() []audit.Anchor {
 	if s.cfg.Audit.AnchorURL != "" {
 		out = append(out, &webhookAnchor{send: s.sender.Send, now: time.Now})
 	}
+	for _, a := range out {
+		s.metrics.anchor(a.Name())
+	}
 	return out
 }
 
@@ -89,6 +92,7 @@ func (s *service) noticeTasks() []audit.Periodic {
 	if s.cfg.Audit.AnchorChannel == "" {
 		return nil
 	}
+	s.metrics.anchor("channel")
 	return []audit.Periodic{{Name: "anchor_channel", Every: noticeEvery, Run: func(ctx context.Context) error {
 		err := s.postCheckpoint(ctx)
 		s.metrics.anchored("channel", err)

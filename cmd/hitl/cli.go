@@ -17,6 +17,7 @@ type cli struct {
 
 	Serve     serveCmd     `cmd:"" help:"Run the service: API, classifiers, queue, Slack bot, callbacks."`
 	Demo      demoCmd      `cmd:"" help:"Run everything on this machine, with a local Slack to click in. Needs no preparation."`
+	Ready     readyCmd     `cmd:"" help:"Ask a running service whether it is ready; for health checks and scripts."`
 	Migrate   migrateCmd   `cmd:"" help:"Create or update the Postgres schema and the service's role."`
 	Classify  classifyCmd  `cmd:"" help:"Print what a model says of texts."`
 	Train     trainCmd     `cmd:"" help:"Make a model that knows your labels, from labelled texts."`

@@ -30,6 +30,11 @@ func (configCheckCmd) Run(p program, global *cli) error {
 	if err := checkExpressions(cfg); err != nil {
 		return usageError{err}
 	}
+	for _, w := range cfg.Warnings() {
+		if _, err := fmt.Fprintf(p.stdout, "warning: %s\n", w); err != nil {
+			return err
+		}
+	}
 	_, err = fmt.Fprintf(p.stdout, "%s is good: %d sources, %d classifiers, %d policies, %d queues\n",
 		global.Config, len(cfg.Sources), len(cfg.Classifiers), len(cfg.Policies), len(cfg.Queues))
 	return err

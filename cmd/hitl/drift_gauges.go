@@ -21,8 +21,8 @@ const (
 
 // driftGauges are the figures of drift that this process measured last. They implement prometheus.Collector, and tell nothing once they are old.
 type driftGauges struct {
-	now     func() time.Time
-	psi, ks *prometheus.Desc
+	now                   func() time.Time
+	psi, ks, beyondChance *prometheus.Desc
 
 	mu      sync.Mutex
 	at      time.Time
@@ -35,14 +35,19 @@ func newDriftGauges(now func() time.Time) *driftGauges {
 			"Absent below 50 items in either. What: labels, confidence or length.", []string{"classifier", "what"}, nil)
 	}
 	return &driftGauges{
-		now: now,
-		psi: desc("hitl_drift_psi", "Population stability index"),
-		ks:  desc("hitl_drift_ks", "Kolmogorov and Smirnov's largest difference of distributions (not of labels)"),
+		now:          now,
+		psi:          desc("hitl_drift_psi", "Population stability index"),
+		ks:           desc("hitl_drift_ks", "Kolmogorov and Smirnov's largest difference of distributions (not of labels)"),
+		beyondChance: desc("hitl_drift_beyond_chance", "Whether a change is more than chance makes (1 or 0), at a false discovery rate of 5% over all that was compared:"),
 	}
 }
 
 // Describe implements prometheus.Collector.
-func (g *driftGauges) Describe(ch chan<- *prometheus.Desc) { ch <- g.psi; ch <- g.ks }
+func (g *driftGauges) Describe(ch chan<- *prometheus.Desc) {
+	ch <- g.psi
+	ch <- g.ks
+	ch <- g.beyondChance
+}
 
 // Collect implements prometheus.Collector.
 func (g *driftGauges) Collect(ch chan<- prometheus.Metric) {
@@ -56,11 +61,21 @@ func (g *driftGauges) Collect(ch chan<- prometheus.Metric) {
 			if d.Stability != nil {
 				ch <- prometheus.MustNewConstMetric(g.psi, prometheus.GaugeValue, d.Stability.Value, classifier, d.What)
 			}
+			if d.Change != changeTooFew {
+				ch <- prometheus.MustNewConstMetric(g.beyondChance, prometheus.GaugeValue, d.Change.beyondChance(), classifier, d.What)
+			}
 			if d.KS != nil {
 				ch <- prometheus.MustNewConstMetric(g.ks, prometheus.GaugeValue, d.KS.Value, classifier, d.What)
 			}
 		}
 	}
+}
+
+func (c change) beyondChance() float64 {
+	if c == changeNone {
+		return 0
+	}
+	return 1
 }
 
 func (g *driftGauges) set(figures map[string][]drifted) {

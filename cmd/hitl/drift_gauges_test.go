@@ -41,12 +41,12 @@ func TestDriftGauges(t *testing.T) {
 	}
 	g.set(map[string][]drifted{
 		"main": {
-			{What: hitl.DriftLabels, Stability: &stability{Value: 0.3}},
-			{What: hitl.DriftConfidence, Stability: &stability{Value: 0.1}, KS: &smirnov{figure: figure{Value: 0.2}}},
+			{What: hitl.DriftLabels, Stability: &stability{Value: 0.3}, Change: changeStrong},
+			{What: hitl.DriftConfidence, Stability: &stability{Value: 0.1}, KS: &smirnov{figure: figure{Value: 0.2}}, Change: changeNone},
 		},
 		"new": {{What: hitl.DriftLabels, Change: changeTooFew}},
 	})
-	want := []string{"hitl_drift_ks main confidence 0.2", "hitl_drift_psi main confidence 0.1", "hitl_drift_psi main labels 0.3"}
+	want := []string{"hitl_drift_beyond_chance main confidence 0", "hitl_drift_beyond_chance main labels 1", "hitl_drift_ks main confidence 0.2", "hitl_drift_psi main confidence 0.1", "hitl_drift_psi main labels 0.3"}
 	if diff := cmp.Diff(want, told()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

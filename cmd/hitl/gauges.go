@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -11,9 +12,10 @@ import (
 type gauges struct {
 	service *service
 
-	up, open, oldest, paused, token, callbacks, conns, queued, ruleFailures, sampleRate *prometheus.Desc
-	entries, pending, checkpoint, checkpointAge                                         *prometheus.Desc
-	promiseRisk, promiseLower, promiseAnswered, promiseWrong                            *prometheus.Desc
+	up, open, oldest, wait, sla, paused, token, callbacks, conns *prometheus.Desc
+	queued, queueSize, ruleFailures, sampleRate, overdue         *prometheus.Desc
+	entries, pending, checkpoint, checkpointAge                  *prometheus.Desc
+	promiseRisk, promiseLower, promiseAnswered, promiseWrong     *prometheus.Desc
 }
 
 func newGauges(s *service) *gauges {
@@ -21,15 +23,22 @@ func newGauges(s *service) *gauges {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &gauges{
-		service:   s,
-		up:        desc("hitl_up", "Whether a part that the service needs answers: 1 or 0.", "part"),
-		open:      desc("hitl_reviews_open", "Reviews that wait for a decision.", "queue"),
-		oldest:    desc("hitl_review_oldest_age_seconds", "Age of the oldest open review; 0 when none is open.", "queue"),
+		service: s,
+		up:      desc("hitl_up", "Whether a part that the service needs answers: 1 or 0.", "part"),
+		open:    desc("hitl_reviews_open", "Reviews that wait for a decision.", "queue"),
+		oldest:  desc("hitl_review_oldest_age_seconds", "Age of the oldest open review; 0 when none is open.", "queue"),
+		wait: desc("hitl_review_oldest_wait_seconds", "How long the oldest open review has waited while people were at work: its age without the time "+
+			"in which its queue was closed, as queues.NAME.hours says; 0 when none is open.", "queue"),
+		sla: desc("hitl_review_sla_seconds", "How long a review of a queue may wait while people are at work: sla.escalate_after, or sla.remind_after where "+
+			"nothing is escalated; absent where neither is set.", "queue"),
 		paused:    desc("hitl_queue_paused", "Whether somebody has paused a queue: 1 or 0.", "queue"),
 		token:     desc("hitl_slack_token_expiry_timestamp_seconds", "When the Slack bot token stops working unless it is renewed; absent when tokens do not expire."),
 		callbacks: desc("hitl_callbacks", "Callbacks that are not delivered, by state: pending or dead.", "state"),
 		conns:     desc("hitl_postgres_connections", "Connections to Postgres, by state.", "state"),
 		queued:    desc("hitl_classifier_queued_texts", "Texts that wait for the model.", "classifier"),
+		queueSize: desc("hitl_classifier_queue_size_texts", "Texts that may wait for the model; one more is refused with 429.", "classifier"),
+		overdue: desc("hitl_periodic_overdue_seconds", "How long the turn of a periodic task has been due without any process taking it; 0 while it is not due or "+
+			"runs. Above a few minutes: no process runs it.", "task"),
 		ruleFailures: desc("hitl_policy_rule_failures_total",
 			"Runs of a rule that failed, a missing key for instance; the item went to a person.", "policy", "rule"),
 		sampleRate:  desc("hitl_policy_sample_rate", "Share of the sure items that a person sees too, as in force now.", "policy"),
@@ -50,7 +59,10 @@ func newGauges(s *service) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.up, g.open, g.oldest, g.paused, g.token, g.callbacks, g.conns, g.queued, g.ruleFailures, g.sampleRate, g.entries, g.pending, g.checkpoint, g.checkpointAge, g.promiseRisk, g.promiseLower, g.promiseAnswered, g.promiseWrong} {
+	for _, d := range []*prometheus.Desc{
+		g.up, g.open, g.oldest, g.wait, g.sla, g.paused, g.token, g.callbacks, g.conns, g.queued, g.queueSize, g.ruleFailures, g.sampleRate, g.overdue,
+		g.entries, g.pending, g.checkpoint, g.checkpointAge, g.promiseRisk, g.promiseLower, g.promiseAnswered, g.promiseWrong,
+	} {
 		ch <- d
 	}
 }
@@ -79,6 +91,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	up("classifiers", s.modelsReady(ctx))
 	for name, m := range s.models {
 		gauge(g.queued, float64(m.queued()), name)
+		gauge(g.queueSize, float64(s.cfg.Classifiers[name].QueueSize), name)
 	}
 	for name, p := range s.trust.policies {
 		gauge(g.sampleRate, p.Now().Sampled(), name)
@@ -116,15 +129,27 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 			gauge(g.paused, v, queue)
 		}
 	}
+	if overdue, err := s.store.Overdue(ctx); err != nil {
+		s.logger.WarnContext(ctx, "late tasks left out of the metrics", "error", err)
+	} else {
+		for task, d := range overdue {
+			gauge(g.overdue, d.Seconds(), task)
+		}
+	}
 	b, err := s.store.Backlogs(ctx)
 	if err != nil {
 		s.logger.WarnContext(ctx, "backlog metrics left out", "error", err)
 		return
 	}
-	for queue := range s.cfg.Queues {
+	now := time.Now()
+	for queue, cfg := range s.cfg.Queues {
 		q := b.Queues[queue]
 		gauge(g.open, float64(q.Open), queue)
 		gauge(g.oldest, q.OldestAge.Seconds(), queue)
+		gauge(g.wait, hours(cfg.Hours).Between(now.Add(-q.OldestAge), now).Seconds(), queue)
+		if sla := cmp.Or(cfg.SLA.EscalateAfter, cfg.SLA.RemindAfter); sla > 0 {
+			gauge(g.sla, sla.Seconds(), queue)
+		}
 	}
 	gauge(g.callbacks, float64(b.CallbacksPending), "pending")
 	gauge(g.callbacks, float64(b.CallbacksDead), "dead")

@@ -71,13 +71,15 @@ type storySettings struct {
 	Shortcut  string // sources of the message shortcut, separated by commas
 	Redis     string // where and how Redis runs, as keys of YAML; empty: the server of all tests
 	Pooler    *local.PgBouncer
+	Telemetry string // what stands in the section of that name, in YAML's flow style, without its braces
+	LogFormat string
 }
 
 func newWorld(t *testing.T, change func(*storySettings)) *world {
 	t.Helper()
 	w := &world{
 		t: t, dir: t.TempDir(), prefix: localtest.Prefix(t), logs: &syncBuffer{}, stop: func() {},
-		settings: storySettings{Model: "starter", Timeout: 30 * time.Second, OpenLimit: 10, Backlog: 1000},
+		settings: storySettings{Model: "starter", Timeout: 30 * time.Second, OpenLimit: 10, Backlog: 1000, LogFormat: "text"},
 	}
 	if change != nil {
 		change(&w.settings)
@@ -155,7 +157,12 @@ func (w *world) writeConfig() {
 	if s.Amend {
 		undo = "amend"
 	}
+	telemetry := "{}"
+	if s.Telemetry != "" {
+		telemetry = "{" + s.Telemetry + "}"
+	}
 	text := fmt.Sprintf(`
+telemetry: %s
 server: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", pprof: %t, shutdown_timeout: 10s, read_header_timeout: 2s}
 postgres: {url: %q, migrate_url: %q, accept_data_loss: true} # the servers of tests run without fsync
 redis: {%s, key_prefix: %q}
@@ -194,7 +201,7 @@ sources:
     policy: sentiment
     auth: {hmac: {secrets: [%q]}}
     mapping: {id: 'string(body.issue.id)', text: 'body.issue.title + ": " + body.issue.body', metadata: '{"repository": body.repository.name}'}
-%s`, s.PProf, service, owner, s.Redis, w.prefix, w.sim.Token(), proof, w.slackURL+"/api/", s.Shortcut,
+%s`, telemetry, s.PProf, service, owner, s.Redis, w.prefix, w.sim.Token(), proof, w.slackURL+"/api/", s.Shortcut,
 		s.Model, strings.Join(s.Labels, ", "), s.Timeout, filepath.Join(w.dir, "cache"), filepath.Join(w.dir, "models"), s.Rate, storySampleKey, s.OpenLimit, s.Expire, s.Backlog, s.Merge, s.Undo, s.Queue, demoSecrets{Key: deskKey}.KeyHash(),
 		demoSecrets{Key: storyKey}.KeyHash(), w.upstream.url, storySecret, undo, hookSecret, s.Sources)
 	if err := os.WriteFile(w.configFile(), []byte(text), 0o600); err != nil {
@@ -211,7 +218,10 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	logger := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger, err := newLogger(w.logs, config.Log{Level: slog.LevelDebug, Format: w.settings.LogFormat})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	svc, err := openService(context.Background(), cfg, logger, io.Discard)
 	if err != nil {
 		w.t.Fatal(err)
@@ -501,10 +511,11 @@ type upstream struct {
 }
 
 type delivered struct {
-	id   string
-	body string
-	ok   bool // answered with 204
-	item hitl.CallbackItem
+	id    string
+	body  string
+	ok    bool   // answered with 204
+	trace string // its traceparent
+	item  hitl.CallbackItem
 }
 
 func newUpstream(t *testing.T) *upstream {
@@ -526,7 +537,7 @@ func newUpstream(t *testing.T) *upstream {
 		}
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		d := delivered{r.Header.Get("webhook-id"), string(body), u.fail == 0, event.Data}
+		d := delivered{r.Header.Get("webhook-id"), string(body), u.fail == 0, r.Header.Get("traceparent"), event.Data}
 		u.got = append(u.got, d)
 		if !d.ok {
 			u.fail--

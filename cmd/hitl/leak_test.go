@@ -22,10 +22,11 @@ var marks = map[string]string{
 }
 
 // TestNothingLeaks runs everything that a service does, well and badly, and looks for planted texts and for every secret in all that comes
-// out: the log at its most talkative, metrics, answers, Redis, what the commands print, the bundle for outsiders.
+// out: the log at its most talkative, metrics, traces, answers, Redis, what the commands print, the bundle for outsiders.
 func TestNothingLeaks(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	traces := newCollector(t)
+	w := newWorld(t, func(s *storySettings) { s.Telemetry = traces.section(1) })
 	outputs := map[string]string{}
 	keep := func(name string, a answer) answer {
 		outputs["answer to "+name] += string(a.body) + fmt.Sprint(a.header)
@@ -117,10 +118,15 @@ func TestNothingLeaks(t *testing.T) {
 		t.Error("the log is not at its most talkative: this test sees nothing")
 	}
 
-	broken := newWorld(t, func(s *storySettings) { s.Model = brokenModel(t) })
+	broken := newWorld(t, func(s *storySettings) { s.Model, s.Telemetry = brokenModel(t), traces.section(1) })
 	broken.request(http.MethodPost, "/v1/items", submit("leak-8", sureText), nil)
 	broken.stop()
 	outputs["the log of a service whose model fails"] = broken.logs.String()
+
+	outputs["the exported traces"] = traces.raw()
+	if !strings.Contains(outputs["the exported traces"], it.ID) {
+		t.Error("no trace of an item was exported: this test sees nothing")
+	}
 
 	secrets := maps.Clone(marks)
 	maps.Copy(secrets, map[string]string{

@@ -11,15 +11,15 @@ import (
 	"hitl/config"
 )
 
-// newLogger writes text where a person looks and JSON where a program does.
+// newLogger writes text where a person looks and JSON where a program does. What is logged on behalf of a span names its trace.
 func newLogger(w io.Writer, cfg config.Log) (*slog.Logger, error) {
 	opts := &slog.HandlerOptions{Level: cfg.Level}
 	switch {
 	case cfg.Format == "json", cfg.Format == "auto" && !isTerminal(w):
 		opts.ReplaceAttr = durationsInWords
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
+		return slog.New(traceHandler{slog.NewJSONHandler(w, opts)}), nil
 	case cfg.Format == "text", cfg.Format == "auto":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
+		return slog.New(traceHandler{slog.NewTextHandler(w, opts)}), nil
 	}
 	return nil, usageError{fmt.Errorf("log format %q: use auto, text or json", cfg.Format)}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"hitl"
 	"hitl/audit"
@@ -46,6 +47,8 @@ type metrics struct {
 	batchSize *prometheus.HistogramVec // classifier
 	batchTime *prometheus.HistogramVec // classifier, outcome
 	givenUp   *prometheus.CounterVec   // classifier
+
+	spans *prometheus.CounterVec // outcome
 }
 
 // Bucket bounds in seconds: what a model or a commit takes, and what a person takes.
@@ -87,15 +90,19 @@ func newMetrics() *metrics {
 	m.batchSize = histogram("hitl_classifier_batch_texts", "Texts in one run of the model.", sizeBuckets, "classifier")
 	m.batchTime = histogram("hitl_classifier_batch_seconds", "Time of one run of the model.", fastBuckets, "classifier", "outcome")
 	m.givenUp = counter("hitl_classifier_given_up_total", "Texts that were not tried, since they killed too many processes; they go to a person.", "classifier")
+	m.spans = counter("hitl_trace_spans_total", "Recorded spans that have ended, were exported, or could not be (failed). What ended and is neither waits, "+
+		"or was dropped since too many waited.", "outcome")
 	return m
 }
 
 func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		Registry: m.registry, EnableOpenMetrics: true, // which has exemplars
+	})
 }
 
 // Submitted implements hitl.Observer.
-func (m *metrics) Submitted(rec hitl.Record, replayed bool, took time.Duration, err error) {
+func (m *metrics) Submitted(ctx context.Context, rec hitl.Record, replayed bool, took time.Duration, err error) {
 	source := rec.Item.Source
 	switch {
 	case err != nil:
@@ -106,7 +113,7 @@ func (m *metrics) Submitted(rec hitl.Record, replayed bool, took time.Duration, 
 		return
 	}
 	m.items.WithLabelValues(source, string(rec.Route.Status)).Inc()
-	m.intake.WithLabelValues(source).Observe(took.Seconds())
+	observe(ctx, m.intake.WithLabelValues(source), took)
 	for _, t := range rec.Route.Triggers {
 		m.triggers.WithLabelValues(source, string(t)).Inc()
 	}
@@ -132,9 +139,9 @@ func refusal(err error) string {
 }
 
 // Decided implements hitl.Observer.
-func (m *metrics) Decided(rec hitl.Record) {
+func (m *metrics) Decided(ctx context.Context, rec hitl.Record) {
 	m.decisions.WithLabelValues(rec.Review.Queue, string(rec.Decision.Status), rec.Prediction.Label).Inc()
-	m.decide.WithLabelValues(rec.Review.Queue).Observe(rec.Decision.At.Sub(rec.Review.OpenedAt).Seconds())
+	observe(ctx, m.decide.WithLabelValues(rec.Review.Queue), rec.Decision.At.Sub(rec.Review.OpenedAt))
 }
 
 // Called implements bot.Observer.
@@ -155,8 +162,8 @@ func (m *metrics) Flushed(items int, took time.Duration, err error) {
 }
 
 // CallbackTried implements audit.Observer.
-func (m *metrics) CallbackTried(source string, _ int, outcome audit.Outcome, took time.Duration) {
-	m.callbacks.WithLabelValues(source, string(outcome)).Observe(took.Seconds())
+func (m *metrics) CallbackTried(ctx context.Context, source string, _ int, outcome audit.Outcome, took time.Duration) {
+	observe(ctx, m.callbacks.WithLabelValues(source, string(outcome)), took)
 }
 
 // CardRefreshed implements audit.Observer.
@@ -169,16 +176,34 @@ func (m *metrics) PeriodicRan(name string, took time.Duration, err error) {
 	m.periodic.WithLabelValues(name, outcomeOf(err)).Observe(took.Seconds())
 }
 
+// anchor has an anchor's first attempt be a rise from 0.
+func (m *metrics) anchor(name string) {
+	for _, outcome := range []string{"ok", "error"} {
+		m.anchors.WithLabelValues(name, outcome)
+	}
+}
+
 func (m *metrics) anchored(anchor string, err error) {
 	m.anchors.WithLabelValues(anchor, outcomeOf(err)).Inc()
 }
 
-func (m *metrics) request(r ingest.Request) {
-	m.requests.WithLabelValues(r.Route, r.Method, strconv.Itoa(r.Status)).Observe(r.Took.Seconds())
+func (m *metrics) request(ctx context.Context, r ingest.Request) {
+	nameRequest(ctx, r)
+	observe(ctx, m.requests.WithLabelValues(r.Route, r.Method, strconv.Itoa(r.Status)), r.Took)
 }
 
 // rateLimited counts an item that never came to intake.
 func (m *metrics) rateLimited(source string) { m.refused.WithLabelValues(source, "rate_limited").Inc() }
+
+// observe adds a time to a histogram, with the trace that it was measured in as its exemplar, if that is recorded.
+func observe(ctx context.Context, in prometheus.Observer, took time.Duration) {
+	span := trace.SpanContextFromContext(ctx)
+	if with, ok := in.(prometheus.ExemplarObserver); ok && span.IsSampled() {
+		with.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": span.TraceID().String()})
+		return
+	}
+	in.Observe(took.Seconds())
+}
 
 func outcomeOf(err error) string {
 	if err != nil {

@@ -243,8 +243,6 @@ func (c *modelAnswerCmd) change(ctx context.Context, p program, global *cli, acc
 	return err
 }
 
-var errRuns = errors.New("runs already")
-
 // propose makes a proposal of a model and, with accept, accepts it.
 func (m models) propose(ctx context.Context, one registry.Model, accept bool, by string) (string, error) {
 	running, err := m.running(ctx)
@@ -252,7 +250,7 @@ func (m models) propose(ctx context.Context, one registry.Model, accept bool, by
 		return "", err
 	}
 	if running == one.Version {
-		return "", fmt.Errorf("model %s %w", short(one.Version), errRuns)
+		return "", fmt.Errorf("model %s runs already", short(one.Version))
 	}
 	if err := m.fits(one.Labels); err != nil {
 		return "", err
@@ -370,6 +368,9 @@ func evidenceOfModel(m registry.Model) hitl.ModelEvidence {
 		return e // trained elsewhere
 	}
 	e.Source = card.Source
+	if card.To != nil {
+		e.Until = *card.To
+	}
 	for _, l := range card.Labels {
 		if !l.LeftOut {
 			e.Learned += l.Examples

@@ -111,7 +111,10 @@ func openRegistry(cfg *config.Config) (*registry.Registry, error) {
 	if cfg.Models.Location == "" {
 		return nil, nil //nolint:nilnil // nil is no registry
 	}
-	return registry.Open(cfg.Models.Location)
+	s := cfg.Models.S3
+	return registry.Open(cfg.Models.Location, registry.S3{
+		Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey.Reveal(), SecretKey: s.SecretKey.Reveal(), SessionToken: s.SessionToken.Reveal(), PathStyle: s.PathStyle,
+	})
 }
 
 // configured opens the model that is configured for a classifier; nil: none is.

@@ -56,7 +56,7 @@ func (p program) openQueues(ctx context.Context, global *cli, only string) (_ *o
 		}
 		o.names = []string{only}
 	}
-	o.client, err = openQueue(ctx, o.cfg, slog.New(slog.DiscardHandler))
+	o.client, err = openQueue(ctx, o.cfg, slog.New(slog.DiscardHandler), nil)
 	return o, err
 }
 

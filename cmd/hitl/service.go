@@ -24,10 +24,11 @@ import (
 
 // service is all rooms put together as one configuration says.
 type service struct {
-	cfg     *config.Config
-	logger  *slog.Logger
-	metrics *metrics
-	drift   *driftGauges
+	cfg       *config.Config
+	logger    *slog.Logger
+	metrics   *metrics
+	telemetry *telemetry // nil: nothing is recorded
+	drift     *driftGauges
 
 	opener *modelOpener
 	models map[string]*liveModel
@@ -47,12 +48,17 @@ type service struct {
 // fails. Progress of downloads goes to progress.
 func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, progress io.Writer) (_ *service, err error) {
 	s := &service{cfg: cfg, logger: logger, metrics: newMetrics(), drift: newDriftGauges(time.Now), models: map[string]*liveModel{}}
-	defer func() {
+	defer func() { //nolint:contextcheck // what is recorded is exported even when ctx is over
 		if err != nil {
 			s.close()
 		}
 	}()
-	if s.store, err = audit.Open(ctx, storeConfig(cfg, logger, s.metrics)); err != nil {
+	if s.telemetry, err = openTelemetry(ctx, cfg.Telemetry, logger, s.metrics); err != nil {
+		return nil, err
+	}
+	storage := storeConfig(cfg, logger, s.metrics)
+	storage.Tracing = s.telemetry.tracerProvider()
+	if s.store, err = audit.Open(ctx, storage); err != nil {
 		return nil, err
 	}
 	if err := s.checkDurability(ctx); err != nil {
@@ -83,14 +89,14 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 	if s.keys, err = s.store.Keyring(ctx); err != nil {
 		return nil, err
 	}
-	if s.queue, err = openQueue(ctx, cfg, logger); err != nil {
+	if s.queue, err = openQueue(ctx, cfg, logger, s.telemetry.tracerProvider()); err != nil {
 		return nil, err
 	}
 	s.desk = newDesk(cfg, s.store, logger)
-	s.desk.Observer, s.desk.Waiting = s.metrics, waiting{s.queue}
+	s.desk.Observer, s.desk.Tracer, s.desk.Waiting = s.metrics, s.telemetry.tracer(), waiting{s.queue}
 	intake := &hitl.Intake{
 		Sources: intakeSources(cfg, s.trust), Queues: queueRules(cfg), Ledger: s.store, Waiting: waiting{s.queue},
-		Masters: s.store, Normal: normalText, Observer: s.metrics, Logger: logger, Now: time.Now,
+		Masters: s.store, Normal: normalText, Observer: s.metrics, Tracer: s.telemetry.tracer(), Logger: logger, Now: time.Now,
 	}
 	if s.bot, err = bot.New(botConfig(cfg, s, intake)); err != nil {
 		return nil, fmt.Errorf("configure slack: %w", err)
@@ -112,7 +118,7 @@ func openService(ctx context.Context, cfg *config.Config, logger *slog.Logger, p
 func newDesk(cfg *config.Config, store *audit.Store, logger *slog.Logger) *hitl.Desk {
 	return &hitl.Desk{
 		Decisions: store, Reveals: store, Claims: store, Skips: store, Panels: store, Twins: store, Reopens: store, Followers: store, Notes: store,
-		Timers: store, Pauses: store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Amends: amended(cfg), Logger: logger, Now: time.Now,
+		Timers: store, Pauses: store, Orders: store, Queues: queueRules(cfg), Callbacks: calledBack(cfg), Amends: amended(cfg), Logger: logger, Now: time.Now,
 	}
 }
 
@@ -129,7 +135,7 @@ func (s *service) checkDurability(ctx context.Context) error {
 	return nil
 }
 
-// close closes what was opened, the stores last. Nothing may use the service any more.
+// close closes what was opened, the stores after what uses them, and the telemetry of all at the end. Nothing may use the service any more.
 func (s *service) close() {
 	if s.private != nil {
 		_ = s.private.Close() // its server may have closed it already
@@ -150,12 +156,13 @@ func (s *service) close() {
 	if s.store != nil {
 		s.store.Close()
 	}
+	s.telemetry.close()
 }
 
 // Run serves on the listener until ctx ends, then stops in order: first it takes no more requests and answers those it has, then
 // posters, reconciler and effects finish what they hold, then models and stores close. The service cannot be used after that.
 func (s *service) Run(ctx context.Context, l net.Listener) error {
-	defer s.close()
+	defer s.close()                    //nolint:contextcheck // ctx is over by then
 	servers, listeners := s.servers(l) //nolint:contextcheck // they outlive ctx: Shutdown ends them
 	front, frontDone := errgroup.WithContext(ctx)
 	for i, server := range servers {
@@ -200,7 +207,7 @@ func (s *service) Run(ctx context.Context, l net.Listener) error {
 func (s *service) servers(l net.Listener) ([]*http.Server, []net.Listener) {
 	handler := http.NewServeMux()
 	handler.Handle("/slack/", s.bot.Handler())
-	handler.Handle("/", s.api)
+	handler.Handle("/", s.telemetry.around(s.api))
 	servers, listeners := []*http.Server{s.newServer(handler)}, []net.Listener{l}
 	if s.private != nil {
 		servers, listeners = append(servers, s.newServer(s.privateHandler())), append(listeners, s.private)

@@ -96,7 +96,9 @@ func (c *trainCmd) Run(ctx context.Context, p program, global *cli) (err error) 
 	if err != nil {
 		return err
 	}
+	to := p.stdout // what is said after the figures; JSON stands alone
 	if c.JSON {
+		to = p.stderr
 		err = printJSON(p.stdout, card)
 	} else {
 		err = card.print(p.stdout)
@@ -105,32 +107,32 @@ func (c *trainCmd) Run(ctx context.Context, p program, global *cli) (err error) 
 	case err != nil:
 		return err
 	case kept == nil:
-		return c.advise(p, card)
+		return c.advise(to, card)
 	}
-	return c.keep(ctx, p, *kept)
+	return c.keep(ctx, to, *kept)
 }
 
 // advise says what to do with a model in a folder.
-func (c *trainCmd) advise(p program, card modelCard) error {
-	_, err := fmt.Fprintf(p.stderr, "model %s in %s\ntry it: hitl classify --model %s \"text\"\n", card.Version, c.Out, quoted(c.Out))
+func (c *trainCmd) advise(w io.Writer, card modelCard) error {
+	_, err := fmt.Fprintf(w, "model %s in %s\ntry it: hitl classify --model %s \"text\"\n", card.Version, c.Out, quoted(c.Out))
 	return err
 }
 
 // keep adds the model to the registry, and proposes it if that is asked for.
-func (c *trainCmd) keep(ctx context.Context, p program, m models) error {
+func (c *trainCmd) keep(ctx context.Context, w io.Writer, m models) error {
 	added, _, err := m.registry.Add(ctx, m.name, c.Out, operator(""))
 	if err != nil {
 		return err
 	}
 	if !c.Propose {
-		_, err := fmt.Fprintf(p.stderr, "model %s is in the registry; `hitl model propose %s --classifier %s` asks the owners\n", added.Version, short(added.Version), m.name)
+		_, err := fmt.Fprintf(w, "model %s is in the registry; `hitl model propose %s --classifier %s` asks the owners\n", added.Version, short(added.Version), m.name)
 		return err
 	}
 	id, err := m.propose(ctx, added, false, operator(""))
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(p.stderr, told("model "+short(added.Version), id, false))
+	_, err = fmt.Fprintln(w, told("model "+short(added.Version), id, false))
 	return err
 }
 

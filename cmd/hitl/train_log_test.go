@@ -27,7 +27,7 @@ func TestTrainFromDecisions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held := w.answered(store, examples)
+	held := w.corrected(store, examples)
 	var card modelCard
 	folder := filepath.Join(w.dir, "model")
 	if err := json.Unmarshal([]byte(w.mustHitl("train", "--classifier", "sentiment", "--out", folder, "--json")), &card); err != nil {
@@ -45,8 +45,8 @@ func TestTrainFromDecisions(t *testing.T) {
 	}
 }
 
-// answered records items with these texts, of which the model said the same each time, and what people answered; it returns how many of them are held out.
-func (w *world) answered(store *audit.Store, examples []labelledText) (held int) {
+// corrected records items with these texts, of which the model said the same each time, and what people answered; it returns how many of them are held out.
+func (w *world) corrected(store *audit.Store, examples []labelledText) (held int) {
 	w.t.Helper()
 	at := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Hour)
 	for i, e := range examples {
@@ -97,14 +97,14 @@ func TestTrainDue(t *testing.T) {
 			t.Errorf("too few answers: %v", err)
 		}
 		if len(examples) == 96 {
-			w.answered(watch.store, examples)
+			w.corrected(watch.store, examples)
 			for _, e := range examples {
 				e.Text += " Please help."
 				examples = append(examples, e)
 			}
 		}
 	}
-	w.answered(watch.store, examples[96:])
+	w.corrected(watch.store, examples[96:])
 	proposals := func() []hitl.Proposal {
 		all, err := watch.store.Proposals(t.Context(), "sentiment")
 		if err != nil {

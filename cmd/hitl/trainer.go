@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,11 @@ func (s *service) train(ctx context.Context, name string) (err error) {
 	if err != nil {
 		return err
 	}
+	m := models{cfg: s.cfg, store: s.store, registry: s.opener.registry, name: name}
+	latest := slices.MaxFunc(examples, func(a, b labelledText) int { return a.At.Compare(b.At) }).At
+	if known, err := m.known(ctx, latest); err != nil || known {
+		return err
+	}
 	examples = examples[max(0, len(examples)-trainMost):]
 	dir, err := os.MkdirTemp("", "hitl-train-")
 	if err != nil {
@@ -65,29 +71,20 @@ func (s *service) train(ctx context.Context, name string) (err error) {
 		s.logger.InfoContext(ctx, "a model was trained and is not shown to be better", "classifier", name, "held_out", card.heldOut(), "compared", card.compared())
 		return nil
 	}
-	m := models{cfg: s.cfg, store: s.store, registry: s.opener.registry, name: name}
 	added, _, err := m.registry.Add(ctx, name, t.out, "system")
 	if err != nil {
 		return err
 	}
-	if asked, err := m.asked(ctx, added.Version); err != nil || asked {
-		return err
-	}
 	_, err = m.propose(ctx, added, false, "system")
-	if errors.Is(err, errRuns) {
-		return nil // nothing was learned that it does not know
-	}
 	return err
 }
 
-// asked says whether the owners were asked about a model before.
-func (m models) asked(ctx context.Context, version string) (bool, error) {
+// known says whether a model was proposed, or rolled back from, that knew all that is known now.
+func (m models) known(ctx context.Context, latest time.Time) (bool, error) {
 	all, err := m.store.Proposals(ctx, m.name)
 	for _, p := range all {
-		if p.Kind != hitl.ProposeModel || p.State == hitl.ProposalReplaced {
-			continue
-		}
-		if change, err := modelChangeOf(p); err != nil || change.Version == version {
+		var e hitl.ModelEvidence
+		if p.Kind == hitl.ProposeModel && json.Unmarshal(p.Evidence, &e) == nil && !e.Until.Before(latest) {
 			return true, err
 		}
 	}

@@ -13,8 +13,14 @@ type versionCmd struct {
 	JSON bool `help:"Print JSON."`
 }
 
-// buildVersion is the module's version, or the commit it was built from.
+// stamped is the version that the linker was told (-ldflags "-X main.stamped=1.2.3"): an image is built where the repository's history is not.
+var stamped string
+
+// buildVersion is the version it was stamped with, the module's, or the commit it was built from.
 func buildVersion() string {
+	if stamped != "" {
+		return stamped
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

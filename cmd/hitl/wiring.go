@@ -14,6 +14,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"hitl"
 	"hitl/audit"
 	"hitl/bot"
@@ -155,11 +157,12 @@ func storeConfig(cfg *config.Config, logger *slog.Logger, observer audit.Observe
 	}
 }
 
-func openQueue(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*queue.Client, error) {
+// openQueue connects to Redis; tracing may be nil.
+func openQueue(ctx context.Context, cfg *config.Config, logger *slog.Logger, tracing trace.TracerProvider) (*queue.Client, error) {
 	r := cfg.Redis
 	out := queue.Config{
 		Addrs: r.Addrs, Mode: queue.Mode(r.Mode), MasterName: r.MasterName, Username: r.Username, Password: r.Password.Reveal(),
-		SentinelPassword: r.SentinelPassword.Reveal(), DB: r.DB, Prefix: r.KeyPrefix, Logger: logger,
+		SentinelPassword: r.SentinelPassword.Reveal(), DB: r.DB, Prefix: r.KeyPrefix, Tracing: tracing, Logger: logger,
 	}
 	if r.TLS.Enabled {
 		out.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: r.TLS.ServerName}
@@ -212,7 +215,7 @@ func botConfig(cfg *config.Config, s *service, intake *hitl.Intake) bot.Config {
 	out.Findings = taught{cfg, s.store}
 	out.Details, out.Lists, out.Rules, out.Policies = s.store, s.store, s.trust.Rules, s.trust.Policies
 	out.Proposals = s.store
-	out.Observer, out.Logger = s.metrics, s.logger
+	out.Observer, out.Tracing, out.Logger = s.metrics, s.telemetry.tracerProvider(), s.logger
 	if out.Rotation.RefreshToken != "" {
 		out.Rotation.Tokens = s.store
 	}

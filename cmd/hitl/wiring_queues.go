@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hitl"
+	"hitl/classifier/learn"
 	"hitl/config"
 )
 
@@ -41,11 +42,19 @@ func queueRules(cfg *config.Config) map[string]hitl.QueueRules {
 			RemindAfter: q.SLA.RemindAfter, EscalateAfter: q.SLA.EscalateAfter, EscalateTo: hitl.Escalation(q.SLA.EscalateTo),
 			ExpireAfter: q.ExpireAfter, ExpireAs: hitl.Outcome(q.SLA.ExpireAs), Hours: hours(q.Hours),
 			Backlog: q.Backlog, ClaimFor: q.ClaimFor, UndoFor: q.UndoFor, MergeDuplicates: q.MergeDuplicates, Panel: panelRules(q),
-			BlindShare: q.BlindShare, GoldShare: q.GoldShare,
+			BlindShare: q.BlindShare, GoldShare: q.GoldShare, Order: orderRules(q),
 			ReasonRequired: hitl.Requirement(q.ReasonRequired), CommentRequired: hitl.Requirement(q.CommentRequired),
 		}
 	}
 	return out
+}
+
+func orderRules(q config.Queue) hitl.OrderRules {
+	measures := map[string]func([]hitl.Score) float64{"margin": learn.MarginUncertainty, "entropy": learn.EntropyUncertainty}
+	if measures[q.Order] == nil {
+		return hitl.OrderRules{}
+	}
+	return hitl.OrderRules{By: q.Order, Uncertainty: measures[q.Order], Uniform: q.OrderUniform}
 }
 
 func panelRules(q config.Queue) hitl.PanelRules {

@@ -1,0 +1,134 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// S3 is how a bucket is reached.
+type S3 struct {
+	Endpoint     string // "https://s3.amazonaws.com", or that of another server that speaks the protocol
+	Region       string // empty: the server says
+	AccessKey    string // empty: what the environment, the credentials file or the machine's role gives, as for other tools of AWS
+	SecretKey    string
+	SessionToken string
+	PathStyle    bool // the bucket is in the path, not in the host's name
+}
+
+// bucket keeps blobs as objects of an S3-compatible bucket. An object appears when it was sent whole, so a process that dies leaves none.
+type bucket struct {
+	client *minio.Client
+	name   string
+	prefix string
+}
+
+const (
+	// answerTime is how long a server may take to begin an answer; the body takes as long as the context allows.
+	answerTime = 30 * time.Second
+	// s3Tries is how often a request is sent before a server's trouble is an error, with growing pauses.
+	s3Tries = 4
+)
+
+func openBucket(location string, o S3) (*bucket, error) {
+	name, prefix, _ := strings.Cut(strings.TrimPrefix(location, "s3://"), "/")
+	if name == "" {
+		return nil, fmt.Errorf("%q names no bucket; it is s3://BUCKET or s3://BUCKET/FOLDER", location)
+	}
+	at, err := url.Parse(o.Endpoint)
+	if err != nil || at.Host == "" || (at.Scheme != "http" && at.Scheme != "https") {
+		return nil, fmt.Errorf("%q is no address of an S3 server; it begins with https:// or http://", o.Endpoint)
+	}
+	given := credentials.NewStaticV4(o.AccessKey, o.SecretKey, o.SessionToken)
+	if o.AccessKey == "" {
+		given = credentials.NewChainCredentials([]credentials.Provider{
+			&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{Client: &http.Client{Timeout: 5 * time.Second}},
+		})
+	}
+	transport, err := minio.DefaultTransport(at.Scheme == "https")
+	if err != nil {
+		return nil, fmt.Errorf("prepare connections to %s: %w", o.Endpoint, err)
+	}
+	transport.ResponseHeaderTimeout = answerTime
+	lookup := minio.BucketLookupAuto
+	if o.PathStyle {
+		lookup = minio.BucketLookupPath
+	}
+	client, err := minio.New(at.Host, &minio.Options{
+		Creds: given, Secure: at.Scheme == "https", Region: o.Region, BucketLookup: lookup, Transport: transport, MaxRetries: s3Tries,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare bucket %s: %w", name, err)
+	}
+	return &bucket{client: client, name: name, prefix: strings.Trim(prefix, "/")}, nil
+}
+
+func (b *bucket) key(name string) string { return path.Join(b.prefix, name) }
+
+func (b *bucket) put(ctx context.Context, name string, body io.Reader, size int64) error {
+	_, err := b.client.PutObject(ctx, b.name, b.key(name), body, size, minio.PutObjectOptions{ContentType: "application/octet-stream"})
+	return b.explain("write", name, err)
+}
+
+func (b *bucket) get(ctx context.Context, name string) (io.ReadCloser, error) {
+	object, err := b.client.GetObject(ctx, b.name, b.key(name), minio.GetObjectOptions{})
+	if err == nil {
+		_, err = object.Stat() // which asks for the first time
+	}
+	if err == nil {
+		return object, nil
+	}
+	if object != nil {
+		_ = object.Close() // nothing was read
+	}
+	return nil, b.explain("read", name, err)
+}
+
+func (b *bucket) list(ctx context.Context, folder string, each func(name string)) error {
+	ctx, cancel := context.WithCancel(ctx) // ends the listing when we leave early
+	defer cancel()
+	for o := range b.client.ListObjects(ctx, b.name, minio.ListObjectsOptions{Prefix: b.key(folder) + "/", Recursive: true}) {
+		if o.Err != nil {
+			return b.explain("list", folder, o.Err)
+		}
+		each(strings.TrimPrefix(strings.TrimPrefix(o.Key, b.prefix), "/"))
+	}
+	return b.explain("list", folder, ctx.Err())
+}
+
+// explain says what was tried, and what to do about the usual reasons.
+func (b *bucket) explain(what, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	answer := minio.ToErrorResponse(err)
+	hint := ""
+	switch answer.Code {
+	case "NoSuchKey":
+		return fmt.Errorf("s3://%s/%s: %w", b.name, b.key(name), fs.ErrNotExist)
+	case "NoSuchBucket":
+		hint = "; make the bucket, or name another in models.location"
+	case "AccessDenied":
+		hint = "; the key needs s3:GetObject, s3:PutObject and s3:ListBucket"
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch":
+		hint = "; see models.s3.access_key and secret_key"
+	case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException":
+		hint = "; see models.s3.region and endpoint"
+	case "RequestTimeTooSkewed":
+		hint = "; the clock of this machine is wrong"
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%s s3://%s/%s: %w%s", what, b.name, b.key(name), err, hint)
+}
