@@ -21,6 +21,7 @@ type S3 struct {
 	Region string `yaml:"region"`
 	// AccessKey and SecretKey go together. Empty: what the environment (AWS_ACCESS_KEY_ID, …), the credentials file or the machine's role gives.
 	AccessKey Secret `yaml:"access_key"`
+	// SecretKey is the secret half of AccessKey.
 	SecretKey Secret `yaml:"secret_key"`
 	// SessionToken goes with keys that are for a time.
 	SessionToken Secret `yaml:"session_token"`

@@ -42,7 +42,7 @@ func TestDocs(t *testing.T) {
 			text := readPage(t, page)
 			for _, m := range inline.FindAllStringSubmatch(text, -1) {
 				if strings.Contains(m[1], " --") { // else it may be a command's name alone, or the beginning of several
-					checkCommand(t, m[1])
+					checkCommand(t, m[1], true)
 				}
 			}
 			for _, block := range fence.FindAllStringSubmatch(text, -1) {
@@ -57,7 +57,7 @@ func TestDocs(t *testing.T) {
 					}
 					switch {
 					case strings.HasPrefix(line, "hitl "):
-						checkCommand(t, line)
+						checkCommand(t, line, false)
 					case strings.HasPrefix(line, "curl "):
 						checkRequest(t, line, paths)
 					}
@@ -77,9 +77,14 @@ func readPage(t *testing.T, page string) string {
 	return string(data)
 }
 
-// checkCommand parses a line of a shell up to its comment, pipe or redirection, and runs nothing.
-func checkCommand(t *testing.T, line string) {
+// checkCommand parses a line of a shell up to its comment, pipe or redirection, and runs nothing. What is named in a sentence may leave values out.
+func checkCommand(t *testing.T, line string, sentence bool) {
 	t.Helper()
+	defer func() { // --help ends the parsing
+		if r := recover(); r != nil && r != kongExit(0) {
+			panic(r)
+		}
+	}()
 	var args []string
 	for _, word := range aWord.FindAllString(line, -1)[1:] {
 		if strings.HasPrefix(word, "#") || word == ">" || word == "|" || word == "&&" {
@@ -95,7 +100,7 @@ func checkCommand(t *testing.T, line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parser.Parse(args); err != nil {
+	if _, err := parser.Parse(args); err != nil && (!sentence || strings.Contains(err.Error(), "unknown flag")) {
 		t.Errorf("%s: %v", line, err)
 	}
 }
