@@ -32,7 +32,7 @@ type Config struct {
 type Server struct {
 	// Listen is the address of the API, the webhooks and Slack's requests.
 	Listen string `yaml:"listen" default:":8080" required:"true"`
-	// MetricsListen is the address of /metrics, which is never public. MetricsOff: there are none. Replicas on one machine need one each.
+	// MetricsListen is the address of /metrics, which is never public. off: there are none. Replicas on one machine need one each.
 	MetricsListen string `yaml:"metrics_listen" default:"127.0.0.1:9090" required:"true"`
 	// PProf serves Go's profiles beside the metrics, under /debug/pprof/.
 	PProf bool `yaml:"pprof" default:"false"`
@@ -86,6 +86,7 @@ type Redis struct {
 	MasterName string `yaml:"master_name"`
 	// Username is the ACL user. Empty: the default user.
 	Username string `yaml:"username"`
+	// Password is the user's. Empty: none.
 	Password Secret `yaml:"password"`
 	// SentinelPassword is for the Sentinels themselves.
 	SentinelPassword Secret `yaml:"sentinel_password"`
@@ -98,6 +99,7 @@ type Redis struct {
 
 // RedisTLS is how the connection to Redis is encrypted.
 type RedisTLS struct {
+	// Enabled encrypts it.
 	Enabled bool `yaml:"enabled" default:"false"`
 	// CAFile holds the certificates to trust, as PEM. Empty: the system's.
 	CAFile string `yaml:"ca_file"`
@@ -114,7 +116,8 @@ type Slack struct {
 	// Postgres, encrypted under ClientSecret. Empty: the token does not expire.
 	RefreshToken Secret `yaml:"refresh_token"`
 	// ClientID and ClientSecret are under "Basic Information" of the app. Required beside RefreshToken, and without a meaning else.
-	ClientID     string `yaml:"client_id"`
+	ClientID string `yaml:"client_id"`
+	// ClientSecret stands beside ClientID, and is required with it.
 	ClientSecret Secret `yaml:"client_secret"`
 	// AppToken is the app-level token, "xapp-…", with the scope connections:write. With it Slack is reached by Socket Mode, and needs no
 	// way in. Empty: Slack sends its requests over HTTP.

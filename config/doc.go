@@ -29,3 +29,5 @@
 // Secrets have a type of their own, [Secret], which prints as "[redacted]" wherever it goes; an error that shows a line of the
 // file hides the value when its field holds a secret.
 package config
+
+//go:generate go test . -run ^TestReferenceIsFresh$ -update

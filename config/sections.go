@@ -21,6 +21,7 @@ type S3 struct {
 	Region string `yaml:"region"`
 	// AccessKey and SecretKey go together. Empty: what the environment (AWS_ACCESS_KEY_ID, …), the credentials file or the machine's role gives.
 	AccessKey Secret `yaml:"access_key"`
+	// SecretKey is the secret half of AccessKey.
 	SecretKey Secret `yaml:"secret_key"`
 	// SessionToken goes with keys that are for a time.
 	SessionToken Secret `yaml:"session_token"`
@@ -282,7 +283,7 @@ type Source struct {
 	Mapping *Mapping `yaml:"mapping"`
 	// Callback is where decisions are sent. Absent: nowhere, the source asks.
 	Callback *Callback `yaml:"callback"`
-	// Stats lets the keys of Auth.Bearer read GET /v1/stats, which tells about all sources and reviewers.
+	// Stats lets the keys of auth.bearer read GET /v1/stats, which tells about all sources and reviewers.
 	Stats bool `yaml:"stats" default:"false"`
 	// Retain is how long after an item was received its text, metadata, subject and comments are kept; then they are erased, and its review
 	// is cancelled should it be open still. 0: for ever.
@@ -339,6 +340,7 @@ type Mapping struct {
 
 // Callback is where a source is told of decisions.
 type Callback struct {
+	// URL is an https address, unless callbacks.allow_http is true.
 	URL string `yaml:"url" required:"true"`
 	// Secret signs the callbacks: "whsec_" and base64.
 	Secret Secret `yaml:"secret" required:"true"`

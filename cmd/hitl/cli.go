@@ -59,15 +59,20 @@ const description = `A human in the loop, in Slack: classify items, accept what 
 // kongExit carries the exit code that kong asks for (after --help) out of its callback.
 type kongExit int
 
-func (p program) run(ctx context.Context, args []string) (err error) {
-	var c cli
-	parser, err := kong.New(
-		&c, kong.Name("hitl"), kong.Description(description), kong.UsageOnError(), kong.ShortUsageOnError(),
+// parser reads a command line into c.
+func (p program) parser(c *cli) (*kong.Kong, error) {
+	return kong.New(
+		c, kong.Name("hitl"), kong.Description(description), kong.UsageOnError(), kong.ShortUsageOnError(),
 		kong.Writers(p.stdout, p.stderr), kong.Exit(func(code int) { panic(kongExit(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.Vars{"npm": classifier.NPM},
 		kong.TypeMapper(durationType, kong.MapperFunc(decodeDuration)),
 	)
+}
+
+func (p program) run(ctx context.Context, args []string) (err error) {
+	var c cli
+	parser, err := p.parser(&c)
 	if err != nil {
 		return err
 	}
