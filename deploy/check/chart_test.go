@@ -205,9 +205,9 @@ func TestConfigurations(t *testing.T) {
 				t.Errorf("%s: its ports are not those of the pod", name)
 			}
 			if strings.HasSuffix(at(o, "metadata", "name").(string), "-migrate") {
-				checkConfig(t, config, "/etc/hitl/secrets/", nil)
+				checkConfig(t, config, "/etc/hitl/secrets/")
 			} else {
-				checkConfig(t, config, "/etc/hitl/secrets/", nil, "postgres_migrate_url")
+				checkConfig(t, config, "/etc/hitl/secrets/", "postgres_migrate_url")
 			}
 		}
 	}

@@ -21,7 +21,7 @@ func TestImage(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("NOT TESTED: only root can change the root folder and the user")
 	}
-	if out, err := exec.Command("unshare", "--mount", "true").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "unshare", "--mount", "true").CombinedOutput(); err != nil {
 		t.Skipf("NOT TESTED: this machine lets nobody mount: %v: %s", err, out)
 	}
 	work := t.TempDir()
@@ -64,7 +64,7 @@ func TestImage(t *testing.T) {
 	environment := env(final)
 	run := func(args ...string) (string, error) {
 		command := append([]string{"--mount", "sh", "-euc", readOnly, tree}, commands[*instructions.EntrypointCommand](final)[0].CmdLine...)
-		cmd := exec.Command("unshare", append(command, args...)...)
+		cmd := exec.CommandContext(t.Context(), "unshare", append(command, args...)...)
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 		for name, value := range environment {
 			cmd.Env = append(cmd.Env, name+"="+value)
@@ -110,7 +110,7 @@ func wantRun(t *testing.T, stage instructions.Stage, command string) {
 
 func step(t *testing.T, dir string, environment []string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(dir, args[0]), args[1:]...)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, args[0]), args[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), environment...)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -134,7 +134,7 @@ var library = regexp.MustCompile(`(?m)(?:=> |^\s+)(/\S+) \(`)
 func base(t *testing.T, tree string) {
 	t.Helper()
 	for _, binary := range []string{"/usr/local/bin/hitl", "/usr/local/lib/libonnxruntime.so.1"} {
-		out, err := exec.Command("ldd", filepath.Join(tree, binary)).Output()
+		out, err := exec.CommandContext(t.Context(), "ldd", filepath.Join(tree, binary)).Output()
 		if err != nil {
 			t.Fatalf("ldd %s: %v", binary, err)
 		}
