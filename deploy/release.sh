@@ -35,7 +35,7 @@ fi
 go build -C deploy/tools/sbom -o "$work/" github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 (cd "$work/first/usr/local/bin" && "$work/cyclonedx-gomod" bin -json -std -noserial -notimestamp -version "$version" -output "$work/bill" hitl)
 
-awk '/^## / { if (n++) exit; next } n { print }' CHANGELOG.md >"$work/notes"
+awk '/^## / { if (n++) exit; next } n && (NF || begun) { begun = 1; print }' CHANGELOG.md >"$work/notes"
 case $(grep -m1 '^## ' CHANGELOG.md) in
 *"${version#v}"*) ;;
 *) echo "release.sh: the notes are those of \"$(grep -m1 '^## ' CHANGELOG.md)\": no section of CHANGELOG.md is first and called ${version#v}" >&2 ;;
