@@ -42,6 +42,8 @@ affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: []}}
 topologySpreadConstraints: [{maxSkew: 2, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {}}]
 metrics: {monitor: service, rules: true}
 autoscaling: {enabled: true, cpu: 0, queueAge: {enabled: true}}
+telemetry: {otlpEndpoint: "https://collector.example.org/otlp"}
+env: [{name: HTTPS_PROXY, value: "http://proxy:3128"}]
 service: {type: LoadBalancer, annotations: {a: b}}
 networkPolicy: {metricsFrom: [], extraEgress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}
 podAnnotations: {a: b}`),
@@ -165,16 +167,19 @@ func TestChartFitsKubernetes(t *testing.T) {
 func TestValuesSchemaRefuses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`replicas: 3`:                          "replicas",
-		`replicaCount: "3"`:                    "replicaCount",
-		`config: {server: {}}`:                 "config",
-		`secrets: {service: []}`:               "service",
-		`image: {digest: latest}`:              "digest",
-		`metrics: {monitor: yes}`:              "monitor",
-		`networkPolicy: {egressPorts: [0]}`:    "egressPorts",
-		`ingress: {enabled: true}`:             "ingress.hosts",
-		`autoscaling: {enabled: true, cpu: 0}`: "something to go by",
-		`terminationGracePeriodSeconds: 5`:     "terminationGracePeriodSeconds",
+		`replicas: 3`:                                 "replicas",
+		`replicaCount: "3"`:                           "replicaCount",
+		`config: {server: {}}`:                        "config",
+		`secrets: {service: []}`:                      "service",
+		`image: {digest: latest}`:                     "digest",
+		`metrics: {monitor: yes}`:                     "monitor",
+		`networkPolicy: {egressPorts: [0]}`:           "egressPorts",
+		`ingress: {enabled: true}`:                    "ingress.hosts",
+		`autoscaling: {enabled: true, cpu: 0}`:        "something to go by",
+		`models: {existingClaim: registry}`:           "models: {location: /var/lib/hitl/models}",
+		`telemetry: {otlpEndpoint: "collector:4318"}`: "otlpEndpoint",
+		`{config: "a: 1", telemetry: {otlpEndpoint: "http://collector:4318"}}`: "HITL_OTLP_ENDPOINT",
+		`terminationGracePeriodSeconds: 5`:                                     "terminationGracePeriodSeconds",
 	} {
 		if _, err := render(t, parse(t, text), kubernetes[0]); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
@@ -199,9 +204,9 @@ func TestConfigurations(t *testing.T) {
 				t.Errorf("%s: its ports are not those of the pod", name)
 			}
 			if strings.HasSuffix(at(o, "metadata", "name").(string), "-migrate") {
-				checkConfig(t, config, "/etc/hitl/secrets/", nil)
+				checkConfig(t, config, "/etc/hitl/secrets/")
 			} else {
-				checkConfig(t, config, "/etc/hitl/secrets/", nil, "postgres_migrate_url")
+				checkConfig(t, config, "/etc/hitl/secrets/", "postgres_migrate_url")
 			}
 		}
 	}

@@ -70,7 +70,7 @@ var secrets = map[string]string{
 
 // checkConfig runs hitl config check on a configuration whose secrets lie under mounted. Those in absent are not there, as for the service,
 // which does without the owner's.
-func checkConfig(t *testing.T, config, mounted string, env []string, absent ...string) {
+func checkConfig(t *testing.T, config, mounted string, absent ...string) {
 	t.Helper()
 	command, err := hitl()
 	if err != nil {
@@ -80,7 +80,7 @@ func checkConfig(t *testing.T, config, mounted string, env []string, absent ...s
 	for name, value := range secrets {
 		write(t, filepath.Join(dir, name), value+"\n")
 	}
-	key, err := exec.Command(command, "log", "key", "log.example.org").Output()
+	key, err := exec.CommandContext(t.Context(), command, "log", "key", "log.example.org").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +92,8 @@ func checkConfig(t *testing.T, config, mounted string, env []string, absent ...s
 	}
 	file := filepath.Join(dir, "hitl.yaml")
 	write(t, file, strings.ReplaceAll(config, "${file:"+mounted, "${file:"+dir+"/"))
-	cmd := exec.Command(command, "--config", file, "config", "check")
-	cmd.Env = append(env, "PATH=") // nothing else of ours
+	cmd := exec.CommandContext(t.Context(), command, "--config", file, "config", "check")
+	cmd.Env = []string{"PATH="} // nothing of ours
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("hitl config check: %v\n%s", err, out)
 	}
@@ -102,7 +102,7 @@ func checkConfig(t *testing.T, config, mounted string, env []string, absent ...s
 // privateKey finds the key in what hitl log key prints.
 func privateKey(t *testing.T, text string) string {
 	t.Helper()
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if strings.HasPrefix(word, "PRIVATE+KEY+") {
 			return word
 		}

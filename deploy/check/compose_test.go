@@ -100,7 +100,7 @@ func TestComposeSecrets(t *testing.T) {
 	write(t, script, read(t, root+"/deploy/compose/secrets.sh"))
 	run := func() {
 		t.Helper()
-		if out, err := exec.Command("sh", script).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "sh", script).CombinedOutput(); err != nil {
 			t.Fatalf("secrets.sh: %v\n%s", err, out)
 		}
 	}
@@ -140,7 +140,7 @@ func TestComposeSecrets(t *testing.T) {
 		}
 		file := filepath.Join(given, "hitl.yaml")
 		write(t, file, strings.ReplaceAll(read(t, project.Configs["hitl"].File), "${file:/run/secrets/", "${file:"+given+"/"))
-		cmd := exec.Command(command, "--config", file, "config", "check")
+		cmd := exec.CommandContext(t.Context(), command, "--config", file, "config", "check")
 		for key, value := range s.Environment {
 			cmd.Env = append(cmd.Env, key+"="+*value)
 		}

@@ -97,7 +97,7 @@ func env(stage instructions.Stage) map[string]string {
 
 func TestHadolint(t *testing.T) {
 	t.Parallel()
-	out, err := exec.Command(filepath.Join(tools(t), "bin", "hadolint"), "--failure-threshold", "info", root+"/deploy/Dockerfile").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), filepath.Join(tools(t), "bin", "hadolint"), "--failure-threshold", "info", root+"/deploy/Dockerfile").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -107,6 +107,27 @@ func TestOwnersPasswordIsTheMigrationsAlone(t *testing.T) {
 	}
 }
 
+// TestTracesLeave follows the address of the collector into the pods' environment, and its port through the network policy.
+func TestTracesLeave(t *testing.T) {
+	t.Parallel()
+	for endpoint, port := range map[string]float64{
+		"http://collector:4318": 4318, "https://collector1.example.org/otlp": 443, "http://[::1]": 80, "https://[fd00::1]:8443/": 8443,
+	} {
+		objects, err := render(t, map[string]any{"telemetry": map[string]any{"otlpEndpoint": endpoint}}, kubernetes[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := at(pods(objects)["Deployment"], "containers", 0, "env", 0, "value"); got != endpoint {
+			t.Errorf("%s: the pod is given %v", endpoint, got)
+		}
+		for _, o := range objects {
+			if got := at(o, "spec", "egress", 2, "ports", 0, "port"); o["kind"] == "NetworkPolicy" && got != port {
+				t.Errorf("%s: the policy lets port %v through", endpoint, got)
+			}
+		}
+	}
+}
+
 // TestPodsStopInTime holds the grace period against server.shutdown_timeout and the sleep before it.
 func TestPodsStopInTime(t *testing.T) {
 	t.Parallel()

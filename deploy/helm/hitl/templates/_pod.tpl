@@ -33,9 +33,17 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{- define "hitl.environment" -}}
-{{- with .Values.env }}
+{{- if or .Values.env .Values.telemetry.otlpEndpoint }}
 env:
+  {{- with .Values.telemetry.otlpEndpoint }}
+  {{- if not (contains "${HITL_OTLP_ENDPOINT" $.Values.config) }}
+  {{- fail "telemetry.otlpEndpoint needs this in the configuration: telemetry: {otlp_endpoint: \"${HITL_OTLP_ENDPOINT:-}\"}" }}
+  {{- end }}
+  - {name: HITL_OTLP_ENDPOINT, value: {{ . | quote }}}
+  {{- end }}
+  {{- with .Values.env }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- with .Values.envFrom }}
 envFrom:
