@@ -248,7 +248,7 @@ type ReliabilityBin struct {
 
 // ModelEvidence is what a proposed model is judged by.
 type ModelEvidence struct {
-	Source     string           `json:"source"` // of what it learned from
+	Source     string           `json:"source"`         // of what it learned from
 	Until      time.Time        `json:"until,omitzero"` // when the last label was given that it learned from or was judged by
 	Learned    int              `json:"learned"`
 	Labels     []string         `json:"labels"`

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -76,9 +77,7 @@ func TestBucketInTrouble(t *testing.T) {
 		}
 		whole := httptest.NewRecorder()
 		next.ServeHTTP(whole, req)
-		for name, values := range whole.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), whole.Header())
 		w.WriteHeader(whole.Code)
 		_, _ = io.CopyN(w, whole.Body, int64(whole.Body.Len()/2))
 		panic(http.ErrAbortHandler) // the connection ends here
