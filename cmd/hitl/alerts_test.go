@@ -2,13 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -190,7 +190,7 @@ func TestRunbookCommands(t *testing.T) {
 				words = append(words, "ORIGIN")
 			}
 		}
-		parser, err := kong.New(&cli{}, kong.Name("hitl"), kong.TypeMapper(durationType, kong.MapperFunc(decodeDuration)))
+		parser, err := program{stdout: io.Discard, stderr: io.Discard}.parser(&cli{})
 		if err != nil {
 			t.Fatal(err)
 		}
