@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"path"
@@ -38,6 +39,8 @@ const (
 	answerTime = 30 * time.Second
 	// s3Tries is how often a request is sent before a server's trouble is an error, with growing pauses.
 	s3Tries = 4
+	// firstPause is half of the time before the second try; each pause is twice the one before.
+	firstPause = 100 * time.Millisecond
 )
 
 func openBucket(location string, o S3) (*bucket, error) {
@@ -75,9 +78,40 @@ func openBucket(location string, o S3) (*bucket, error) {
 
 func (b *bucket) key(name string) string { return path.Join(b.prefix, name) }
 
-func (b *bucket) put(ctx context.Context, name string, body io.Reader, size int64) error {
-	_, err := b.client.PutObject(ctx, b.name, b.key(name), body, size, minio.PutObjectOptions{ContentType: "application/octet-stream"})
-	return b.explain("write", name, err)
+// put tries again by itself: the client would go back in a body that the try before may still be reading.
+func (b *bucket) put(ctx context.Context, name string, open opener, size int64) error {
+	for try := 1; ; try++ {
+		err := b.putOnce(ctx, name, open, size)
+		if err == nil || try == s3Tries || ctx.Err() != nil || !passing(err) {
+			return b.explain("write", name, err)
+		}
+		select {
+		case <-time.After(time.Duration(1<<try) * firstPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (b *bucket) putOnce(ctx context.Context, name string, open opener, size int64) error {
+	body, err := open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }() // read only
+	// A reader that cannot go back: the client sends it once.
+	once := struct{ io.Reader }{body}
+	_, err = b.client.PutObject(ctx, b.name, b.key(name), once, size, minio.PutObjectOptions{ContentType: "application/octet-stream"})
+	return err
+}
+
+// passing says whether a request may succeed when it is sent again: the server was busy or failed, or the connection did.
+func passing(err error) bool {
+	if answer, ok := errors.AsType[minio.ErrorResponse](err); ok && answer.StatusCode != 0 {
+		return answer.StatusCode >= 500 || answer.StatusCode == http.StatusTooManyRequests
+	}
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
 func (b *bucket) get(ctx context.Context, name string) (io.ReadCloser, error) {

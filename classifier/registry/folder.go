@@ -17,7 +17,12 @@ type folder string
 
 func (f folder) path(name string) string { return filepath.Join(string(f), filepath.FromSlash(name)) }
 
-func (f folder) put(_ context.Context, name string, body io.Reader, _ int64) (err error) {
+func (f folder) put(_ context.Context, name string, open opener, _ int64) (err error) {
+	body, err := open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }() // read only
 	to := f.path(name)
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // a model is no secret
 		return err
@@ -82,21 +87,12 @@ func (s *sum) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek goes back to the beginning, where a request is sent again, and says where it is.
-func (s *sum) Seek(offset int64, whence int) (int64, error) {
-	from, ok := s.r.(io.Seeker)
-	switch {
-	case ok && offset == 0 && whence == io.SeekCurrent:
-		return s.size, nil
-	case ok && offset == 0 && whence == io.SeekStart:
-		if _, err := from.Seek(0, io.SeekStart); err != nil {
-			return 0, err
-		}
-		s.hash.Reset()
-		s.size = 0
-		return 0, nil
+// Close closes what is read, if it can be.
+func (s *sum) Close() error {
+	if c, ok := s.r.(io.Closer); ok {
+		return c.Close()
 	}
-	return 0, errors.New("what is hashed is read from its beginning to its end")
+	return nil
 }
 
 func (s *sum) hex() string { return hex.EncodeToString(s.hash.Sum(nil)) }

@@ -25,12 +25,19 @@ type Registry struct{ blobs blobs }
 
 // blobs are named sequences of bytes, "tickets/0a1b…/model.onnx" for instance.
 type blobs interface {
-	// put writes a blob: whole, or not at all. What has the name is replaced.
-	put(ctx context.Context, name string, body io.Reader, size int64) error
+	// put writes a blob: whole, or not at all. What has the name is replaced. The body is opened for each try.
+	put(ctx context.Context, name string, open opener, size int64) error
 	// get opens a blob, or returns an fs.ErrNotExist.
 	get(ctx context.Context, name string) (io.ReadCloser, error)
 	// list calls each with the name of every blob below a folder, in any order.
 	list(ctx context.Context, folder string, each func(name string)) error
+}
+
+// opener opens what a blob is to hold, from its beginning.
+type opener func() (io.ReadCloser, error)
+
+func bytesOf(data []byte) opener {
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 }
 
 // Model is what the registry knows of a model.
@@ -120,7 +127,7 @@ func (r *Registry) Add(ctx context.Context, classifier, dir, by string) (m Model
 	if err != nil {
 		return m, false, fmt.Errorf("write manifest: %w", err)
 	}
-	if err := r.blobs.put(ctx, m.at(manifestFile), bytes.NewReader(manifest), int64(len(manifest))); err != nil {
+	if err := r.blobs.put(ctx, m.at(manifestFile), bytesOf(manifest), int64(len(manifest))); err != nil {
 		return m, false, fmt.Errorf("add model: %w", err)
 	}
 	return m, true, nil
@@ -176,17 +183,20 @@ func readAll(r io.Reader, name string) ([]byte, error) {
 
 // putFile copies a file, and returns its size and hash.
 func (r *Registry) putFile(ctx context.Context, m Model, source fs.FS, name string) (File, error) {
-	f, err := source.Open(name)
+	info, err := fs.Stat(source, name)
 	if err != nil {
 		return File{}, err
 	}
-	defer func() { _ = f.Close() }() // read only
-	info, err := f.Stat()
+	var sum *sum // of the last try
+	err = r.blobs.put(ctx, m.at(name), func() (io.ReadCloser, error) {
+		f, err := source.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		sum = newSum(f)
+		return sum, nil
+	}, info.Size())
 	if err != nil {
-		return File{}, err
-	}
-	sum := newSum(f)
-	if err := r.blobs.put(ctx, m.at(name), sum, info.Size()); err != nil {
 		return File{}, err
 	}
 	if sum.size != info.Size() {

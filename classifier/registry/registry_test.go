@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -130,7 +129,7 @@ func TestAlteredModelIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		altered := "{}"
-		if err := r.blobs.put(t.Context(), m.at("config.json"), strings.NewReader(altered), int64(len(altered))); err != nil {
+		if err := r.blobs.put(t.Context(), m.at("config.json"), bytesOf([]byte(altered)), int64(len(altered))); err != nil {
 			t.Fatal(err)
 		}
 		cache := t.TempDir()
@@ -155,11 +154,11 @@ type stopping struct {
 
 var errStopped = errors.New("stopped")
 
-func (s *stopping) put(ctx context.Context, name string, body io.Reader, size int64) error {
+func (s *stopping) put(ctx context.Context, name string, open opener, size int64) error {
 	if s.left--; s.left < 0 {
 		return errStopped
 	}
-	return s.blobs.put(ctx, name, body, size)
+	return s.blobs.put(ctx, name, open, size)
 }
 
 // A model is there or not, wherever the process that adds it dies; adding it again ends what was begun.
