@@ -80,6 +80,9 @@ func (m Models) validate(ps *problems) {
 		ps.add("models.location", "names no bucket: s3://BUCKET or s3://BUCKET/FOLDER")
 	}
 	checkURL(ps, "models.s3.endpoint", m.S3.Endpoint, true)
+	if !m.S3.SessionToken.IsZero() && m.S3.AccessKey.IsZero() {
+		ps.add("models.s3.session_token", "goes with access_key and secret_key")
+	}
 	if m.S3.AccessKey.IsZero() != m.S3.SecretKey.IsZero() {
 		ps.add("models.s3.access_key", "access_key and secret_key go together: both, or none")
 	}

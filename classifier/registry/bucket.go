@@ -27,7 +27,8 @@ type S3 struct {
 	PathStyle    bool // the bucket is in the path, not in the host's name
 }
 
-// bucket keeps blobs as objects of an S3-compatible bucket. An object appears when it was sent whole, so a process that dies leaves none.
+// bucket keeps blobs as objects of an S3-compatible bucket, each sent as one, which S3 takes up to 5 GiB. An object appears when it was sent whole, so a process
+// that dies leaves none.
 type bucket struct {
 	client *minio.Client
 	name   string
@@ -88,7 +89,7 @@ func (b *bucket) put(ctx context.Context, name string, open opener, size int64) 
 		select {
 		case <-time.After(time.Duration(1<<try) * firstPause):
 		case <-ctx.Done():
-			return ctx.Err()
+			return b.explain("write", name, ctx.Err())
 		}
 	}
 }
@@ -101,7 +102,7 @@ func (b *bucket) putOnce(ctx context.Context, name string, open opener, size int
 	defer func() { _ = body.Close() }() // read only
 	// A reader that cannot go back: the client sends it once.
 	once := struct{ io.Reader }{body}
-	_, err = b.client.PutObject(ctx, b.name, b.key(name), once, size, minio.PutObjectOptions{ContentType: "application/octet-stream"})
+	_, err = b.client.PutObject(ctx, b.name, b.key(name), once, size, minio.PutObjectOptions{ContentType: "application/octet-stream", DisableMultipart: true})
 	return err
 }
 
@@ -114,18 +115,41 @@ func passing(err error) bool {
 	return network || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
+// get asks by GET alone: what HEAD refuses has no body that would say why.
 func (b *bucket) get(ctx context.Context, name string) (io.ReadCloser, error) {
-	object, err := b.client.GetObject(ctx, b.name, b.key(name), minio.GetObjectOptions{})
-	if err == nil {
-		_, err = object.Stat() // which asks for the first time
+	ctx, cancel := context.WithCancelCause(ctx)
+	body, _, _, err := (&minio.Core{Client: b.client}).GetObject(ctx, b.name, b.key(name), minio.GetObjectOptions{})
+	if err != nil {
+		cancel(nil)
+		return nil, b.explain("read", name, err)
 	}
-	if err == nil {
-		return object, nil
+	stalled := fmt.Errorf("s3://%s/%s: nothing came for %s", b.name, b.key(name), answerTime)
+	return &steady{ctx: ctx, cancel: cancel, body: body, watch: time.AfterFunc(answerTime, func() { cancel(stalled) })}, nil
+}
+
+// steady gives a download up that stands still for answerTime.
+type steady struct {
+	ctx    context.Context //nolint:containedctx // of this one request
+	cancel context.CancelCauseFunc
+	body   io.ReadCloser
+	watch  *time.Timer
+}
+
+func (s *steady) Read(p []byte) (int, error) {
+	n, err := s.body.Read(p)
+	if n > 0 && err == nil {
+		s.watch.Reset(answerTime)
 	}
-	if object != nil {
-		_ = object.Close() // nothing was read
+	if cause := context.Cause(s.ctx); err != nil && cause != nil {
+		err = cause
 	}
-	return nil, b.explain("read", name, err)
+	return n, err
+}
+
+func (s *steady) Close() error {
+	s.watch.Stop()
+	defer s.cancel(nil)
+	return s.body.Close()
 }
 
 func (b *bucket) list(ctx context.Context, folder string, each func(name string)) error {
@@ -160,9 +184,6 @@ func (b *bucket) explain(what, name string, err error) error {
 		hint = "; see models.s3.region and endpoint"
 	case "RequestTimeTooSkewed":
 		hint = "; the clock of this machine is wrong"
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
 	}
 	return fmt.Errorf("%s s3://%s/%s: %w%s", what, b.name, b.key(name), err, hint)
 }

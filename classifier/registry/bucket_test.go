@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"bytes"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -99,11 +101,35 @@ func TestBucketInTrouble(t *testing.T) {
 	}
 }
 
+// A file that is larger than what clients like to send in one piece comes back as it was.
+func TestBucketKeepsLargeFiles(t *testing.T) {
+	t.Parallel()
+	r := newS3Server(t).open(t, "s3://acme/models")
+	data := make([]byte, 40<<20+1)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(data) // never fails
+	if err := r.blobs.put(t.Context(), "tickets/x/model.onnx_data", bytesOf(data), int64(len(data))); err != nil {
+		t.Fatal(err)
+	}
+	body, err := r.blobs.get(t.Context(), "tickets/x/model.onnx_data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = body.Close() }()
+	got, err := io.ReadAll(body)
+	if err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes came back of %d, or others, %v", len(got), len(data), err)
+	}
+}
+
 // Errors name the object, and say what to do.
 func TestBucketExplains(t *testing.T) {
 	t.Parallel()
 	s := newS3Server(t)
 	if _, err := s.open(t, "s3://nobody/models").List(t.Context(), "tickets"); err == nil || !strings.Contains(err.Error(), "make the bucket") {
+		t.Errorf("no bucket: %v", err)
+	}
+	nothing := "sha256:" + strings.Repeat("0", 64)
+	if _, err := s.open(t, "s3://nobody/models").Get(t.Context(), "tickets", nothing); err == nil || !strings.Contains(err.Error(), "make the bucket") {
 		t.Errorf("no bucket: %v", err)
 	}
 	for code, want := range map[string]string{
@@ -116,6 +142,9 @@ func TestBucketExplains(t *testing.T) {
 		})
 		_, err := s.open(t, "s3://acme/models").List(t.Context(), "tickets")
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "s3://acme/models/tickets") {
+			t.Errorf("%s: %v", code, err)
+		}
+		if _, err := s.open(t, "s3://acme/models").Get(t.Context(), "tickets", nothing); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", code, err)
 		}
 	}
