@@ -120,6 +120,8 @@ func fraction(n json.Number) any {
 		return n.String()
 	case math.Abs(f) > maxExact && math.Abs(f) < digitsUpTo: // 1e17 and 100000000000000000 are one number
 		return strconv.FormatFloat(f, 'f', -1, 64)
+	case f == 0: // -0e0 and -0 are one number too
+		return 0.0
 	}
 	return f
 }
