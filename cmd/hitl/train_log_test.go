@@ -40,8 +40,19 @@ func TestTrainFromDecisions(t *testing.T) {
 	if c == nil || c.Items != held || c.Incumbent != 0 || c.OnlyCandidate == 0 || held > 8 && c.Verdict != learn.Better {
 		t.Errorf("of %d held out: %+v", held, c)
 	}
-	if out := w.mustHitl("classify", "--model", folder, "The parcel never came."); !strings.Contains(out, "delivery") {
-		t.Error(out)
+	// Which fifth is held out falls with the items' ids, so no single text is sure to be told right.
+	args := []string{"classify", "--model", folder}
+	for _, e := range examples {
+		args = append(args, e.Text)
+	}
+	right := 0
+	for i, line := range strings.Split(strings.TrimSpace(w.mustHitl(args...)), "\n") {
+		if strings.HasPrefix(line, examples[i].Label+" ") {
+			right++
+		}
+	}
+	if right < len(examples)*3/4 {
+		t.Errorf("the model is right on %d of %d texts, of which it has learned from four in five", right, len(examples))
 	}
 }
 
