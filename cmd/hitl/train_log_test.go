@@ -37,10 +37,10 @@ func TestTrainFromDecisions(t *testing.T) {
 		t.Errorf("%+v", card)
 	}
 	c := card.Comparison
-	if c == nil || c.Items != held || c.Incumbent != 0 || c.OnlyCandidate == 0 || held > 8 && c.Verdict != learn.Better {
+	if c == nil || c.Items != held || c.Incumbent != 0 || c.OnlyCandidate == 0 || c.Verdict != learn.Better {
 		t.Errorf("of %d held out: %+v", held, c)
 	}
-	// Which fifth is held out falls with the items' ids, so no single text is sure to be told right.
+	// No single text is sure to be told right.
 	args := []string{"classify", "--model", folder}
 	for _, e := range examples {
 		args = append(args, e.Text)
@@ -62,7 +62,10 @@ func (w *world) corrected(store *audit.Store, examples []labelledText) (held int
 	at := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Hour)
 	for i, e := range examples {
 		id := hitl.NewID("itm", at)
-		if learn.HeldOut(id) {
+		for learn.HeldOut(id) != (i%5 == 0) { // ids are drawn, but what is held out must not be: a verdict hangs on it
+			id = hitl.NewID("itm", at)
+		}
+		if i%5 == 0 {
 			held++
 		}
 		rec := hitl.Record{
