@@ -8,13 +8,20 @@ import (
 	"slices"
 	"time"
 
-	_ "github.com/gomlx/gomlx/backends/simplego" // the backend that hugot's "GO" names
+	gomlx "github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/backends/simplego"
 	"github.com/knights-analytics/hugot/backends"
 	"github.com/knights-analytics/hugot/options"
 )
 
 // warmFor bounds how long loading spends on compiling shapes ahead; the rest is compiled when first met.
 const warmFor = 300 * time.Millisecond
+
+// hugot asks for the backend "go" and leaves it no choice how to run a graph's operations. One after the other they take half the time of a small
+// network, whose operations are shorter than a goroutine's start; the large products of a transformer use all cores either way.
+func init() {
+	gomlx.Register("go", func(string) (gomlx.Backend, error) { return simplego.New("ops_sequential") })
+}
 
 // goEngine is hugot's pure-Go backend, handed batches that were tokenised here: its own tokenizer is quadratic.
 //
