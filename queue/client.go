@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/extra/redisotel/v9"
@@ -33,6 +34,8 @@ type Entry struct {
 type Client struct {
 	cfg Config
 	rdb redis.UniversalClient
+
+	gatherings sync.Map // by queue: *together
 }
 
 // openPatience is how long Open waits for Redis to answer.

@@ -127,7 +127,7 @@ type waiting struct{ *queue.Client }
 
 // Add implements hitl.Waiting.
 func (w waiting) Add(ctx context.Context, name string, priority hitl.Priority, reviewID string) error {
-	if err := w.Client.Add(ctx, name, queue.Entry{ReviewID: reviewID, Priority: priority}); err != nil {
+	if err := w.AddTogether(ctx, name, queue.Entry{ReviewID: reviewID, Priority: priority}); err != nil {
 		return fmt.Errorf("queue review: %w", err)
 	}
 	return nil
