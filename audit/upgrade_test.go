@@ -108,7 +108,7 @@ func TestMigratePartsTheLog(t *testing.T) {
 		n := 0
 		defer func() { written <- n }()
 		for ; writing.Err() == nil; n++ {
-			if _, err := pool.Exec(t.Context(), insert, time.Now(), 1); err != nil {
+			if _, err := pool.Exec(context.WithoutCancel(writing), insert, time.Now(), 1); err != nil {
 				t.Errorf("a writer meanwhile: %v", err)
 				return
 			}
