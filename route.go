@@ -31,6 +31,8 @@ const (
 	// ChangeAccepted and ChangeDeclined answer a proposal of how far the model is trusted. Their entries are about no item.
 	ChangeAccepted Status = "PROPOSAL_ACCEPTED"
 	ChangeDeclined Status = "PROPOSAL_DECLINED"
+	// Detached: the entries of a month were taken out of the log's tables. The tree keeps their hashes. It is about no item.
+	Detached Status = "DETACHED"
 )
 
 // Final says whether the item has its answer.

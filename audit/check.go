@@ -2,13 +2,16 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"hitl"
 	"hitl/audit/verify"
 )
 
@@ -31,12 +34,17 @@ func (s *Store) VerifyLog(ctx context.Context, v *verify.Verifier) error {
 				v.Found(verify.Hash, -1, 0, fmt.Sprintf("tile %d/%d was altered, or is missing", level, n))
 			}
 		}
-		end, err := walkLog(ctx, tx, feed{v})
+		gone, err := readDetachments(ctx, tx, func(entry int64, text string) { v.Found(verify.Detached, -1, entry, text) })
+		if err != nil {
+			return err
+		}
+		end, err := walkLog(ctx, tx, feed{v, gone}, gone)
 		if err != nil {
 			return err
 		}
 		v.Edge()
 		v.Tiles = nil
+		gone.check(v)
 		return checkRest(ctx, tx, v, end)
 	})
 	if err != nil {
@@ -45,15 +53,24 @@ func (s *Store) VerifyLog(ctx context.Context, v *verify.Verifier) error {
 	return nil
 }
 
-// WriteBundle writes the log and its checkpoints to w, for verify.ReadBundle. It returns how many entries that are.
+// WriteBundle writes the log and its checkpoints to w, for verify.ReadBundle. It returns how many entries that are. A log whose detached entries were
+// taken out of the database cannot be written: whoever reads a bundle is to see every entry.
 func (s *Store) WriteBundle(ctx context.Context, w io.Writer) (int64, error) {
 	var end int64
 	err := s.snapshot(ctx, func(tx pgx.Tx) error {
+		var broken error
+		gone, err := readDetachments(ctx, tx, func(_ int64, text string) { broken = errors.New(text) })
+		if err = cmp.Or(err, broken); err != nil {
+			return err
+		}
+		if err := gone.away(); err != nil {
+			return err
+		}
 		b, err := verify.NewBundleWriter(w)
 		if err != nil {
 			return err
 		}
-		if end, err = walkLog(ctx, tx, bundle{b}); err != nil {
+		if end, err = walkLog(ctx, tx, bundle{b}, gone); err != nil {
 			return err
 		}
 		return b.Flush()
@@ -75,7 +92,7 @@ func (s *Store) snapshot(ctx context.Context, f func(tx pgx.Tx) error) error {
 }
 
 // walkLog feeds every position that anything in the database knows of, and every checkpoint behind the last position that it covers.
-func walkLog(ctx context.Context, tx pgx.Tx, w walker) (int64, error) {
+func walkLog(ctx context.Context, tx pgx.Tx, w walker, gone *detachments) (int64, error) {
 	var end int64
 	err := tx.QueryRow(ctx, `
 		SELECT greatest(
@@ -103,6 +120,9 @@ func walkLog(ctx context.Context, tx pgx.Tx, w walker) (int64, error) {
 		}
 		lines, err := readLines(ctx, tx, from, to)
 		if err != nil {
+			return 0, err
+		}
+		if err := gone.fill(ctx, tx, lines, from, to); err != nil {
 			return 0, err
 		}
 		for _, l := range lines {
@@ -222,16 +242,32 @@ func checkRest(ctx context.Context, tx pgx.Tx, v *verify.Verifier, end int64) er
 	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { v.Added(id); return nil }); err != nil {
 		return fmt.Errorf("look for added entries: %w", err)
 	}
+	rows, err = tx.Query(ctx, `
+		SELECT l.id FROM hitl.log l WHERE l.item_id = '' AND l.status = $1
+		    AND NOT EXISTS (SELECT FROM hitl.log_detached d WHERE d.log_id = l.id) ORDER BY l.id`, hitl.Detached)
+	if err != nil {
+		return fmt.Errorf("look for entries of what is detached: %w", err)
+	}
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+		v.Found(verify.Detached, -1, id, fmt.Sprintf("entry %d says that entries were detached, and hitl.log_detached does not", id))
+		return nil
+	}); err != nil {
+		return fmt.Errorf("look for entries of what is detached: %w", err)
+	}
 	return nil
 }
 
 // feed is a verifier as a walker.
-type feed struct{ v *verify.Verifier }
+type feed struct {
+	v    *verify.Verifier
+	gone *detachments
+}
 
 func (f feed) Line(l verify.Line) error {
 	if l.Tile == nil {
 		f.v.Found(verify.Hash, l.Position, l.LogID, fmt.Sprintf("the tile of position %d is missing", l.Position))
 	}
+	f.gone.line(&l)
 	f.v.Line(l)
 	return nil
 }

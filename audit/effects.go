@@ -60,7 +60,7 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 	if h.DecideTwins != nil {
 		queues[twinQueue] = river.QueueConfig{MaxWorkers: twinWorkers}
 	}
-	periodic := h.Periodic
+	periodic := append([]Periodic{{Name: "audit.make_partitions", Every: makePartitionsEvery, Run: s.keepPartitions}}, h.Periodic...)
 	if h.Callback != nil {
 		periodic = append([]Periodic{{Name: "audit.sweep_callbacks", Every: time.Minute, Run: s.sweepCallbacks}}, periodic...)
 	}

@@ -343,12 +343,13 @@ func TestEraseRights(t *testing.T) {
 		t.Error(err)
 	}
 	equal(t, "functions of its own that the service may call", scalar[string](t, service, `
-		SELECT string_agg(p.oid::regprocedure::text, ' ') FROM pg_proc p
+		SELECT string_agg(p.oid::regprocedure::text, ' ' ORDER BY p.proname) FROM pg_proc p
 		WHERE p.pronamespace = 'hitl'::regnamespace AND p.prorettype <> 'trigger'::regtype AND has_function_privilege(p.oid, 'EXECUTE')`),
-		"hitl.erase(text[],timestamp with time zone,text,text)")
+		"hitl.erase(text[],timestamp with time zone,text,text) hitl.log_partitions() hitl.make_log_partitions()")
 	equal(t, "functions that run with the owner's rights", scalar[string](t, owner, `
-		SELECT string_agg(p.proname || ' ' || array_to_string(p.proconfig, ' '), '; ') FROM pg_proc p
-		WHERE p.pronamespace IN ('hitl'::regnamespace, 'hitl_jobs'::regnamespace) AND p.prosecdef`), "erase search_path=pg_catalog, pg_temp")
+		SELECT string_agg(p.proname || ' ' || array_to_string(p.proconfig, ' '), '; ' ORDER BY p.proname) FROM pg_proc p
+		WHERE p.pronamespace IN ('hitl'::regnamespace, 'hitl_jobs'::regnamespace) AND p.prosecdef`),
+		"erase search_path=pg_catalog, pg_temp; make_log_partitions search_path=pg_catalog, pg_temp TimeZone=UTC DateStyle=ISO, YMD lock_timeout=2s")
 	equal(t, "others may call it", scalar[bool](t, owner, `SELECT EXISTS (
 		SELECT FROM pg_proc p, aclexplode(p.proacl) a WHERE p.proname = 'erase' AND p.pronamespace = 'hitl'::regnamespace AND a.grantee = 0)`), false)
 

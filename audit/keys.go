@@ -133,8 +133,8 @@ func scanKey(row pgx.CollectableRow) (APIKey, error) {
 	return k, nil
 }
 
-// ErrNotOwner says that keys were to be made or revoked by a role that may not: the service's own, for instance.
-var ErrNotOwner = errors.New("only the schema's owner makes and revokes keys")
+// ErrNotOwner says that something was to be done by a role that may not: the service's own, for instance.
+var ErrNotOwner = errors.New("only the schema's owner may do this")
 
 // asOwner runs what the service may not do, on a connection of its own.
 func asOwner(ctx context.Context, dsn string, run func(*pgx.Conn) error) error {
@@ -142,7 +142,7 @@ func asOwner(ctx context.Context, dsn string, run func(*pgx.Conn) error) error {
 	if err != nil {
 		return fmt.Errorf("read owner's database URL: %w", err)
 	}
-	cfg.RuntimeParams["application_name"] = "hitl keys"
+	cfg.RuntimeParams["application_name"] = "hitl as owner"
 	nameNoStatements(cfg, dsn)
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {

@@ -80,6 +80,9 @@ func Migrate(ctx context.Context, ownerDSN string, o MigrateOptions) error {
 	if err := migrateRecord(ctx, pool, o.Progress); err != nil {
 		return err
 	}
+	if err := prepareMonths(ctx, pool, o.Progress); err != nil {
+		return err
+	}
 	if err := migrateJobs(ctx, pool, o.Progress); err != nil {
 		return err
 	}
@@ -155,6 +158,21 @@ func migrateRecord(ctx context.Context, pool *pgxpool.Pool, progress func(string
 	}
 	for _, r := range results {
 		progress(fmt.Sprintf("schema hitl: %s (%s)", r.Source.Path, r.Duration.Round(1e6)))
+	}
+	return nil
+}
+
+// prepareMonths makes the log's partitions for the months to come, should no service have run to do it.
+func prepareMonths(ctx context.Context, pool *pgxpool.Pool, progress func(string)) error {
+	made, left, err := makePartitions(ctx, pool)
+	if err != nil {
+		return err
+	}
+	if len(made) > 0 {
+		progress("made partitions " + strings.Join(made, ", "))
+	}
+	if len(left) > 0 {
+		progress("made no partition " + strings.Join(left, ", ") + ": entries of these months are in hitl.log_default already, and stay there")
 	}
 	return nil
 }

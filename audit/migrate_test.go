@@ -135,11 +135,17 @@ func TestLogOnlyGrows(t *testing.T) {
 	ownerDSN, serviceDSN := database(t)
 	mustAppend(t, openWith(t, audit.Config{DSN: serviceDSN}), sure("a", "fine"), nil)
 	owner, service := pool(t, ownerDSN), pool(t, serviceDSN)
-	for _, change := range []string{
+	changes := []string{
 		`UPDATE hitl.log SET label = 'x'`, `UPDATE hitl.log SET label = 'x' WHERE false`, `DELETE FROM hitl.log`, `TRUNCATE hitl.log`,
 		`TRUNCATE hitl.log CASCADE`,
-		`INSERT INTO hitl.log OVERRIDING SYSTEM VALUE SELECT * FROM hitl.log ON CONFLICT (id) DO UPDATE SET label = 'x'`,
-	} {
+	}
+	for _, partition := range scalar[[]string](t, owner, `SELECT array_agg(name) FROM hitl.log_partitions()`) {
+		partition = pgx.Identifier{"hitl", partition}.Sanitize()
+		changes = append(changes, `UPDATE `+partition+` SET label = 'x'`, `DELETE FROM `+partition, `TRUNCATE `+partition,
+			`INSERT INTO `+partition+` OVERRIDING SYSTEM VALUE SELECT * FROM hitl.log ON CONFLICT (id) DO UPDATE SET label = 'x'`)
+	}
+	equal(t, "statements", len(changes), 5+4*6)
+	for _, change := range changes {
 		if _, err := service.Exec(t.Context(), change); !refused(err) {
 			t.Errorf("service: %s: %v", change, err)
 		}
@@ -166,6 +172,8 @@ func TestServiceRights(t *testing.T) {
 		`UPDATE hitl.reviews SET item_id = ''`, `UPDATE hitl.policy_versions SET text = ''`, `UPDATE hitl.model_versions SET labels = '{}'`,
 		`DELETE FROM hitl.schema_migrations`, `DELETE FROM hitl_jobs.river_migration`, `DELETE FROM hitl.item_texts`,
 		`UPDATE hitl.shadow SET label = 'x'`, `DELETE FROM hitl.shadow`,
+		`ALTER TABLE hitl.log DETACH PARTITION hitl.log_default`, `DROP TABLE hitl.log_default`, `INSERT INTO hitl.log_default SELECT * FROM hitl.log`,
+		`ALTER TABLE hitl.log_default DISABLE TRIGGER append_only`, `CREATE TABLE hitl.log_1999_01 PARTITION OF hitl.log FOR VALUES FROM ('1999-01-01') TO ('1999-02-01')`,
 	} {
 		_, err := p.Exec(t.Context(), change)
 		var pg *pgconn.PgError

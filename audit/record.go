@@ -198,9 +198,24 @@ func (s *Store) Log(ctx context.Context, itemID string) ([]hitl.Entry, error) {
 		return nil, readError("read log", err)
 	}
 	if len(entries) == 0 {
-		return nil, hitl.ErrNotFound // every item has an entry
+		return nil, s.withoutEntries(ctx, itemID) // every item has an entry
 	}
 	return entries, nil
+}
+
+// withoutEntries is hitl.ErrNotFound, and says where the entries of an item are that were detached.
+func (s *Store) withoutEntries(ctx context.Context, itemID string) error {
+	var name string
+	err := s.pool.QueryRow(ctx, `
+		SELECT d.name FROM hitl.items i JOIN hitl.log_detached d ON i.received_at >= d.since AND i.received_at < d.until
+		WHERE i.id = $1 ORDER BY d.log_id DESC LIMIT 1`, itemID).Scan(&name)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return hitl.ErrNotFound
+	case err != nil:
+		return readError("look among what is detached", err)
+	}
+	return fmt.Errorf("its entries were detached from the log with the table %s: %w", name, hitl.ErrNotFound)
 }
 
 // commitmentPrefix names how the log refers to a text or a comment.

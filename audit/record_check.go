@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,29 +17,33 @@ import (
 // VerifyRecord compares what statistics, exports and reviewers are shown with the log: every item and its text, every decision of every round and
 // its comment, which rounds were taken back, every verdict of a panel, every skip and their comments, every note, every answered proposal. What differs, is missing, or has no
 // entry goes into the report of the log's verification as verify.Record: it says something only of a log that is whole, see VerifyLog. Not in the log,
-// and so not compared, are an item's metadata, subject and probabilities other than the highest.
+// and so not compared, are an item's metadata, subject and probabilities other than the highest. Not compared either, and counted, is what was recorded in
+// months whose entries are detached.
 func (s *Store) VerifyRecord(ctx context.Context, r *verify.Report) error {
 	err := s.snapshot(ctx, func(tx pgx.Tx) error {
-		var err error
-		if r.Items, err = checkItems(ctx, tx, r); err != nil {
+		away, err := readAbsence(ctx, tx)
+		if err != nil {
 			return err
 		}
-		if r.Decisions, err = checkDecisions(ctx, tx, r); err != nil {
+		if r.Items, err = checkItems(ctx, tx, r, away); err != nil {
 			return err
 		}
-		if err := checkVoices(ctx, tx, r); err != nil {
+		if r.Decisions, err = checkDecisions(ctx, tx, r, away); err != nil {
 			return err
 		}
-		if err := checkSkips(ctx, tx, r); err != nil {
+		if err := checkVoices(ctx, tx, r, away); err != nil {
 			return err
 		}
-		if err := checkRounds(ctx, tx, r); err != nil {
+		if err := checkSkips(ctx, tx, r, away); err != nil {
 			return err
 		}
-		if err := checkNotes(ctx, tx, r); err != nil {
+		if err := checkRounds(ctx, tx, r, away); err != nil {
 			return err
 		}
-		if err := checkProposals(ctx, tx, r); err != nil {
+		if err := checkNotes(ctx, tx, r, away); err != nil {
+			return err
+		}
+		if err := checkProposals(ctx, tx, r, away); err != nil {
 			return err
 		}
 		return checkGone(ctx, tx, r)
@@ -59,7 +64,7 @@ func differing(conditions ...[2]string) string {
 }
 
 var itemsAndEntries = `
-	SELECT i.id, l.id, l.text_ref, x.text, x.key, i.erased_at IS NOT NULL,
+	SELECT i.id, i.received_at, l.id, l.text_ref, x.text, x.key, i.erased_at,
 	    EXISTS (SELECT FROM hitl.log e WHERE e.item_id = i.id AND e.status = 'ERASED'),
 	    ` + differing(
 	[2]string{"text_ref", "i.text_ref = l.text_ref"}, [2]string{"received_at", "i.received_at = l.at"}, [2]string{"status", "i.status = l.status"},
@@ -78,25 +83,29 @@ var itemsAndEntries = `
 	ORDER BY i.id`
 
 // checkItems compares every item with the entry that took it in, and every text that is kept with the entry's commitment.
-func checkItems(ctx context.Context, tx pgx.Tx, r *verify.Report) (n int64, err error) {
+func checkItems(ctx context.Context, tx pgx.Tx, r *verify.Report, away absence) (n int64, err error) {
 	rows, err := tx.Query(ctx, itemsAndEntries)
 	if err != nil {
 		return 0, fmt.Errorf("read items: %w", err)
 	}
 	var (
-		id              string
-		entry           *int64
-		ref, secret     []byte
-		text            *string
-		erased, entered bool
-		differ          []string
+		id               string
+		received, erased *time.Time
+		entry            *int64
+		ref, secret      []byte
+		text             *string
+		entered          bool
+		differ           []string
 	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &entry, &ref, &text, &secret, &erased, &entered, &differ}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &received, &entry, &ref, &text, &secret, &erased, &entered, &differ}, func() error {
 		n++
 		found := func(format string, args ...any) {
 			r.Differs(orZero(entry), fmt.Sprintf(format, args...))
 		}
 		switch {
+		case entry == nil && away.holds(received):
+			r.Uncompared++
+			n--
 		case entry == nil:
 			found("item %s has no entry in the log", id)
 			return nil
@@ -104,11 +113,11 @@ func checkItems(ctx context.Context, tx pgx.Tx, r *verify.Report) (n int64, err 
 			found("item %s differs from its entry %d in %s", id, *entry, strings.Join(differ, ", "))
 		}
 		switch {
-		case text == nil && (!erased || !entered):
+		case text == nil && (erased == nil || !entered && !away.holds(erased)):
 			found("the text of item %s is gone, and no entry says that it was erased", id)
 		case text != nil && entered:
 			found("the text of item %s is there, and an entry says that it was erased", id)
-		case text != nil && !hmac.Equal(commit(secret, *text), ref):
+		case text != nil && entry != nil && !hmac.Equal(commit(secret, *text), ref):
 			found("the text of item %s is not the one of its entry %d", id, *entry)
 		}
 		return nil
@@ -123,7 +132,7 @@ func checkItems(ctx context.Context, tx pgx.Tx, r *verify.Report) (n int64, err 
 const ended = `('HUMAN_ACCEPTED', 'HUMAN_CORRECTED', 'EXPIRED', 'CANCELLED')`
 
 var decisionsAndEntries = `
-	SELECT d.review_id, d.round, d.comment, l.id, coalesce(l.context->>'comment_ref', ''), coalesce(l.context->>'comment', ''), x.key,
+	SELECT d.review_id, d.round, d.at, d.comment, l.id, coalesce(l.context->>'comment_ref', ''), coalesce(l.context->>'comment', ''), x.key,
 	    ` + differing(
 	[2]string{"status", "d.status = l.status"}, [2]string{"label", "d.label = l.label"}, [2]string{"at", "d.at = l.at"},
 	[2]string{"reviewer", "concat_ws('/', nullif(d.reviewer_team, ''), d.reviewer_user) = l.reviewer"},
@@ -138,7 +147,7 @@ var decisionsAndEntries = `
 	ORDER BY d.review_id, d.round`
 
 // checkDecisions compares every decision with its entry, and every comment that is kept with the entry's commitment.
-func checkDecisions(ctx context.Context, tx pgx.Tx, r *verify.Report) (n int64, err error) {
+func checkDecisions(ctx context.Context, tx pgx.Tx, r *verify.Report, away absence) (n int64, err error) {
 	rows, err := tx.Query(ctx, decisionsAndEntries)
 	if err != nil {
 		return 0, fmt.Errorf("read decisions: %w", err)
@@ -150,7 +159,11 @@ func checkDecisions(ctx context.Context, tx pgx.Tx, r *verify.Report) (n int64, 
 		secret     []byte
 		differ     []string
 	)
-	_, err = pgx.ForEachRow(rows, []any{&d.ReviewID, &d.Round, &d.Comment, &entry, &ref, &words, &secret, &differ}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&d.ReviewID, &d.Round, &d.At, &d.Comment, &entry, &ref, &words, &secret, &differ}, func() error {
+		if entry == nil && away.holds(&d.At) {
+			r.Uncompared++
+			return nil
+		}
 		n++
 		if entry == nil {
 			r.Differs(0, fmt.Sprintf("the decision of review %s, round %d, has no entry in the log", d.ReviewID, d.Round))

@@ -41,6 +41,7 @@ var serviceGrants = []string{
 	`GRANT INSERT, UPDATE (drawn_at), DELETE ON hitl.gold_masters TO $ROLE`,
 	`GRANT INSERT, UPDATE (version, sealed, expires_at, leased_by, leased_until) ON hitl.slack_tokens TO $ROLE`,
 	`GRANT INSERT, UPDATE (run, keys, seen_at), DELETE ON hitl.attempts TO $ROLE`,
+	`GRANT EXECUTE ON FUNCTION hitl.make_log_partitions() TO $ROLE`,
 	`GRANT EXECUTE ON FUNCTION hitl.erase(text[], timestamptz, text, text) TO $ROLE`,
 	`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA hitl_jobs TO $ROLE`,
 	`REVOKE INSERT, UPDATE, DELETE ON hitl_jobs.river_migration FROM $ROLE`,

@@ -25,8 +25,9 @@ func (s *Store) Server(ctx context.Context) (v Server, err error) {
 	}
 	v.Took = time.Since(begin)
 	err = s.pool.QueryRow(ctx, `
-		SELECT current_setting('server_version'), current_user,
-		       has_any_column_privilege('hitl.log', 'UPDATE') OR has_table_privilege('hitl.log', 'DELETE, TRUNCATE, TRIGGER')`,
+		SELECT current_setting('server_version'), current_user, EXISTS (
+		    SELECT FROM pg_partition_tree('hitl.log') t
+		    WHERE has_any_column_privilege(t.relid, 'UPDATE') OR has_table_privilege(t.relid, 'DELETE, TRUNCATE, TRIGGER'))`,
 	).Scan(&v.Version, &v.Role, &v.CanRewrite)
 	if err != nil {
 		return v, fmt.Errorf("ask database about itself: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,7 +16,7 @@ import (
 var skipsAndEntries = `
 	SELECT coalesce(v.review_id, l.context->>'review', ''), coalesce(v.round, (l.context->>'round')::int, 0),
 	    coalesce(v.reviewer_team, ''), coalesce(v.reviewer_user, ''), coalesce(v.comment, ''),
-	    v.review_id IS NULL, l.id, coalesce(l.context->>'comment_ref', ''), x.key,
+	    v.review_id IS NULL, v.at, l.id, coalesce(l.context->>'comment_ref', ''), x.key,
 	    ` + differing(
 	[2]string{"at", "v.at = l.at"}, [2]string{"reason", "v.reason = l.context->>'reason'"}, [2]string{"item", "r.item_id = l.item_id"},
 	[2]string{"label", "v.label = l.label"},
@@ -28,7 +29,7 @@ var skipsAndEntries = `
 	ORDER BY 1, 2, 4, 3, l.id`
 
 // checkSkips compares every skip with its entry, in both directions, and every comment that is kept with the entry's commitment.
-func checkSkips(ctx context.Context, tx pgx.Tx, r *verify.Report) error {
+func checkSkips(ctx context.Context, tx pgx.Tx, r *verify.Report, away absence) error {
 	rows, err := tx.Query(ctx, skipsAndEntries)
 	if err != nil {
 		return fmt.Errorf("read skips: %w", err)
@@ -36,17 +37,21 @@ func checkSkips(ctx context.Context, tx pgx.Tx, r *verify.Report) error {
 	var (
 		v      hitl.Verdict
 		gone   bool
+		at     *time.Time
 		entry  *int64
 		ref    string
 		secret []byte
 		differ []string
 	)
-	dest := []any{&v.ReviewID, &v.Round, &v.Reviewer.Team, &v.Reviewer.User, &v.Comment, &gone, &entry, &ref, &secret, &differ}
+	dest := []any{&v.ReviewID, &v.Round, &v.Reviewer.Team, &v.Reviewer.User, &v.Comment, &gone, &at, &entry, &ref, &secret, &differ}
 	_, err = pgx.ForEachRow(rows, dest, func() error {
 		what := fmt.Sprintf("of review %s, round %d", v.ReviewID, v.Round)
 		switch {
 		case gone:
 			r.Differs(*entry, fmt.Sprintf("the skip of entry %d, %s, is gone", *entry, what))
+			return nil
+		case entry == nil && away.holds(at):
+			r.Uncompared++
 			return nil
 		case entry == nil:
 			r.Differs(0, fmt.Sprintf("the skip %s by %s has no entry in the log", what, v.Reviewer))

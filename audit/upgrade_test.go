@@ -1,12 +1,15 @@
 package audit
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
+	"hitl/audit/verify"
 	"hitl/deploy/local/localtest"
 )
 
@@ -56,5 +59,118 @@ func TestMigrateAddsErasure(t *testing.T) {
 	tag, err := pool.Exec(t.Context(), `UPDATE hitl.callbacks SET state = 'pending', attempts = 0 WHERE state = 'dead' AND body = 'x'`)
 	if err != nil || tag.RowsAffected() != 1 {
 		t.Errorf("revived %d, error %v", tag.RowsAffected(), err)
+	}
+}
+
+// A log in use becomes one in months while the version before writes into it: every entry, every hash and every right stays, and numbers go on.
+func TestMigratePartsTheLog(t *testing.T) {
+	t.Parallel()
+	dsn := localtest.Database(t)
+	pool, err := pgxpool.New(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	exec(`CREATE SCHEMA hitl`)
+	db := stdlib.OpenDBFromPool(pool)
+	t.Cleanup(func() { _ = db.Close() })
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrationFS(), goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), 24); err != nil {
+		t.Fatal(err)
+	}
+	const insert = `INSERT INTO hitl.log (item_id, at, status, text_ref, ai_label, confidence, label, reviewer, model, policy, context)
+		SELECT '', $1::timestamptz + n * interval '1 minute', 'TEST', '\x01', 'A', 0.5, 'A', '', 'm', 'p', '{}' FROM generate_series(1, $2) n`
+	exec(`GRANT USAGE ON SCHEMA hitl TO PUBLIC; GRANT SELECT, INSERT ON hitl.log TO PUBLIC`)
+	for _, at := range []string{"-infinity", "1970-01-01", "2025-12-31 23:00Z", "infinity", "2999-01-01"} {
+		exec(insert, at, 100)
+	}
+	now := time.Now()
+	exec(insert, now, 100)
+	s := &Store{cfg: Config{}.withDefaults(), pool: pool}
+	if err := s.sequenceAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// An attempt that was broken off left a bound that is too low by now.
+	exec(`ALTER TABLE hitl.log ADD CONSTRAINT log_until CHECK (at < now() + interval '1 hour') NOT VALID`)
+
+	writing, stop := context.WithCancel(t.Context())
+	written := make(chan int)
+	go func() {
+		n := 0
+		defer func() { written <- n }()
+		for ; writing.Err() == nil; n++ {
+			if _, err := pool.Exec(context.WithoutCancel(writing), insert, time.Now(), 1); err != nil {
+				t.Errorf("a writer meanwhile: %v", err)
+				return
+			}
+		}
+	}()
+	err = Migrate(t.Context(), dsn, MigrateOptions{})
+	stop()
+	more := <-written
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries, inDefault, inTable, greatest, next int
+	if err := pool.QueryRow(t.Context(), `SELECT count(*), count(*) FILTER (WHERE tableoid = 'hitl.log_default'::regclass),
+		count(*) FILTER (WHERE tableoid::regclass::text LIKE 'hitl.log_before_%'), max(id) FROM hitl.log`).Scan(&entries, &inDefault, &inTable, &greatest); err != nil {
+		t.Fatal(err)
+	}
+	if entries != 600+more || inDefault != 200 || inTable != 400+more || greatest != entries {
+		t.Errorf("%d entries, of them %d in the default and %d in the table that was there, the greatest id is %d; %d were written meanwhile",
+			entries, inDefault, inTable, greatest, more)
+	}
+	if err := pool.QueryRow(t.Context(), insert+` RETURNING id`, now, 1).Scan(&next); err != nil || next != greatest+1 {
+		t.Errorf("the next id is %d after %d, error %v", next, greatest, err)
+	}
+	var parts, indexes, triggers, public, constraints, identities int
+	if err := pool.QueryRow(t.Context(), `SELECT count(DISTINCT t.relid),
+		    (SELECT count(*) FROM pg_index i JOIN pg_partition_tree('hitl.log') p ON p.relid = i.indrelid WHERE i.indisvalid),
+		    count(*) FILTER (WHERE g.tgenabled = 'A'), count(*) FILTER (WHERE c.relacl::text LIKE '%{=ar/%' OR c.relacl::text LIKE '%,=ar/%'),
+		    (SELECT count(*) FROM pg_constraint WHERE conname = 'log_until'),
+		    (SELECT count(*) FROM pg_sequence q JOIN pg_class s ON s.oid = q.seqrelid WHERE s.relname LIKE 'log\_id%')
+		FROM pg_partition_tree('hitl.log') t JOIN pg_class c ON c.oid = t.relid LEFT JOIN pg_trigger g ON g.tgrelid = t.relid AND g.tgname = 'append_only'`).
+		Scan(&parts, &indexes, &triggers, &public, &constraints, &identities); err != nil {
+		t.Fatal(err)
+	}
+	if parts < 5 || indexes != 3*parts-1 || triggers != parts || public != 1 || constraints != 0 || identities != 1 {
+		t.Errorf("%d tables with %d indexes and %d triggers, %d of them for everyone, %d constraints, %d identities", parts, indexes, triggers, public, constraints, identities)
+	}
+	eventuallySequenced(t, s)
+	v := verify.New(nil)
+	if err := s.VerifyLog(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	if r := v.Finish(); !r.OK() || r.Entries != int64(entries+1) {
+		t.Errorf("report %+v", r)
+	}
+	// Done again from the beginning, as when the connection broke before it was noted, it changes nothing.
+	exec(`DELETE FROM hitl.schema_migrations WHERE version_id = 25`)
+	if err := Migrate(t.Context(), dsn, MigrateOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// eventuallySequenced waits for the transactions of other tests, in other databases of the server.
+func eventuallySequenced(t *testing.T, s *Store) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for waiting := 1; waiting > 0; <-tick.C {
+		if err := s.sequenceAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM hitl.log) - (SELECT size FROM hitl.log_tree)`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

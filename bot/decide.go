@@ -155,7 +155,7 @@ func closedWords(l *language, rec screened, me hitl.Reviewer) string {
 		return l.say("told.corrected", "Label", code(l, d.Label, maxLabelUnits), "Who", by, "When", when(l, d.At))
 	case hitl.Expired:
 		return l.say("told.expired", "When", when(l, d.At))
-	case hitl.Cancelled, hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Escalated, hitl.Noted, hitl.ChangeAccepted, hitl.ChangeDeclined:
+	case hitl.Cancelled, hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Escalated, hitl.Noted, hitl.ChangeAccepted, hitl.ChangeDeclined, hitl.Detached:
 	}
 	if byNobody(*d) {
 		return l.say("told.cancelled", "When", when(l, d.At))

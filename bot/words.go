@@ -156,7 +156,7 @@ func verdict(l *language, d hitl.Decision, aiLabel string) string {
 		return l.say("verdict.expired")
 	case hitl.Cancelled:
 		return l.say("verdict.cancelled")
-	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Escalated, hitl.Noted, hitl.ChangeAccepted, hitl.ChangeDeclined:
+	case hitl.AIAccepted, hitl.HumanReview, hitl.Revealed, hitl.Erased, hitl.Voted, hitl.SkippedByOne, hitl.Reopened, hitl.Escalated, hitl.Noted, hitl.ChangeAccepted, hitl.ChangeDeclined, hitl.Detached:
 	}
 	return code(l, string(d.Status), maxNameUnits)
 }

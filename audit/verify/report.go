@@ -18,6 +18,7 @@ const (
 	Unsigned Kind = "checkpoint" // a checkpoint is not signed by the key, or unreadable
 	Forked   Kind = "forked"     // the log is not the one of a checkpoint; which entry differs, no copy of the hashes can tell
 	Cut      Kind = "cut"        // the log is shorter than a checkpoint says it was
+	Detached Kind = "detached"   // what was taken out of the log is not what the log says of it
 	Record   Kind = "record"     // an item, a text or a decision is not what the log says
 )
 
@@ -34,16 +35,21 @@ const maxProblems = 1000
 
 // Report is what a verification found.
 type Report struct {
-	Entries     int64     `json:"entries"`             // in the tree
-	Pending     int64     `json:"pending"`             // not yet in the tree
-	Checkpoints int       `json:"checkpoints"`         // signed, and true
-	Signed      int64     `json:"signed"`              // how many entries the last true checkpoint covers
-	Items       int64     `json:"items,omitempty"`     // that were compared with their entries
-	Decisions   int64     `json:"decisions,omitempty"` // likewise
-	Root        tlog.Hash `json:"root"`
-	Latest      string    `json:"-"` // the last true checkpoint, as a note
-	Problems    []Problem `json:"problems,omitempty"`
-	More        int       `json:"more,omitempty"` // problems that are not listed
+	Entries     int64 `json:"entries"`             // in the tree
+	Pending     int64 `json:"pending"`             // not yet in the tree
+	Checkpoints int   `json:"checkpoints"`         // signed, and true
+	Signed      int64 `json:"signed"`              // how many entries the last true checkpoint covers
+	Items       int64 `json:"items,omitempty"`     // that were compared with their entries
+	Decisions   int64 `json:"decisions,omitempty"` // likewise
+	// Detached counts the entries that were taken out of the log, as the log says: their hashes hold the tree, and what they say was not looked at.
+	Detached     int64    `json:"detached,omitempty"`
+	DetachedFrom []string `json:"detached_from,omitempty"` // the tables that they went with
+	// Uncompared counts the items, decisions and the like whose entries are among those, and which nothing was compared with.
+	Uncompared int64     `json:"uncompared,omitempty"`
+	Root       tlog.Hash `json:"root"`
+	Latest     string    `json:"-"` // the last true checkpoint, as a note
+	Problems   []Problem `json:"problems,omitempty"`
+	More       int       `json:"more,omitempty"` // problems that are not listed
 }
 
 // Differs adds a part of the record that is not what an entry says; 0: there is no entry.

@@ -13,6 +13,7 @@ type Line struct {
 	Position int64
 	LogID    int64      // the entry that should be here; 0 when nothing says
 	Entry    *Entry     // nil when there is none
+	Detached string     // the table with which the entry was taken out of the log, as the log says; empty: it was not
 	Leaf     *tlog.Hash // the hash kept beside the position
 	Tile     *tlog.Hash // the hash in the tree's tile
 }
@@ -94,6 +95,10 @@ func (v *Verifier) Line(l Line) {
 		v.scratch = l.Entry.AppendLeaf(v.scratch[:0])
 		row = tlog.RecordHash(v.scratch)
 		known = cmp.Or(known, &row)
+	case l.Detached != "":
+		if v.report.Detached++; !slices.Contains(v.report.DetachedFrom, l.Detached) {
+			v.report.DetachedFrom = append(v.report.DetachedFrom, l.Detached)
+		}
 	case l.LogID != 0:
 		v.report.add(Missing, l.Position, l.LogID, "entry %d at position %d is missing", l.LogID, l.Position)
 	default:

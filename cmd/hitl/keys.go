@@ -97,7 +97,7 @@ func (p program) loadOwner(global *cli) (cfg *config.Config, dsn string, err err
 		return nil, "", err
 	}
 	if cfg.Postgres.MigrateURL.Equal(cfg.Postgres.URL) {
-		return nil, "", usageError{errors.New("postgres.migrate_url is missing: keys are made and revoked as the schema's owner, the service's own role may only read them")}
+		return nil, "", usageError{errors.New("postgres.migrate_url is missing: this is done as the schema's owner, the service's own role may not do it")}
 	}
 	return cfg, cfg.Postgres.MigrateURL.Reveal(), nil
 }

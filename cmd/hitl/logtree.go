@@ -18,6 +18,8 @@ type logCmd struct {
 	Public     logPublicCmd     `cmd:"" help:"Print the public side of audit.key, for those who verify."`
 	Checkpoint logCheckpointCmd `cmd:"" help:"Sign a checkpoint now and print it."`
 	Export     logExportCmd     `cmd:"" help:"Write the whole log with its checkpoints, for hitl verify --bundle."`
+	Partitions logPartitionsCmd `cmd:"" help:"List the months that the log is kept in."`
+	Detach     logDetachCmd     `cmd:"" help:"Take old months out of the log; the tree keeps their hashes."`
 }
 
 type logKeyCmd struct {

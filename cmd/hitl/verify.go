@@ -234,6 +234,13 @@ func (c verification) print(r verify.Report, good string) error {
 	if r.Pending > 0 {
 		fmt.Fprintf(&b, "; %d more wait for their position", r.Pending)
 	}
+	if r.Detached > 0 {
+		fmt.Fprintf(&b, "\n%d entries of %s are detached, as the log says: their hashes hold the tree, their contents were not looked at",
+			r.Detached, strings.Join(r.DetachedFrom, ", "))
+	}
+	if r.Uncompared > 0 {
+		fmt.Fprintf(&b, "\n%s of detached months compared with nothing", plural(int(r.Uncompared), "record"))
+	}
 	if r.Items > 0 {
 		fmt.Fprintf(&b, "\n%s and %s compared with them", plural(int(r.Items), "item"), plural(int(r.Decisions), "decision"))
 	}
@@ -248,7 +255,7 @@ func (c verification) print(r verify.Report, good string) error {
 func (c verification) item(ctx context.Context, store *audit.Store) (string, error) {
 	entries, err := store.Log(ctx, c.cmd.Item)
 	if errors.Is(err, hitl.ErrNotFound) {
-		return "", fmt.Errorf("the log has no entry of item %s", c.cmd.Item)
+		return "", fmt.Errorf("the log has no entry of item %s: %w", c.cmd.Item, err)
 	}
 	if err != nil {
 		return "", err
