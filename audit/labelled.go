@@ -14,7 +14,7 @@ import (
 // labelledSelect reads items with the decision of their latest round. An answer is a person's: what a clock gave (EXPIRED) is none, and known answers
 // measure reviewers, not the model.
 const labelledSelect = `
-	SELECT i.id, i.source, i.received_at, coalesce(m.version, ''), i.calibration, i.ai_label, i.confidence, i.scores, i.tokens, i.triggers, i.queue, i.policy,
+	SELECT i.id, i.source, i.received_at, coalesce(m.version, ''), i.calibration, i.stage, i.ai_label, i.confidence, i.scores, i.tokens, i.triggers, i.queue, i.policy,
 	    i.threshold, i.inclusion, i.status = 'HUMAN_REVIEW', coalesce(r.state = 'open', false), coalesce(d.label, ''), d.at,
 	    CASE WHEN $6 THEN coalesce((SELECT x.text FROM hitl.item_texts x WHERE x.item_id = i.id), '') ELSE '' END
 	FROM hitl.items i
@@ -59,7 +59,7 @@ func scanLabelled(rows pgx.Rows) (hitl.Labelled, error) {
 	var l hitl.Labelled
 	var scores []byte
 	var decided *time.Time
-	err := rows.Scan(&l.ItemID, &l.Source, &l.ReceivedAt, &l.Model, &l.Calibration, &l.AILabel, &l.Confidence, &scores, &l.Tokens, &l.Triggers, &l.Queue,
+	err := rows.Scan(&l.ItemID, &l.Source, &l.ReceivedAt, &l.Model, &l.Calibration, &l.Stage, &l.AILabel, &l.Confidence, &scores, &l.Tokens, &l.Triggers, &l.Queue,
 		&l.Policy, &l.Threshold, &l.Inclusion, &l.Reviewed, &l.Open, &l.Label, &decided, &l.Text)
 	if err != nil {
 		return l, fmt.Errorf("read labelled item: %w", err)
