@@ -72,4 +72,6 @@ type LabelledQuery struct {
 	Until      time.Time
 	// Texts asks for items that people answered alone, and for their texts.
 	Texts bool
+	// Unanswered asks for the other items and their texts too, with Texts.
+	Unanswered bool
 }

@@ -23,7 +23,7 @@ const labelledSelect = `
 	LEFT JOIN hitl.decisions d ON d.review_id = r.id AND d.round = r.round AND d.status IN ('HUMAN_ACCEPTED', 'HUMAN_CORRECTED')
 	WHERE ($1::timestamptz IS NULL OR i.received_at >= $1) AND ($2::timestamptz IS NULL OR i.received_at < $2)
 	    AND ($3 = '' OR m.classifier = $3) AND ($4 = '' OR m.version = $4) AND (cardinality($5::text[]) = 0 OR i.policy = ANY ($5))
-	    AND NOT EXISTS (SELECT FROM hitl.gold g WHERE g.item_id = i.id) AND (NOT $6 OR d.at IS NOT NULL)
+	    AND NOT EXISTS (SELECT FROM hitl.gold g WHERE g.item_id = i.id) AND (NOT $6 OR $7 OR d.at IS NOT NULL)
 	ORDER BY i.received_at, i.id`
 
 // Labelled calls each with every item that a query asks for, oldest first, from one snapshot of the database, and stops at its error. It holds a
@@ -34,7 +34,7 @@ func (s *Store) Labelled(ctx context.Context, q hitl.LabelledQuery, each func(hi
 		if policies == nil {
 			policies = []string{}
 		}
-		rows, err := tx.Query(ctx, labelledSelect, optionalTime(q.Since), optionalTime(q.Until), q.Classifier, q.Model, policies, q.Texts)
+		rows, err := tx.Query(ctx, labelledSelect, optionalTime(q.Since), optionalTime(q.Until), q.Classifier, q.Model, policies, q.Texts, q.Unanswered)
 		if err != nil {
 			return readError("query labelled items", err)
 		}
