@@ -41,13 +41,21 @@ func NewCascade(small, large *Classifier, threshold float64, answered func(Stage
 	if small.Version() == large.Version() {
 		return nil, fmt.Errorf("both models of the cascade are the same, %s: leave the cascade out, or name a smaller model in it", small.Version())
 	}
-	only := func(a, b *Classifier) []string {
-		return slices.DeleteFunc(a.Labels(), func(l string) bool { return slices.Contains(b.model.Labels, l) })
-	}
-	if s, l := only(small, large), only(large, small); len(s)+len(l) > 0 {
-		return nil, fmt.Errorf("the models of the cascade must have the same labels: the small one alone has %q, the large one alone %q", s, l)
+	if err := SameLabels(small.model.Labels, large.model.Labels); err != nil {
+		return nil, err
 	}
 	return &Cascade{small, large, threshold, hitl.NewCascade(small.Version(), threshold, large.Version()), answered}, nil
+}
+
+// SameLabels says which labels of a cascade's models are those of one alone; in what order they stand is up to each.
+func SameLabels(small, large []string) error {
+	only := func(a, b []string) []string {
+		return slices.DeleteFunc(slices.Clone(a), func(l string) bool { return slices.Contains(b, l) })
+	}
+	if s, l := only(small, large), only(large, small); len(s)+len(l) > 0 {
+		return fmt.Errorf("the models of the cascade must have the same labels: the small one alone has %q, the large one alone %q", s, l)
+	}
+	return nil
 }
 
 // Classify implements hitl.Classifier. The prediction names the model that made it, and its stage. A text on which the small model fails, or for which it has no room,

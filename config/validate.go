@@ -106,7 +106,7 @@ func (c Classifier) validate(ps *problems, path string) {
 		case c.Model == "":
 			ps.add(join(path, "cascade"), "has a meaning with a model only: labels alone have none that could see the rest")
 		case s.Model == c.Model && s.Network == c.Network:
-			ps.add(join(path, "cascade.model"), "is the classifier's own model; name a smaller one, or leave the cascade out")
+			ps.add(join(join(path, "cascade"), "model"), "is the classifier's own model; name a smaller one, or leave the cascade out")
 		}
 	}
 	if c.Model == "" && len(c.Labels) == 1 {

@@ -44,13 +44,26 @@ func AdviseCascade(texts []Said, o CascadeOptions) CascadeAdvice {
 		a.Kept = float64(kept) / float64(len(items))
 	}
 	if !a.Found {
-		a.More = draw(items, "").lacks(len(items), o.Risk, o.Confidence)
+		a.More = a.lacks(draw(items, ""), o)
 	}
 	return a
 }
 
-// lacks says how many items more than all it would take for a promise at the threshold where it takes fewest, at the error rates seen.
-func (s sample) lacks(all int, risk, confidence Share) int {
+// lacks says how many texts more it takes: as the sample has it, or, where that has enough and the walk began at a threshold with too few, as that threshold has.
+func (a CascadeAdvice) lacks(s sample, o CascadeOptions) int {
+	all := s.suffices(a.Items, o.Risk, o.Confidence)
+	if all == 0 || all > a.Items {
+		return max(all-a.Items, 0)
+	}
+	more := a.Items / 10
+	if n := a.Need; n.Have > 0 && n.Reviews > n.Have {
+		more = max(more, a.Items*(n.Reviews-n.Have)/n.Have)
+	}
+	return max(more, 1)
+}
+
+// suffices says how many items it takes for a promise, where the sample is of all, at the threshold where it takes fewest, at the error rates seen; 0: no number would do.
+func (s sample) suffices(all int, risk, confidence Share) int {
 	alpha := confidence.complement()
 	fewest := fewestFor(0, risk.rat, alpha.rat)
 	begin := 1.1 * (float64(fewest) + 2*math.Sqrt(float64(fewest))) // where a walk may begin that forgives nothing, with a tenth for what the pool is mistaken by
@@ -68,5 +81,5 @@ func (s sample) lacks(all int, risk, confidence Share) int {
 	if math.IsInf(least, 1) {
 		return 0
 	}
-	return max(int(least)-all, 1)
+	return int(least)
 }

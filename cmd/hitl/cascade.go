@@ -105,7 +105,7 @@ func (c *cascadeCmd) cascaded(ctx context.Context, p program, global *cli) (m ca
 	case c.Small != "":
 		m.small.Model = c.Small
 	case configured.Cascade != nil:
-		m.small.Model, m.small.Network = configured.Cascade.Model, configured.Cascade.Network
+		m.small = smallOptions(m.small, configured.Cascade)
 	default:
 		return m, usageError{fmt.Errorf("say which small model with --small; classifiers.%s has no cascade", m.name)}
 	}
@@ -168,8 +168,8 @@ func (m cascaded) texts(ctx context.Context, c *cascadeCmd) ([]cascadeText, erro
 // cascadeChunk is how many texts are classified before it is looked whether to go on.
 const cascadeChunk = 256
 
-// said has a model classify texts, after a few that warm it up, and returns how long that took for all.
-func said(ctx context.Context, c *classifier.Classifier, texts []string) ([]hitl.Prediction, time.Duration, error) {
+// timed has a model classify texts, after a few that warm it up, and returns how long that took for all.
+func timed(ctx context.Context, c *classifier.Classifier, texts []string) ([]hitl.Prediction, time.Duration, error) {
 	c.ClassifyAll(ctx, texts[:min(len(texts), 32)])
 	out := make([]hitl.Prediction, 0, len(texts))
 	begin := time.Now()
@@ -216,7 +216,7 @@ func (r *cascadeReport) run(ctx context.Context, p program, m cascaded, texts []
 		{large, "large", &r.Large, func(i int, p hitl.Prediction) { texts[i].large = p }},
 	} {
 		fmt.Fprintf(p.stderr, "the %s model classifies %s\n", one.what, plural(len(texts), "text"))
-		said, took, err := said(ctx, one.c, plain)
+		said, took, err := timed(ctx, one.c, plain)
 		if err != nil {
 			return err
 		}

@@ -200,8 +200,7 @@ func (d *doctor) models(ctx context.Context) {
 		}
 		d.measure(ctx, name, about, opts)
 		if c := d.cfg.Classifiers[name].Cascade; c != nil {
-			opts.Model, opts.Network = c.Model, c.Network
-			d.measure(ctx, smallName(name), "classifier "+smallName(name), opts)
+			d.measure(ctx, smallName(name), "classifier "+smallName(name), smallOptions(opts, c))
 		}
 	}
 }

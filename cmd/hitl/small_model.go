@@ -7,6 +7,7 @@ import (
 
 	"hitl"
 	"hitl/classifier"
+	"hitl/config"
 )
 
 // smallModel is the small model of a classifier's cascade, and the threshold from which on its answers stand. It is opened once, and stays when the large model is
@@ -21,14 +22,19 @@ type smallModel struct {
 // smallName is how metrics call the small model of a classifier; no classifier has such a name.
 func smallName(classifier string) string { return classifier + "/small" }
 
+// smallOptions are those of the small model before a large one with these options.
+func smallOptions(large classifier.Options, cascade *config.Cascade) classifier.Options {
+	large.Model, large.Network = cascade.Model, cascade.Network
+	return large
+}
+
 // small opens the small model of a classifier; nil: it has no cascade. A text that killed a process in it is the large model's from then on.
 func (o *modelOpener) small(ctx context.Context, name string, progress io.Writer) (*smallModel, error) {
 	cascade := o.cfg.Classifiers[name].Cascade
 	if cascade == nil {
 		return nil, nil //nolint:nilnil // nil is no cascade
 	}
-	opts := classifierOptions(o.cfg, name, o.logger, progress)
-	opts.Model, opts.Network = cascade.Model, cascade.Network
+	opts := smallOptions(classifierOptions(o.cfg, name, o.logger, progress), cascade)
 	opts.Observer, opts.Attempts, opts.MaxAttempts = o.metrics.classifier(smallName(name)), o.store.Attempts(), 1
 	c, err := classifier.Open(ctx, opts)
 	if err != nil {

@@ -43,9 +43,11 @@ func (s *service) openModels(ctx context.Context, progress io.Writer) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Classifiers)) {
-		if s.models[name], err = s.openModel(ctx, name, promoted[name], progress); err != nil {
+		m, err := s.openModel(ctx, name, promoted[name], progress)
+		if err != nil {
 			return fmt.Errorf("classifier %q: %w", name, err)
 		}
+		s.models[name] = m
 	}
 	return nil
 }
