@@ -66,7 +66,7 @@ func (r *cascadeReport) conclude(texts []cascadeText, o learn.CascadeOptions) {
 	r.Curve = []cascadePoint{}
 	for i, p := range a.Curve {
 		seen := p.Sampled > 0 && (i == 0 || p.Sampled > a.Curve[i-1].Sampled)
-		if seen && (i%4 == 0 || p.Threshold == r.Threshold) {
+		if seen && (i%8 == 0 || p.Threshold == r.Threshold) {
 			r.Curve = append(r.Curve, cascadePoint{p.Threshold, 1 - p.Load, p.Sampled, p.Wrong, p.Errors.Low, p.Errors.High})
 		}
 	}

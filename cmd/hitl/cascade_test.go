@@ -138,7 +138,7 @@ func TestCascadeWithABrokenSmallModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	child := w.startChild()
-	if status, err := w.send("poison", poisonText); err == nil {
+	if status, err := w.send("poison", "I want a refund."); err == nil {
 		t.Fatalf("status %d, want a dead service", status)
 	}
 	if err := child.wait(); err == nil {
@@ -146,7 +146,7 @@ func TestCascadeWithABrokenSmallModel(t *testing.T) {
 	}
 	w.passTime()
 	child = w.startChild()
-	if status, err := w.send("poison", poisonText); err != nil || status >= 300 {
+	if status, err := w.send("poison", "I want a refund."); err != nil || status >= 300 {
 		t.Fatalf("status %d, %v", status, err)
 	}
 	if got := query[string](w, `SELECT m.version || ' ' || i.failure FROM hitl.items i JOIN hitl.model_versions m ON m.id = i.model_id WHERE external_id = 'poison'`); got != large+" " {
