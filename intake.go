@@ -161,7 +161,7 @@ func (in *Intake) classifyAndRoute(ctx context.Context, source Source, rec *Reco
 	case errors.Is(err, ErrModel):
 		rec.Failure = err.Error()
 		in.Logger.ErrorContext(ctx, "model failed, the item goes to a person", "item", rec.Item.ID, "source", rec.Item.Source, "error", err)
-		p = Prediction{Model: cmp.Or(p.Model, source.Model.Version()), Latency: p.Latency, Tokens: p.Tokens, Truncated: p.Truncated, Labels: p.Labels}
+		p = Prediction{Model: cmp.Or(p.Model, source.Model.Version()), Stage: p.Stage, Latency: p.Latency, Tokens: p.Tokens, Truncated: p.Truncated, Labels: p.Labels}
 	default:
 		return fmt.Errorf("classify: %w", err)
 	}

@@ -9,6 +9,7 @@ type Labelled struct {
 	Source      string
 	ReceivedAt  time.Time
 	Model       string    // version of the model
+	Stage       string    // place of the model in a cascade; empty: it judged alone
 	Calibration string    // version of the calibration that made Confidence of Scores; empty: none, Confidence is the highest of Scores
 	AILabel     string    // empty when the model failed
 	Confidence  float64   // as the policy saw it
@@ -43,6 +44,25 @@ func (l Labelled) Sure() bool {
 	return l.AILabel != ""
 }
 
+// Judge names what judged the item: its model, by version, or the cascade that the model is of.
+func (l Labelled) Judge() string {
+	if c := cascadeOf(l.Model, l.Stage); c != (Cascade{}) {
+		return c.String()
+	}
+	return l.Model
+}
+
+// Small says whether the small model of a cascade answered.
+func (l Labelled) Small() bool { return Prediction{Stage: l.Stage}.Small() }
+
+// LargeModel returns the version of the model that judges, or in a cascade would have judged, what no small one is sure of.
+func (l Labelled) LargeModel() string {
+	if c := cascadeOf(l.Model, l.Stage); c != (Cascade{}) {
+		return c.Large
+	}
+	return l.Model
+}
+
 // LabelledQuery asks for items received in [Since, Until); a zero time is no bound. Empty names are no condition.
 type LabelledQuery struct {
 	Classifier string // its configured name
@@ -52,4 +72,6 @@ type LabelledQuery struct {
 	Until      time.Time
 	// Texts asks for items that people answered alone, and for their texts.
 	Texts bool
+	// Unanswered asks for the other items and their texts too, with Texts.
+	Unanswered bool
 }

@@ -2,6 +2,7 @@ package hitl
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -19,11 +20,16 @@ type Prediction struct {
 	Model      string  // version: hash of the model's files
 	// Calibration is the version of what made Confidence of the scores; empty: nothing, it is the highest of them. Scores are the model's own.
 	Calibration string
-	Latency     time.Duration // as the caller waited, queueing included
-	Tokens      int           // that the model saw
-	Truncated   bool          // the text was longer than the model reads
-	Labels      []string      // every label that the item can be given; nil: those of the classifier. Not to be changed
+	// Stage is the place of the model in a cascade, as Cascade has it; empty: it judges alone.
+	Stage     string
+	Latency   time.Duration // as the caller waited, queueing included
+	Tokens    int           // that the model saw
+	Truncated bool          // the text was longer than the model reads
+	Labels    []string      // every label that the item can be given; nil: those of the classifier. Not to be changed
 }
+
+// Small says whether the small model of a cascade answered.
+func (p Prediction) Small() bool { return strings.HasPrefix(p.Stage, beforeLarge) }
 
 // Classifier answers texts with predictions. It is safe for concurrent use.
 //

@@ -48,7 +48,7 @@ type columns struct {
 	goldMaster, goldLabel              []*string
 	goldFrom, goldShownAs              []*string
 	teaches                            []*float64
-	trace                              []string
+	trace, stage                       []string
 }
 
 // insertItems writes a batch in one statement and returns the ids that were new. The log entries of a batch stand in its order.
@@ -62,7 +62,7 @@ WITH t AS MATERIALIZED (
         $26::text[], $27::int[], $28::text[], $29::text[], $30::text[], $31::timestamptz[], $32::timestamptz[],
         $33::text[], $34::bytea[], $35::text[], $36::text[], $37::text[],
         $38::timestamptz[], $39::timestamptz[], $40::int[], $41::bool[], $42::bytea[], $43::text[],
-        $44::text[], $45::text[], $46::text[], $47::text[], $48::float8[], $49::text[]
+        $44::text[], $45::text[], $46::text[], $47::text[], $48::float8[], $49::text[], $50::text[]
     ) AS t (
         id, source, external_id, body_hash, received_at, subject, text_ref, model_id,
         ai_label, confidence, scores, latency_ns, tokens, truncated, failure,
@@ -71,15 +71,15 @@ WITH t AS MATERIALIZED (
         review_id, round, state, review_queue, review_priority, opened_at, expires_at,
         callback_id, callback_body, label, model, context,
         remind_at, escalate_at, panel, blind, twin, calibration,
-        gold_master, gold_label, gold_from, gold_shown_as, teaches, trace
+        gold_master, gold_label, gold_from, gold_shown_as, teaches, trace, stage
     )
 ), fresh AS (
     INSERT INTO hitl.items (
         id, source, external_id, body_hash, received_at, subject, text_ref, model_id, ai_label, confidence, scores, latency_ns, tokens,
-        truncated, failure, status, triggers, queue, priority, policy, threshold, inclusion, calibration, trace)
+        truncated, failure, status, triggers, queue, priority, policy, threshold, inclusion, calibration, trace, stage)
     SELECT id, source, external_id, body_hash, received_at, subject, text_ref, model_id, ai_label, confidence, scores::json, latency_ns,
         tokens, truncated, failure, status, string_to_array(triggers, E'\n'), queue, priority, policy, threshold, inclusion, calibration,
-        nullif(trace, '')
+        nullif(trace, ''), stage
     FROM t
     ON CONFLICT (source, external_id) DO NOTHING
     RETURNING id
@@ -121,7 +121,7 @@ func (c *columns) add(r row, modelID int64) {
 	c.queue, c.priority = append(c.queue, rt.Queue), append(c.priority, string(rt.Priority))
 	c.policy, c.threshold = append(c.policy, rt.Policy), append(c.threshold, rt.Threshold)
 	c.inclusion = append(c.inclusion, rt.Inclusion)
-	c.calibration, c.trace = append(c.calibration, p.Calibration), append(c.trace, it.Trace)
+	c.calibration, c.stage, c.trace = append(c.calibration, p.Calibration), append(c.stage, p.Stage), append(c.trace, it.Trace)
 	c.text, c.metadata, c.secret = append(c.text, r.text), append(c.metadata, r.metadata), append(c.secret, r.secret)
 	c.addReview(r.rec.Review)
 	c.addGold(r.rec.Gold)
@@ -174,7 +174,7 @@ func (c *columns) args() []any {
 		c.reviewID, c.round, c.state, c.reviewQueue, c.reviewPriority, c.openedAt, c.expiresAt,
 		c.callbackID, c.callbackBody, c.label, c.model, c.context,
 		c.remindAt, c.escalateAt, c.panel, c.blind, c.twin, c.calibration,
-		c.goldMaster, c.goldLabel, c.goldFrom, c.goldShownAs, c.teaches, c.trace,
+		c.goldMaster, c.goldLabel, c.goldFrom, c.goldShownAs, c.teaches, c.trace, c.stage,
 	}
 }
 

@@ -22,7 +22,7 @@ func TestLabelled(t *testing.T) {
 	t.Parallel()
 	s, owner := open(t)
 	atOnce, right, wrong, waits, expired, gold := sure("a", "fine"), unsure("b", "so so"), unsure("c", "hm"), unsure("d", "well"), unsure("e", "late"), unsure("f", "known")
-	wrong.Prediction.Calibration = "sha256:cal"
+	wrong.Prediction.Calibration, wrong.Prediction.Stage = "sha256:cal", "after sha256:small at 0.9"
 	for _, rec := range []hitl.Record{atOnce, right, wrong, waits, expired, gold} {
 		mustAppend(t, s, rec, nil)
 	}
@@ -47,8 +47,8 @@ func TestLabelled(t *testing.T) {
 	} {
 		l := all[c.rec.Item.ID]
 		equal(t, name, []bool{l.Reviewed, l.Open, l.Correct(), l.Answered()}, []bool{c.reviewed, c.open, c.ok, c.answer})
-		equal(t, name+": prediction", []any{l.Model, l.Calibration, l.AILabel, l.Confidence, l.Scores, l.Inclusion, l.Threshold},
-			[]any{c.rec.Prediction.Model, c.rec.Prediction.Calibration, c.rec.Prediction.Label, c.rec.Prediction.Confidence, c.rec.Prediction.Scores, c.rec.Route.Inclusion, c.rec.Route.Threshold})
+		equal(t, name+": prediction", []any{l.Model, l.Calibration, l.Stage, l.AILabel, l.Confidence, l.Scores, l.Inclusion, l.Threshold},
+			[]any{c.rec.Prediction.Model, c.rec.Prediction.Calibration, c.rec.Prediction.Stage, c.rec.Prediction.Label, c.rec.Prediction.Confidence, c.rec.Prediction.Scores, c.rec.Route.Inclusion, c.rec.Route.Threshold})
 	}
 	equal(t, "label of the corrected one", all[wrong.Item.ID].Label, corrected(wrong, "U1").Label)
 

@@ -18,7 +18,7 @@ import (
 const recordSelect = `
 SELECT i.id, i.source, coalesce(nullif(gold.shown_as, ''), i.external_id), i.body_hash, i.received_at, i.subject, coalesce(x.text, ''), coalesce(x.metadata, '{}'), i.erased_at,
     coalesce(m.version, ''), coalesce(m.classifier, ''), coalesce(m.labels, '{}'),
-    i.ai_label, i.confidence, i.scores, i.latency_ns, i.tokens, i.truncated, i.failure, i.calibration,
+    i.ai_label, i.confidence, i.scores, i.latency_ns, i.tokens, i.truncated, i.failure, i.calibration, i.stage,
     i.status, i.triggers, i.queue, i.priority, i.policy, i.threshold, i.inclusion,
     ` + reviewSelect + `,
     d.status, d.label, d.reviewer_team, d.reviewer_user, d.reason, d.comment, d.at, d.context,
@@ -50,7 +50,7 @@ func scanRecord(rows pgx.CollectableRow) (hitl.Record, error) {
 	it, p, rt := &rec.Item, &rec.Prediction, &rec.Route
 	dest := []any{
 		&it.ID, &it.Source, &it.ExternalID, &hash, &it.ReceivedAt, &it.Subject, &it.Text, &metadata, &erased,
-		&p.Model, &rec.Classifier, &rec.Labels, &p.Label, &p.Confidence, &scores, &latency, &p.Tokens, &p.Truncated, &rec.Failure, &p.Calibration,
+		&p.Model, &rec.Classifier, &rec.Labels, &p.Label, &p.Confidence, &scores, &latency, &p.Tokens, &p.Truncated, &rec.Failure, &p.Calibration, &p.Stage,
 		&rt.Status, &triggers, &rt.Queue, &rt.Priority, &rt.Policy, &rt.Threshold, &rt.Inclusion,
 	}
 	dest = append(dest, r.dest()...)

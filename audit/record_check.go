@@ -73,6 +73,7 @@ var itemsAndEntries = `
 	[2]string{"source", "i.source = l.context->>'source'"}, [2]string{"threshold", "i.threshold = (l.context->>'threshold')::float8"},
 	[2]string{"inclusion", "i.inclusion = (l.context->>'inclusion')::float8"},
 	[2]string{"calibration", "i.calibration = coalesce(l.context->>'calibration', '')"},
+	[2]string{"stage", "i.stage = coalesce(l.context->>'stage', '')"},
 	[2]string{"triggers", "i.triggers = ARRAY(SELECT json_array_elements_text(coalesce(l.context->'triggers', '[]')))"},
 ) + `
 	FROM hitl.items i

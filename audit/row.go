@@ -92,6 +92,9 @@ func routeContext(rec hitl.Record) map[string]any {
 	if rec.Prediction.Calibration != "" {
 		c["calibration"] = rec.Prediction.Calibration
 	}
+	if rec.Prediction.Stage != "" {
+		c["stage"] = rec.Prediction.Stage
+	}
 	if rec.Failure != "" {
 		c["failure"] = rec.Failure
 	}

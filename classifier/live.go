@@ -19,7 +19,8 @@ type Calibration interface {
 }
 
 // Live is a classifier whose model, and the calibration that makes its confidences, can be replaced while it runs. Each text is judged by one model with
-// its own calibration, which the prediction names. It is safe for concurrent use.
+// its own calibration, which the prediction names: in a cascade it is that of the large model, and the small one's scores are left alone. It is safe for
+// concurrent use.
 type Live struct {
 	more []string   // labels that people may answer beyond the model's
 	mu   sync.Mutex // held while now is replaced
@@ -86,7 +87,7 @@ func (l *Live) Classify(ctx context.Context, text string) (hitl.Prediction, erro
 			continue // it was replaced, and closed, before it could judge
 		}
 		p.Labels = j.labels
-		if j.calibration != nil && err == nil && len(p.Scores) > 0 {
+		if j.calibration != nil && err == nil && len(p.Scores) > 0 && p.Model == j.model.Version() {
 			p.Confidence, p.Calibration = j.calibration.Apply(p.Scores), j.version()
 		}
 		return p, err
@@ -96,5 +97,13 @@ func (l *Live) Classify(ctx context.Context, text string) (hitl.Prediction, erro
 // Labels implements hitl.Classifier: the model's labels, then those that only people know.
 func (l *Live) Labels() []string { return slices.Clone(l.now.Load().labels) }
 
-// Version implements hitl.Classifier.
+// Judge names what judges: the model, by version, or a cascade.
+func (l *Live) Judge() string {
+	if c, ok := l.now.Load().model.(*Cascade); ok {
+		return c.Judge()
+	}
+	return l.Version()
+}
+
+// Version implements hitl.Classifier; of a cascade it is the large model's.
 func (l *Live) Version() string { return l.now.Load().model.Version() }

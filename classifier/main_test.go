@@ -112,11 +112,17 @@ func (fakeTokenizer) MaxID() uint32 { return 255 }
 // startFake starts a classifier on a fake engine. The test closes it.
 func startFake(t *testing.T, e *fakeEngine, o Options) *Classifier {
 	t.Helper()
+	return startFakeModel(t, e, o, "sha256:fake", "NO", "YES")
+}
+
+// startFakeModel starts one of another version, or with other labels.
+func startFakeModel(t *testing.T, e *fakeEngine, o Options, version string, labels ...string) *Classifier {
+	t.Helper()
 	o, err := o.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &model.Model{Labels: []string{"NO", "YES"}, MaxTokens: 1000, Tokenizer: fakeTokenizer{}, Version: "sha256:fake"}
+	m := &model.Model{Labels: labels, MaxTokens: 1000, Tokenizer: fakeTokenizer{}, Version: version}
 	return start(m, e, o)
 }
 

@@ -64,12 +64,24 @@ type Classifier struct {
 	// ShadowShare is the share of the items that a proposed model classifies too, without effect, while nobody has answered the proposal; drawn by the item's id.
 	// 0: a proposed model does not run.
 	ShadowShare float64 `yaml:"shadow_share" default:"1" min:"0" max:"1"`
+	// Cascade has a small model answer what it is sure of, so that Model sees the rest. Absent: Model sees every text.
+	Cascade *Cascade `yaml:"cascade"`
 	// CacheDir is where downloaded models are kept. Empty: "hitl" in the user's cache folder.
 	CacheDir string `yaml:"cache_dir"`
 	// HubURL is where models are downloaded from.
 	HubURL string `yaml:"hub_url" default:"https://huggingface.co" required:"true"`
 	// HubToken opens private models.
 	HubToken Secret `yaml:"hub_token"`
+}
+
+// Cascade is a small model before a classifier's own. It is run as that is, and knows the same labels.
+type Cascade struct {
+	// Model is the small model, in the forms of the classifier's.
+	Model string `yaml:"model" required:"true"`
+	// Network is the name of its network.
+	Network string `yaml:"network" default:"model.onnx" required:"true"`
+	// Threshold is the score from which on its answer stands. hitl cascade finds the lowest at which it seldom differs from what the large model would have said.
+	Threshold float64 `yaml:"threshold" required:"true" min:"0.000001" max:"1"`
 }
 
 // Policy decides which items a person must see.

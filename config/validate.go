@@ -101,6 +101,14 @@ func (c Classifier) validate(ps *problems, path string) {
 			ps.add(at, "stands there twice")
 		}
 	}
+	if s := c.Cascade; s != nil {
+		switch {
+		case c.Model == "":
+			ps.add(join(path, "cascade"), "has a meaning with a model only: labels alone have none that could see the rest")
+		case s.Model == c.Model && s.Network == c.Network:
+			ps.add(join(join(path, "cascade"), "model"), "is the classifier's own model; name a smaller one, or leave the cascade out")
+		}
+	}
 	if c.Model == "" && len(c.Labels) == 1 {
 		ps.add(join(path, "labels"), "holds one label: without a model there must be two to choose from")
 	}

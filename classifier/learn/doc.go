@@ -68,6 +68,12 @@
 // runs, [LowerAlways] tells whether what came since contradicts it, however often one looks. The risk and the confidence are chosen before looking: who asks
 // with several and takes the answer they like has no promise, and a year of weekly advices does not hold together, each holds on its own.
 //
+// # Cascades
+//
+// [AdviseCascade] finds the lowest score from which on a small model can answer in a large one's stead, by the same walk. What is tested is whether both say the same,
+// which is known of every text, so that it takes nobody's labels and no weights; a tenth of the texts is kept aside to decide where the walk begins. The promise is
+// about the large model's answers. How often these are right it does not say.
+//
 // # Rubber-stamping
 //
 // [Pattern.Signs] says whether somebody's decisions look as if they had not been read: made faster than anybody reads, and, by [Fisher]'s exact test,

@@ -87,7 +87,7 @@ func (a *adviser) choose(ctx context.Context) error {
 	for _, l := range a.items {
 		_, mine := a.terms[l.Policy]
 		switch {
-		case !mine || l.Calibration != calibration:
+		case !mine || !l.Small() && l.Calibration != calibration:
 		case l.Sure() && l.Inclusion <= 0: // nobody could see it: what came before tells nothing of what was accepted then
 			a.routed, a.sampled = nil, l.ReceivedAt
 		default:
@@ -149,7 +149,7 @@ func (a *adviser) advise(o learn.AdviseOptions, perLabel bool, minutes, errorCos
 	o.SampleRate = a.last().Rate
 	got := learn.Advise(items, o)
 	r := adviceReport{
-		Policy: a.name, Classifier: a.classifier, Model: a.model, Since: a.sampled.Format("2006-01-02 15:04"), Risk: o.Risk.String(), Confidence: o.Confidence.String(),
+		Policy: a.name, Classifier: a.classifier, Model: a.judge, Since: a.sampled.Format("2006-01-02 15:04"), Risk: o.Risk.String(), Confidence: o.Confidence.String(),
 		Now: a.now(), Advised: thresholdsOf(got, o.Labels), Promises: got.Promises, reason: lacks(got.Promises),
 		Evidence: hitl.ThresholdEvidence{Items: len(items), LoadBefore: float64(reviewed) / float64(len(items)), LoadAfter: got.Load},
 	}
@@ -205,7 +205,7 @@ func (a *adviser) replay(then func(label string) float64) learn.Replayed {
 // propose makes a proposal of an advice.
 func (a *adviser) propose(ctx context.Context, r adviceReport, accept bool, by string) (string, error) {
 	change := hitl.ThresholdChange{
-		Thresholds: r.Advised, From: a.configured.Thresholds(), Policy: a.configured.Version(), Classifier: a.classifier, Model: a.model, Calibration: r.Calibration,
+		Thresholds: r.Advised, From: a.configured.Thresholds(), Policy: a.configured.Version(), Classifier: a.classifier, Model: a.judge, Calibration: r.Calibration,
 		Risk: r.Risk, Confidence: r.Confidence, Since: a.sampled, Until: a.until,
 	}
 	if _, err := a.configured.With(r.Advised); err != nil {

@@ -110,13 +110,13 @@ func (e *evidence) queue() string {
 	return ""
 }
 
-// calibrate fits a calibration to what is not held out. It is judged on every answer, by a fit that has not seen it: those that are held out by the calibration
+// calibrate fits a calibration of the model to what is not held out; of a cascade that is the large one, on what the small one left to it. It is judged on every answer, by a fit that has not seen it: those that are held out by the calibration
 // itself, and each other fold by a fit to the rest.
 func (e *evidence) calibrate(isotonicFrom int) (calibrateReport, string, error) {
 	report := calibrateReport{Classifier: e.classifier, Model: e.model, Others: e.others}
 	folds := make([][]learn.Answer, learn.Folds)
 	for _, l := range e.items {
-		if l.Answered() && l.AILabel != "" && l.Inclusion > 0 {
+		if l.Answered() && l.AILabel != "" && l.Inclusion > 0 && !l.Small() {
 			f := learn.Fold(l.ItemID)
 			folds[f] = append(folds[f], learn.Answer{Scores: l.Scores, Label: l.Label, Weight: 1 / l.Inclusion})
 		}

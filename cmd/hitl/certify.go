@@ -48,7 +48,7 @@ func (s *service) chooseRate(ctx context.Context, name string, want config.Certi
 	if err != nil {
 		return err
 	}
-	next.Model = a.model
+	next.Model = a.judge
 	if a.calibration != nil {
 		next.Calibration = a.calibration.Version()
 	}

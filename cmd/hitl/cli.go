@@ -25,6 +25,7 @@ type cli struct {
 	Model     modelCmd     `cmd:"" help:"Keep models in the registry, propose and promote them, go back."`
 	Policy    policyCmd    `cmd:"" help:"Show the workflow that is configured, and its past versions."`
 	Advise    adviseCmd    `cmd:"" help:"Find the lowest thresholds at which errors stay below a promised rate, from what reviewers decided."`
+	Cascade   cascadeCmd   `cmd:"" help:"Find from which score on a small model can answer in a large one's stead, at a promised risk."`
 	Calibrate calibrateCmd `cmd:"" help:"Fit what makes of a model's scores how often it is right, from what reviewers decided."`
 	Proposals proposalsCmd `cmd:"" help:"List and answer proposals of how far the model is trusted."`
 	Stats     statsCmd     `cmd:"" help:"Print throughput, review rate, decisions and times to decision."`

@@ -199,6 +199,9 @@ func (d *doctor) models(ctx context.Context) {
 			continue
 		}
 		d.measure(ctx, name, about, opts)
+		if c := d.cfg.Classifiers[name].Cascade; c != nil {
+			d.measure(ctx, smallName(name), "classifier "+smallName(name), smallOptions(opts, c))
+		}
 	}
 }
 
@@ -208,7 +211,7 @@ func (d *doctor) measure(ctx context.Context, name, about string, opts classifie
 		d.say(about, bot.Bad, err.Error(), "see classifiers."+name)
 		return
 	}
-	s, err := measure(ctx, c, d.cfg.Classifiers[name].MaxBatch)
+	s, err := measure(ctx, c, opts.MaxBatch)
 	if err = errors.Join(err, c.Close()); err != nil {
 		d.say(about, bot.Bad, err.Error(), "see classifiers."+name)
 		return

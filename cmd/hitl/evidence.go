@@ -14,17 +14,18 @@ import (
 	"hitl/config"
 )
 
-// evidence is what the record holds of one classifier: what its present model said of the items of a period, and what people answered.
+// evidence is what the record holds of one classifier: what its present model, or both of its present cascade, said of the items of a period, and what people answered.
 type evidence struct {
 	cfg   *config.Config
 	store *audit.Store
 
 	classifier   string
-	model        string             // version: of the latest item
+	judge        string             // what judged the latest item: a model, by version, or a cascade
+	model        string             // version: that model, or the large one of the cascade
 	calibration  *learn.Calibration // in force for that model; nil: none
 	since, until time.Time
-	items        []hitl.Labelled // of that model, oldest first
-	others       int             // items of other models, which say nothing of this one
+	items        []hitl.Labelled // of that judge, oldest first
+	others       int             // items of others, which say nothing of this one
 }
 
 // openEvidence reads it. The classifier may be left out where there is one. The caller closes the store.
@@ -63,9 +64,9 @@ func (e *evidence) read(ctx context.Context) error {
 	if len(all) == 0 {
 		return fmt.Errorf("classifier %q has no items since %s; --since reaches further back", e.classifier, e.since.Format("2006-01-02 15:04"))
 	}
-	e.model = all[len(all)-1].Model
+	e.judge, e.model = all[len(all)-1].Judge(), all[len(all)-1].LargeModel()
 	for _, l := range all {
-		if l.Model == e.model {
+		if l.Judge() == e.judge {
 			e.items = append(e.items, l)
 		}
 	}

@@ -92,6 +92,10 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	for name, m := range s.models {
 		gauge(g.queued, float64(m.queued()), name)
 		gauge(g.queueSize, float64(s.cfg.Classifiers[name].QueueSize), name)
+		if m.small != nil {
+			gauge(g.queued, float64(m.small.Queued()), smallName(name))
+			gauge(g.queueSize, float64(s.cfg.Classifiers[name].QueueSize), smallName(name))
+		}
 	}
 	for name, p := range s.trust.policies {
 		gauge(g.sampleRate, p.Now().Sampled(), name)

@@ -15,6 +15,7 @@ import (
 
 	"hitl"
 	"hitl/audit"
+	"hitl/classifier"
 	"hitl/ingest"
 )
 
@@ -49,6 +50,7 @@ type metrics struct {
 	givenUp   *prometheus.CounterVec   // classifier
 	cacheHit  *prometheus.CounterVec   // classifier
 	cacheMiss *prometheus.CounterVec   // classifier
+	cascaded  *prometheus.CounterVec   // classifier, stage
 
 	spans               *prometheus.CounterVec // outcome
 	shadowItems         *prometheus.CounterVec // classifier, outcome
@@ -93,9 +95,12 @@ func newMetrics() *metrics {
 		"Without an ok for long, the owner of database and key is not bound.", "anchor", "outcome")
 	m.batchSize = histogram("hitl_classifier_batch_texts", "Texts in one run of the model.", sizeBuckets, "classifier")
 	m.batchTime = histogram("hitl_classifier_batch_seconds", "Time of one run of the model.", fastBuckets, "classifier", "outcome")
-	m.givenUp = counter("hitl_classifier_given_up_total", "Texts that were not tried, since they killed too many processes; they go to a person.", "classifier")
+	m.givenUp = counter("hitl_classifier_given_up_total", "Texts that were not tried, since they killed too many processes; they go to a person, those of a "+
+		"cascade's small model to its large one.", "classifier")
 	m.cacheHit = counter("hitl_classifier_cache_hits_total", "Texts whose prediction was remembered. The hit rate is hits / (hits + misses).", "classifier")
 	m.cacheMiss = counter("hitl_classifier_cache_misses_total", "Texts whose prediction was not remembered.", "classifier")
+	m.cascaded = counter("hitl_cascade_texts_total", "Texts of a classifier with a cascade, by the model that they came to: small (its answer stood), large (the small "+
+		"one was not sure) or fallback (the small one failed, and the large one was asked).", "classifier", "stage")
 	m.spans = counter("hitl_trace_spans_total", "Recorded spans that have ended, were exported, or could not be (failed). What ended and is neither waits, "+
 		"or was dropped since too many waited.", "outcome")
 	m.shadowItems = counter("hitl_shadow_items_total", "Items for a proposed model beside the one that judges: classified, failed (its model could not), left_out "+
@@ -227,6 +232,14 @@ func (m *metrics) classifier(name string) classifierMetrics {
 	m.cacheHit.WithLabelValues(name)
 	m.cacheMiss.WithLabelValues(name)
 	return classifierMetrics{m, name}
+}
+
+// cascade returns what counts the texts of one classifier's cascade.
+func (m *metrics) cascade(name string) func(classifier.Stage) {
+	for _, stage := range classifier.Stages() {
+		m.cascaded.WithLabelValues(name, string(stage)) // so that its first is a rise from 0
+	}
+	return func(s classifier.Stage) { m.cascaded.WithLabelValues(name, string(s)).Inc() }
 }
 
 type classifierMetrics struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -254,7 +255,7 @@ func (m models) propose(ctx context.Context, one registry.Model, accept bool, by
 	if running == one.Version {
 		return "", fmt.Errorf("model %s runs already", short(one.Version))
 	}
-	if err := m.fits(one.Labels); err != nil {
+	if err := m.fits(ctx, one.Labels); err != nil {
 		return "", err
 	}
 	queue := ""
@@ -268,10 +269,17 @@ func (m models) propose(ctx context.Context, one registry.Model, accept bool, by
 	return putForward(ctx, m.store, hitl.ProposeModel, m.name, queue, change, evidenceOfModel(one), accept, by)
 }
 
-// fits says whether policies name labels that a model has not.
-func (m models) fits(labels []string) error {
-	_, err := buildPolicies(m.cfg, map[string][]string{m.name: slices.Concat(labels, m.cfg.Classifiers[m.name].Labels)})
-	return err
+// fits says whether policies name labels that a model has not, or the small model of the cascade has others.
+func (m models) fits(ctx context.Context, labels []string) error {
+	configured := m.cfg.Classifiers[m.name]
+	if _, err := buildPolicies(m.cfg, map[string][]string{m.name: slices.Concat(labels, configured.Labels)}); err != nil || configured.Cascade == nil {
+		return err
+	}
+	small, err := classifier.Open(ctx, smallOptions(classifierOptions(m.cfg, m.name, slog.New(slog.DiscardHandler), io.Discard), configured.Cascade))
+	if err != nil {
+		return fmt.Errorf("cascade: %w", err)
+	}
+	return errors.Join(classifier.SameLabels(small.Labels(), labels), small.Close())
 }
 
 // running returns the version of the registry that runs; empty: the configured model does.
@@ -359,7 +367,7 @@ func (m models) tryOut(ctx context.Context, p program, dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.fits(c.Labels()), c.Close())
+	return errors.Join(m.fits(ctx, c.Labels()), c.Close())
 }
 
 // evidenceOfModel is what a model's card says of it.

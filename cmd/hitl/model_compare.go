@@ -128,7 +128,9 @@ func (t *shadowTally) add(l hitl.Labelled) {
 	r := &t.report
 	label, ok := t.labels[l.ItemID]
 	if !ok {
-		t.gap++
+		if !l.Small() { // those are not for it
+			t.gap++
+		}
 		return
 	}
 	if r.Shadowed > 0 {

@@ -21,26 +21,30 @@ import (
 // liveModel is a configured classifier, with the model that runs for it: the configured one, one of the registry that was promoted, or none yet.
 type liveModel struct {
 	*classifier.Live
+	small *smallModel // nil: every text goes to the model itself
 
 	mu       sync.Mutex
 	open     *classifier.Classifier // nil: none
 	promoted string                 // its version, if it is of the registry
 }
 
-func newLiveModel(c *classifier.Classifier, promoted string, labels []string) *liveModel {
-	return &liveModel{Live: classifier.NewLive(orUntrained(c, labels), labels...), open: c, promoted: promoted}
-}
-
-func orUntrained(c *classifier.Classifier, labels []string) hitl.Classifier {
-	if c == nil {
-		return classifier.NewUntrained(labels)
+// newLiveModel returns a classifier that c judges for, nil for nothing, behind the small model of its cascade if there is one.
+func newLiveModel(small *smallModel, c *classifier.Classifier, promoted string, labels []string) (*liveModel, error) {
+	judge, err := small.before(c, labels)
+	if err != nil {
+		return nil, err
 	}
-	return c
+	return &liveModel{Live: classifier.NewLive(judge, labels...), small: small, open: c, promoted: promoted}, nil
 }
 
-// replace has c judge from now on, nil for nothing, and closes what did. Items that were under way are judged by either.
+// replace has c judge from now on, nil for nothing, and closes what did; the small model of a cascade stays. Items that were under way are judged by either. It is an
+// error if c does not go with the small model, and then everything is as it was.
 func (m *liveModel) replace(c *classifier.Classifier, promoted string, labels []string) error {
-	m.SetModel(orUntrained(c, labels))
+	judge, err := m.small.before(c, labels)
+	if err != nil {
+		return err
+	}
+	m.SetModel(judge)
 	m.mu.Lock()
 	before := m.open
 	m.open, m.promoted = c, promoted
@@ -79,14 +83,25 @@ func (m *liveModel) engine() string {
 }
 
 func (m *liveModel) close() error {
+	var err error
 	if c, _ := m.now(); c != nil {
-		return c.Close()
+		err = c.Close()
 	}
-	return nil
+	if m.small != nil {
+		err = errors.Join(err, m.small.Close())
+	}
+	return err
 }
 
 // describe says which model runs, and on what.
 func (m *liveModel) describe(configured string) string {
+	if m.small != nil {
+		return m.small.String() + ", then " + m.describeLarge(configured)
+	}
+	return m.describeLarge(configured)
+}
+
+func (m *liveModel) describeLarge(configured string) string {
 	switch c, promoted := m.now(); {
 	case c == nil:
 		return "no model yet"

@@ -19,7 +19,8 @@ const (
 	shadowFlush = time.Second // how often they are written
 )
 
-// shadows leave live items to the proposed models of their classifiers once they are committed, and everything to another observer first.
+// shadows leave live items to the proposed models of their classifiers once they are committed, and everything to another observer first. What the small model of a
+// cascade answered is not for them: it would answer that before any large model.
 type shadows struct {
 	hitl.Observer
 	of map[string]*shadow // by classifier; none where nothing is shadowed
@@ -28,7 +29,7 @@ type shadows struct {
 // Submitted implements hitl.Observer. Known answers never come here: intake makes them without a submission.
 func (s shadows) Submitted(ctx context.Context, rec hitl.Record, replayed bool, took time.Duration, err error) {
 	s.Observer.Submitted(ctx, rec, replayed, took, err)
-	if shadow := s.of[rec.Classifier]; shadow != nil && err == nil && !replayed {
+	if shadow := s.of[rec.Classifier]; shadow != nil && err == nil && !replayed && !rec.Prediction.Small() {
 		shadow.offer(rec)
 	}
 }

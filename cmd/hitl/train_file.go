@@ -45,6 +45,11 @@ type exampleFile string
 func (f exampleFile) String() string { return "file " + filepath.Base(string(f)) }
 
 func (f exampleFile) examples(ctx context.Context) ([]labelledText, error) {
+	return f.read(ctx, true)
+}
+
+// read returns the texts. Unless all must be labelled, the label may be missing.
+func (f exampleFile) read(ctx context.Context, labelled bool) ([]labelledText, error) {
 	file, err := os.Open(string(f))
 	if err != nil {
 		return nil, usageError{err}
@@ -54,7 +59,9 @@ func (f exampleFile) examples(ctx context.Context) ([]labelledText, error) {
 	if mark, err := in.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) { // as spreadsheets write it
 		_, _ = in.Discard(3)
 	}
-	read := readExampleCSV
+	read := func(in io.Reader, found func(at int, text, label, weight string) error) error {
+		return readExampleCSV(in, labelled, found)
+	}
 	if first, err := in.Peek(1); err == nil && first[0] == '{' {
 		read = readExampleLines
 	}
@@ -64,7 +71,7 @@ func (f exampleFile) examples(ctx context.Context) ([]labelledText, error) {
 			return err
 		}
 		e := labelledText{ID: text, Text: text, Label: strings.TrimSpace(label), Weight: 1}
-		if e.Label == "" || strings.TrimSpace(text) == "" {
+		if strings.TrimSpace(text) == "" || labelled && e.Label == "" {
 			return fmt.Errorf("line %d: text or label is empty", at)
 		}
 		if weight != "" {
@@ -83,14 +90,14 @@ func (f exampleFile) examples(ctx context.Context) ([]labelledText, error) {
 	return out, nil
 }
 
-func readExampleCSV(in io.Reader, found func(at int, text, label, weight string) error) error {
+func readExampleCSV(in io.Reader, labelled bool, found func(at int, text, label, weight string) error) error {
 	rows := csv.NewReader(in)
 	header, err := rows.Read()
 	if err != nil {
 		return fmt.Errorf("header: %w", err)
 	}
 	text, label, weight := slices.Index(header, "text"), slices.Index(header, "label"), slices.Index(header, "weight")
-	if text < 0 || label < 0 {
+	if text < 0 || labelled && label < 0 {
 		return fmt.Errorf(`the first line names the columns %q; "text" and "label" are needed, "weight" is read too`, header)
 	}
 	for {
@@ -102,11 +109,13 @@ func readExampleCSV(in io.Reader, found func(at int, text, label, weight string)
 			return err
 		}
 		line, _ := rows.FieldPos(0)
-		w := ""
-		if weight >= 0 {
-			w = row[weight]
+		cell := func(column int) string {
+			if column < 0 {
+				return ""
+			}
+			return row[column]
 		}
-		if err := found(line, row[text], row[label], w); err != nil {
+		if err := found(line, row[text], cell(label), cell(weight)); err != nil {
 			return err
 		}
 	}

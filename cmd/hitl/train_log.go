@@ -41,7 +41,10 @@ func (l exampleLog) examples(ctx context.Context) ([]labelledText, error) {
 				}
 			}
 		}
-		out, models = append(out, e), append(models, i.Model)
+		if i.Small() { // it stays before whatever takes the large model's place
+			e.Incumbent = nil
+		}
+		out, models = append(out, e), append(models, i.LargeModel())
 		return nil
 	})
 	if err != nil {

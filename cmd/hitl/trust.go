@@ -169,9 +169,11 @@ func (t *trust) setModel(ctx context.Context, p hitl.Proposal) error {
 	if err != nil {
 		return err
 	}
-	trial := newLiveModel(next, version, configured.Labels)
-	if err := t.fits(ctx, p.Name, trial); err != nil {
-		return errors.Join(err, trial.close())
+	if err := t.fits(ctx, p.Name, m.small, next); err != nil {
+		if next != nil {
+			err = errors.Join(err, next.Close())
+		}
+		return err
 	}
 	if err := m.replace(next, version, configured.Labels); err != nil {
 		t.logger.ErrorContext(ctx, "close the model before", "classifier", p.Name, "error", err)
@@ -180,8 +182,12 @@ func (t *trust) setModel(ctx context.Context, p hitl.Proposal) error {
 	return nil
 }
 
-// fits keeps the facts of a model that is to run, unless policies name labels that it has not.
-func (t *trust) fits(ctx context.Context, name string, m *liveModel) error {
+// fits keeps the facts of a model that is to run, unless policies name labels that it has not, or the small model of a cascade has others.
+func (t *trust) fits(ctx context.Context, name string, small *smallModel, next *classifier.Classifier) error {
+	m, err := newLiveModel(small, next, "", t.cfg.Classifiers[name].Labels)
+	if err != nil {
+		return err
+	}
 	for _, policy := range policiesOf(t.cfg, name) {
 		if err := t.configured[policy].CheckLabels(m.Labels()); err != nil {
 			return err
@@ -215,14 +221,14 @@ func (t *trust) setThresholds(ctx context.Context, p hitl.Proposal, base *policy
 		slog.String("proposal", p.ID), slog.String("by", p.DecidedBy), slog.String("standing", string(standing)), slog.Float64("threshold", thresholds.Threshold))
 }
 
-// judge returns the versions of the model and the calibration that a policy's items are judged with: those of the classifier, if it is the only one of
-// the policy, else none.
+// judge returns the name of what judges a policy's items, a model by its version or a cascade, and the version of the calibration: those of the classifier, if it is
+// the only one of the policy, else none.
 func (t *trust) judge(name, classifier string) (model, calibration string) {
 	if only, ok := classifierOf(t.cfg, name); !ok || only != classifier || t.models[classifier] == nil {
 		return "", ""
 	}
 	m := t.models[classifier]
-	return m.Version(), m.Calibration()
+	return m.Judge(), m.Calibration()
 }
 
 // classifierOf returns the classifier of the sources that a policy is for; false: there are none, or several classifiers.

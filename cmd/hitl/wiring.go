@@ -43,22 +43,47 @@ func (s *service) openModels(ctx context.Context, progress io.Writer) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Classifiers)) {
-		labels := s.cfg.Classifiers[name].Labels
-		if version := promoted[name]; version != "" {
-			c, err := s.opener.promoted(ctx, name, version)
-			if err == nil {
-				s.models[name] = newLiveModel(c, version, labels)
-				continue
-			}
-			s.logger.ErrorContext(ctx, "a promoted model does not open; the configured one runs", "classifier", name, "version", version, "error", err)
-		}
-		c, err := s.opener.configured(ctx, name, progress)
+		m, err := s.openModel(ctx, name, promoted[name], progress)
 		if err != nil {
 			return fmt.Errorf("classifier %q: %w", name, err)
 		}
-		s.models[name] = newLiveModel(c, "", labels)
+		s.models[name] = m
 	}
 	return nil
+}
+
+// openModel opens what runs for a classifier: the version that was promoted, if there is one and it runs, behind the small model of its cascade.
+func (s *service) openModel(ctx context.Context, name, promoted string, progress io.Writer) (_ *liveModel, err error) {
+	labels := s.cfg.Classifiers[name].Labels
+	small, err := s.opener.small(ctx, name, progress)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil && small != nil {
+			err = errors.Join(err, small.Close())
+		}
+	}()
+	live := func(c *classifier.Classifier, version string, err error) (*liveModel, error) {
+		if err != nil {
+			return nil, err
+		}
+		m, err := newLiveModel(small, c, version, labels)
+		if err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+		return m, nil
+	}
+	if promoted != "" {
+		c, err := s.opener.promoted(ctx, name, promoted)
+		m, err := live(c, promoted, err)
+		if err == nil {
+			return m, nil
+		}
+		s.logger.ErrorContext(ctx, "a promoted model does not open; the configured one runs", "classifier", name, "version", promoted, "error", err)
+	}
+	c, err := s.opener.configured(ctx, name, progress)
+	return live(c, "", err)
 }
 
 // modelsReady says which models hang.
@@ -141,6 +166,13 @@ func (s *service) saveVersions(ctx context.Context, policies map[string]*policy.
 	}
 	for name, m := range s.models {
 		v := audit.ModelVersion{Version: m.Version(), Classifier: name, Labels: m.Labels(), Engine: m.engine()}
+		if err := s.store.SaveModel(ctx, v); err != nil {
+			return err
+		}
+		if m.small == nil {
+			continue
+		}
+		v.Version, v.Engine = m.small.Version(), m.small.Engine()
 		if err := s.store.SaveModel(ctx, v); err != nil {
 			return err
 		}
