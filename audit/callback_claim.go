@@ -16,8 +16,9 @@ type claimed struct {
 	attempt int
 }
 
-// earlier are the callbacks of the same item that hitl.callbacks AS c must not overtake.
-const earlier = `hitl.callbacks e WHERE e.item_id = c.item_id AND e.state = 'pending' AND (e.created_at, e.id) < (c.created_at, c.id)`
+// earlier are the callbacks of the same item that hitl.callbacks AS c must not overtake. An item has few; coalesce keeps the planner from looking them up
+// among all that are pending.
+const earlier = `hitl.callbacks e WHERE e.item_id = c.item_id AND coalesce(e.state, '') = 'pending' AND (e.created_at, e.id) < (c.created_at, c.id)`
 
 // claimDue counts attempts before they are made: of what is due of each source, the longest due first, up to $3 less what ($1, $2) is on its way already.
 // The next attempt is due when the lease ($4, in microseconds) has ended, which keeps other processes away, those of earlier versions too. Two processes
@@ -39,7 +40,7 @@ WITH RECURSIVE sources AS (
         FOR NO KEY UPDATE OF c SKIP LOCKED) d
 )
 UPDATE hitl.callbacks c SET attempts = c.attempts + 1, next_at = now() + $4::bigint * interval '1 microsecond'
-FROM due WHERE c.id = due.id
+WHERE c.id = ANY (ARRAY(SELECT due.id FROM due))
 RETURNING c.id, c.source, c.item_id, c.body, c.attempts, coalesce((SELECT i.trace FROM hitl.items i WHERE i.id = c.item_id), '')`
 
 // claim returns callbacks whose attempt is to be made now; busy is how many of each source are on their way.
@@ -89,7 +90,7 @@ func (s *Store) recordOutcomes(ctx context.Context, list []outcome) error {
 		UPDATE hitl.callbacks c SET state = o.state, last_error = o.error, delivered_at = CASE WHEN o.state = 'delivered' THEN now() END,
 		    next_at = CASE WHEN o.state = 'pending' THEN now() + o.wait * interval '1 microsecond' ELSE c.next_at END
 		FROM held JOIN o ON o.id = held.id
-		WHERE c.id = held.id AND c.state = 'pending' AND (c.attempts = o.attempt OR o.state = 'delivered')`, ids, attempts, states, errs, waits)
+		WHERE c.id = ANY ($1) AND c.id = held.id AND c.state = 'pending' AND (c.attempts = o.attempt OR o.state = 'delivered')`, ids, attempts, states, errs, waits)
 	if err != nil {
 		return fmt.Errorf("record outcomes of callbacks: %w", err)
 	}
@@ -107,7 +108,8 @@ func (s *Store) renew(ctx context.Context, list []*claimed) error {
 		    SELECT c.id FROM hitl.callbacks c JOIN unnest($1::text[], $2::int[]) AS o (id, attempt) ON o.id = c.id AND o.attempt = c.attempts
 		    WHERE c.state = 'pending' ORDER BY c.id FOR NO KEY UPDATE OF c
 		)
-		UPDATE hitl.callbacks c SET next_at = now() + $3::bigint * interval '1 microsecond' FROM held WHERE c.id = held.id`,
+		UPDATE hitl.callbacks c SET next_at = now() + $3::bigint * interval '1 microsecond' FROM held
+		WHERE c.id = ANY ($1) AND c.id = held.id`,
 		ids, attempts, s.cfg.JobLease.Microseconds())
 	if err != nil {
 		return fmt.Errorf("renew leases of callbacks: %w", err)
