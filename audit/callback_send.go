@@ -223,7 +223,7 @@ func (d *deliverer) recordBatch(ctx context.Context, batch []tried) {
 	d.mu.Unlock()
 	if err == nil {
 		for _, a := range batch {
-			s.cfg.Observer.CallbackTried(a.ctx, a.Source, a.attempt, a.kind, a.took)
+			s.cfg.Observer.CallbackTried(a.ctx, a.Source, a.attempt, a.kind, a.took) //nolint:contextcheck // that of the attempt
 		}
 	}
 }
