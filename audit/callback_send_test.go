@@ -82,7 +82,8 @@ func TestLostAttemptBeginsAgain(t *testing.T) {
 // Of an attempt that was taken over while it lasted, since its process was paused, a success counts and a failure does not.
 func TestEndOfAnAttemptThatWasTakenOver(t *testing.T) {
 	t.Parallel()
-	s, owner := open(t, fast)
+	var outcomes outcomes
+	s, owner := open(t, fast, func(c *audit.Config) { c.Observer = &outcomes })
 	appendCallbacks(t, s, "taken", 1)
 	appendCallbacks(t, s, "refused", 1)
 	run(t, s, audit.Handlers{Callback: func(ctx context.Context, c hitl.Callback) error {
@@ -92,7 +93,7 @@ func TestEndOfAnAttemptThatWasTakenOver(t *testing.T) {
 		}
 		return err
 	}})
-	eventually(t, "delivered", func() bool { return len(states(t, s, hitl.CallbackDelivered)) == 1 })
+	eventually(t, "two outcomes", func() bool { return len(outcomes.list()) == 2 })
 	equal(t, "delivered", states(t, s, hitl.CallbackDelivered)[0].Source, "taken")
 	pending := states(t, s, hitl.CallbackPending)
 	if len(pending) != 1 || pending[0].Attempts != 2 || pending[0].LastError != "" || time.Until(pending[0].NextAt) < 50*time.Minute {
