@@ -171,7 +171,7 @@ func TestAppendTogether(t *testing.T) {
 	if conflicts.Load() == 0 || replayed.Load() == 0 {
 		t.Error("no replay or no conflict")
 	}
-	for _, table := range []string{"hitl.items", "hitl.item_texts", "hitl.log", "hitl.reviews", "hitl.callbacks", "hitl_jobs.river_job"} {
+	for _, table := range []string{"hitl.items", "hitl.item_texts", "hitl.log", "hitl.reviews", "hitl.callbacks"} {
 		equal(t, table, scalar[int](t, owner, "SELECT count(*) FROM "+table), keys)
 	}
 	if n := flushed.Load(); n > clients/4 {

@@ -135,7 +135,7 @@ func (s *Store) CardPosted(ctx context.Context, cardID, channel, ts string) erro
 		if _, err := tx.Exec(ctx, `UPDATE hitl.reviews SET version = version + 1 WHERE id = $1`, r.id); err != nil {
 			return fmt.Errorf("update review: %w", err)
 		}
-		return s.insertEffects(ctx, tx, nil, nil, r.id, r.state != hitl.ReviewOpen)
+		return s.refreshIf(ctx, tx, r.state != hitl.ReviewOpen, r.id)
 	})
 }
 

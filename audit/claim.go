@@ -152,7 +152,7 @@ func (s *Store) Release(ctx context.Context, reviewID string, round int, who hit
 		if err := endClaim(ctx, tx, reviewID); err != nil {
 			return err
 		}
-		return s.insertEffects(ctx, tx, nil, nil, reviewID, true)
+		return s.refreshIf(ctx, tx, true, reviewID)
 	})
 }
 

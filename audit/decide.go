@@ -155,8 +155,8 @@ func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.
 		SELECT i.id, $2, $3, i.text_ref, i.ai_label, i.confidence, $4, $5, coalesce(m.version, ''), i.policy, $6::json
 		FROM hitl.items i LEFT JOIN hitl.model_versions m ON m.id = i.model_id WHERE i.id = $1`,
 		w.itemID, d.At, d.Status, d.Label, d.Reviewer.String(), entry)
-	var sendAt *time.Time
 	if callback != nil {
+		var sendAt *time.Time
 		if callback.Hold {
 			sendAt = w.undoUntil
 		}
@@ -167,7 +167,7 @@ func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.
 	if err := errors.Join(err, results.Close()); err != nil {
 		return fmt.Errorf("record decision: %w", err)
 	}
-	if err := s.insertEffects(ctx, tx, callback, sendAt, d.ReviewID, cards.RowsAffected() > 0); err != nil || w.undoUntil == nil {
+	if err := s.refreshIf(ctx, tx, cards.RowsAffected() > 0, d.ReviewID); err != nil || w.undoUntil == nil {
 		return err
 	}
 	return s.refreshAt(ctx, tx, d.ReviewID, w.undoUntil.Add(undoneLate)) // without the button

@@ -37,7 +37,7 @@ func TestDecide(t *testing.T) {
 	equal(t, "standing", standing, d)
 	equal(t, "callbacks", scalar[int](t, owner, "SELECT count(*) FROM hitl.callbacks"), 1)
 	equal(t, "entries", scalar[int](t, owner, "SELECT count(*) FROM hitl.log"), 2)
-	equal(t, "jobs", scalar[string](t, owner, "SELECT string_agg(kind, ' ') FROM hitl_jobs.river_job"), "callback")
+	equal(t, "jobs", scalar[int](t, owner, "SELECT count(*) FROM hitl_jobs.river_job"), 0) // there is no card
 }
 
 func TestDecideOddRounds(t *testing.T) {
@@ -102,7 +102,7 @@ func TestDecideRace(t *testing.T) {
 			t.Errorf("two decisions stand: %v and %v", d.Reviewer, standing[0].Reviewer)
 		}
 	}
-	for _, table := range []string{"hitl.decisions", "hitl.callbacks", "hitl_jobs.river_job"} {
+	for _, table := range []string{"hitl.decisions", "hitl.callbacks"} {
 		equal(t, table, scalar[int](t, owner, "SELECT count(*) FROM "+table), 1)
 	}
 }
@@ -118,16 +118,16 @@ func TestDecideRollsBack(t *testing.T) {
 	if _, won, err := s.Decide(t.Context(), corrected(rec, "U1"), bad); err == nil || won {
 		t.Fatalf("won %v, error %v", won, err)
 	}
-	if _, err := owner.Exec(t.Context(), `ALTER TABLE hitl_jobs.river_job RENAME TO away`); err != nil {
+	if _, err := owner.Exec(t.Context(), `ALTER TABLE hitl.callbacks RENAME TO away`); err != nil {
 		t.Fatal(err)
 	}
 	if _, won, err := s.Decide(t.Context(), corrected(rec, "U1"), callback(rec)); err == nil || won {
 		t.Fatalf("won %v, error %v", won, err)
 	}
 	if _, _, err := s.Append(t.Context(), sure("b", "fine"), callback(rec)); err == nil {
-		t.Fatal("appended without its job")
+		t.Fatal("appended without its callback")
 	}
-	if _, err := owner.Exec(t.Context(), `ALTER TABLE hitl_jobs.away RENAME TO river_job`); err != nil {
+	if _, err := owner.Exec(t.Context(), `ALTER TABLE hitl.away RENAME TO callbacks`); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "items", scalar[int](t, owner, "SELECT count(*) FROM hitl.items"), 1)

@@ -43,14 +43,10 @@ type Periodic struct {
 func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 	// Every kind has its worker, so that the process that tends the jobs knows them all; queues say which ones run here.
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &callbackWorker{store: s, send: h.Callback})
 	river.AddWorker(workers, &cardWorker{store: s, refresh: h.RefreshCard})
 	river.AddWorker(workers, &noticeWorker{store: s, post: h.PostNotice})
 	river.AddWorker(workers, &twinWorker{store: s, decide: h.DecideTwins})
 	queues := map[string]river.QueueConfig{}
-	if h.Callback != nil {
-		queues[callbackQueue] = river.QueueConfig{MaxWorkers: s.cfg.CallbackWorkers}
-	}
 	if h.RefreshCard != nil {
 		queues[cardQueue] = river.QueueConfig{MaxWorkers: s.cfg.CardWorkers}
 	}
@@ -62,7 +58,7 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 	}
 	periodic := append([]Periodic{{Name: "audit.make_partitions", Every: makePartitionsEvery, Run: s.keepPartitions}}, h.Periodic...)
 	if h.Callback != nil {
-		periodic = append([]Periodic{{Name: "audit.sweep_callbacks", Every: time.Minute, Run: s.sweepCallbacks}}, periodic...)
+		periodic = append([]Periodic{{Name: "audit.drop_callback_jobs", Every: time.Hour, Run: s.dropCallbackJobs}}, periodic...)
 	}
 
 	var running sync.WaitGroup
@@ -84,6 +80,9 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 			stopLeasing()
 		}()
 	}
+	if h.Callback != nil {
+		running.Go(func() { s.deliverCallbacks(ctx, h.Callback) })
+	}
 	names := make([]string, 0, len(periodic))
 	for _, p := range periodic {
 		names = append(names, p.Name)
@@ -94,8 +93,8 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 	return nil
 }
 
-// fetchCooldown is the least time between two looks for effects while there are more than there are workers: River's own, 100 ms, would hold 32 workers to 320
-// callbacks a second.
+// fetchCooldown is the least time between two looks for effects while there are more than there are workers: River's own, 100 ms, would hold 8 workers to 80
+// cards a second.
 const fetchCooldown = 10 * time.Millisecond
 
 func (s *Store) riverConfig(queues map[string]river.QueueConfig, workers *river.Workers, leases *leases) *river.Config {
@@ -104,7 +103,7 @@ func (s *Store) riverConfig(queues map[string]river.QueueConfig, workers *river.
 		FetchPollInterval: s.cfg.PollInterval, FetchCooldown: min(s.cfg.PollInterval, fetchCooldown),
 		JobTimeout: s.cfg.EffectTimeout + 5*time.Second, RescueStuckJobsAfter: s.cfg.EffectTimeout + s.cfg.StatementTimeout + 10*time.Second,
 		SoftStopTimeout: s.cfg.StopTimeout,
-		// Finished jobs are of no use: the callback's row and the card tell. Jobs given up are kept for a week.
+		// Finished jobs are of no use: the card tells. Jobs given up are kept for a week.
 		CompletedJobRetentionPeriod: time.Hour,
 		// Reindexing takes the owner's rights, which the service lacks on purpose.
 		ReindexerIndexNames: []string{},

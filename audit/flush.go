@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/riverqueue/river"
 
 	"hitl"
 )
@@ -207,43 +206,14 @@ func (s *Store) flush(ctx context.Context, calls []*call) (map[string]bool, erro
 
 func (s *Store) flushOnce(ctx context.Context, calls []*call) (map[string]bool, error) {
 	var cols columns
-	callbacks := 0
 	for _, c := range calls {
 		id, err := s.modelID(ctx, c.row.model)
 		if err != nil {
 			return nil, err
 		}
 		cols.add(c.row, id)
-		if c.row.callback != nil {
-			callbacks++
-		}
 	}
-	if callbacks == 0 {
-		return insertBatch(ctx, s.pool, &cols) // a statement is a transaction
-	}
-	var fresh map[string]bool
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-		if fresh, err = insertBatch(ctx, tx, &cols); err != nil {
-			return err
-		}
-		jobs := make([]river.InsertManyParams, 0, callbacks)
-		for _, c := range calls {
-			if c.row.callback != nil && fresh[c.row.id] {
-				jobs = append(jobs, river.InsertManyParams{Args: callbackJob{ID: c.row.callback.ID}})
-			}
-		}
-		if len(jobs) == 0 {
-			return nil
-		}
-		if _, err := s.jobs.InsertManyFastTx(ctx, tx, jobs); err != nil {
-			return fmt.Errorf("insert callback jobs: %w", err)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("append items: %w", err)
-	}
-	return fresh, nil
+	return insertBatch(ctx, s.pool, &cols) // a statement is a transaction
 }
 
 // querier is a pool, a connection or a transaction.

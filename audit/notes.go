@@ -116,5 +116,5 @@ func (s *Store) addNote(ctx context.Context, tx pgx.Tx, reviewID string, n hitl.
 	if _, err := tx.Exec(ctx, `UPDATE hitl.reviews SET version = version + 1 WHERE id = $1`, reviewID); err != nil {
 		return false, fmt.Errorf("update review: %w", err)
 	}
-	return true, s.insertEffects(ctx, tx, nil, nil, reviewID, true)
+	return true, s.refreshIf(ctx, tx, true, reviewID)
 }

@@ -246,5 +246,5 @@ func (s *Store) showVoices(ctx context.Context, tx pgx.Tx, reviewID string) erro
 	if _, err := tx.Exec(ctx, `UPDATE hitl.reviews SET version = version + 1 WHERE id = $1`, reviewID); err != nil {
 		return fmt.Errorf("update review: %w", err)
 	}
-	return s.insertEffects(ctx, tx, nil, nil, reviewID, true)
+	return s.refreshIf(ctx, tx, true, reviewID)
 }

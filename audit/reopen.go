@@ -130,19 +130,18 @@ func (s *Store) openRound(ctx context.Context, tx pgx.Tx, c closedReview, r hitl
 		c.itemID, r.At, hitl.Reopened, r.By.String(), r.ReviewID, r.Round, c.queue, r.Reason, where); err != nil {
 		return fmt.Errorf("write entry: %w", err)
 	}
-	event, err := takeBack(ctx, tx, c, r)
-	if err != nil {
+	if err := takeBack(ctx, tx, c, r); err != nil {
 		return err
 	}
-	return s.insertEffects(ctx, tx, event, nil, r.ReviewID, cards.RowsAffected() > 0)
+	return s.refreshIf(ctx, tx, cards.RowsAffected() > 0, r.ReviewID)
 }
 
 // takeBack deals with what the upstream was told of a decision, or is about to be: a callback that nobody has begun is withdrawn, and otherwise
-// the event that follows it is inserted and returned. Whoever begins a callback changes its row: of the two that want it one finds what the
+// the event that follows it is inserted. Whoever begins a callback changes its row: of the two that want it one finds what the
 // other did. A round of 0 is that of a binary which knew of no rounds.
-func takeBack(ctx context.Context, tx pgx.Tx, c closedReview, r hitl.Reopening) (*hitl.Callback, error) {
+func takeBack(ctx context.Context, tx pgx.Tx, c closedReview, r hitl.Reopening) error {
 	if r.Event == nil {
-		return nil, nil
+		return nil
 	}
 	var withdrawn, told bool
 	err := tx.QueryRow(ctx, `
@@ -154,15 +153,15 @@ func takeBack(ctx context.Context, tx pgx.Tx, c closedReview, r hitl.Reopening) 
 		    SELECT FROM hitl.callbacks WHERE item_id = $1 AND round IN ($2, 0) AND id NOT IN (SELECT id FROM withdrawn))`,
 		c.itemID, r.Round, r.Withdraw).Scan(&withdrawn, &told)
 	if err != nil {
-		return nil, fmt.Errorf("withdraw callback: %w", err)
+		return fmt.Errorf("withdraw callback: %w", err)
 	}
 	if withdrawn || !told {
-		return nil, nil
+		return nil
 	}
 	batch := &pgx.Batch{}
 	queueCallback(batch, *r.Event, nil)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, fmt.Errorf("insert event: %w", err)
+		return fmt.Errorf("insert event: %w", err)
 	}
-	return r.Event, nil
+	return nil
 }

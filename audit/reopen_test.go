@@ -75,8 +75,6 @@ func TestReopen(t *testing.T) {
 		t.Errorf("who comes second is told %+v, won %v, error %v", other, won, err)
 	}
 	equal(t, "held callback", scalar[bool](t, owner, `SELECT next_at = undo_until FROM hitl.callbacks, hitl.reviews`), true)
-	equal(t, "its job's time", scalar[bool](t, owner, `
-		SELECT j.scheduled_at = r.undo_until FROM hitl_jobs.river_job j, hitl.reviews r WHERE j.kind = 'callback'`), true)
 	equal(t, "refresh at the end", scalar[int](t, owner, `
 		SELECT count(*) FROM hitl_jobs.river_job j, hitl.reviews r WHERE j.kind = 'card_refresh' AND j.scheduled_at > r.undo_until`), 1)
 	inQueue, _, err := s.Backlog(t.Context(), "default", "mail")
@@ -319,7 +317,7 @@ func TestUndoRacesItsCallback(t *testing.T) {
 		recs = append(recs, rec)
 	}
 	// The time to undo is over for the callbacks and not for the reviews: as if both looked at its last moment.
-	if _, err := owner.Exec(t.Context(), `UPDATE hitl.callbacks SET next_at = now(); UPDATE hitl_jobs.river_job SET scheduled_at = now(), state = 'available'`); err != nil {
+	if _, err := owner.Exec(t.Context(), `UPDATE hitl.callbacks SET next_at = now()`); err != nil {
 		t.Fatal(err)
 	}
 	run(t, s, audit.Handlers{Callback: func(_ context.Context, c hitl.Callback) error {

@@ -45,7 +45,7 @@ func (s *Store) Skip(ctx context.Context, v hitl.Verdict, at time.Time) (raised 
 		if err != nil || (!h.claim.holds && !raised) {
 			return err
 		}
-		return s.insertEffects(ctx, tx, nil, nil, v.ReviewID, true)
+		return s.refreshIf(ctx, tx, true, v.ReviewID)
 	})
 	if err != nil {
 		return false, fmt.Errorf("skip review: %w", err)

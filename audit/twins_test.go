@@ -71,7 +71,6 @@ func onceEach(t *testing.T, s *audit.Store, owner *pgxpool.Pool) {
 		"callbacks": `SELECT count(*) FROM hitl.callbacks`,
 		"items called back": `SELECT count(*) FROM hitl.callbacks c JOIN hitl.items i ON i.id = c.item_id
 		    WHERE convert_from(c.body, 'UTF8')::json->'data'->>'external_id' = i.external_id AND convert_from(c.body, 'UTF8')::json->'data'->>'id' = i.id`,
-		"jobs": `SELECT count(*) FROM hitl_jobs.river_job WHERE kind = 'callback'`,
 	} {
 		equal(t, what, scalar[int](t, owner, sql), decided)
 	}
@@ -131,7 +130,7 @@ func TestDecideTogether(t *testing.T) {
 	equal(t, "decided", scalar[int](t, owner, `SELECT count(*) FROM hitl.reviews WHERE state = 'decided'`), 7)
 	equal(t, "with", scalar[int](t, owner, `SELECT count(*) FROM hitl.decisions WHERE context->>'with' = $1`, recs[0].Review.ID), 6)
 	equal(t, "live cards", scalar[int](t, owner, `SELECT count(*) FROM hitl.cards WHERE live`), 0)
-	equal(t, "jobs", scalar[int](t, owner, `SELECT count(*) FROM hitl_jobs.river_job WHERE kind <> 'callback'`), 1) // the refresh of the card
+	equal(t, "jobs", scalar[int](t, owner, `SELECT count(*) FROM hitl_jobs.river_job`), 1) // the refresh of the card
 	onceEach(t, s, owner)
 	if _, err := desk.Decide(t.Context(), accept(recs[1], "U9")); !errors.Is(err, hitl.ErrAlreadyDecided) {
 		t.Errorf("a twin again: %v", err)
@@ -143,13 +142,13 @@ func TestDecideTogetherRollsBack(t *testing.T) {
 	t.Parallel()
 	s, owner := open(t)
 	recs := appendTwins(t, s, 3)
-	if _, err := owner.Exec(t.Context(), `ALTER TABLE hitl_jobs.river_job RENAME TO away`); err != nil {
+	if _, err := owner.Exec(t.Context(), `ALTER TABLE hitl.callbacks RENAME TO away`); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := deskOf(s).Decide(t.Context(), accept(recs[0], "U1")); err == nil {
 		t.Fatal("no error")
 	}
-	if _, err := owner.Exec(t.Context(), `ALTER TABLE hitl_jobs.away RENAME TO river_job`); err != nil {
+	if _, err := owner.Exec(t.Context(), `ALTER TABLE hitl.away RENAME TO callbacks`); err != nil {
 		t.Fatal(err)
 	}
 	onceEach(t, s, owner)

@@ -27,6 +27,7 @@ import (
 const (
 	maxRetryAfter = 24 * time.Hour
 	maxAnswer     = 64 << 10 // bytes read of an answer, so that its connection can be used again
+	maxIdle       = 64       // connections kept to a receiver: no fewer than callbacks that are sent at once to one, or most would be dialled anew
 )
 
 // Target is where a source wants its callbacks.
@@ -110,7 +111,7 @@ func newSender(c SenderConfig, resolver *net.Resolver) (*Sender, error) {
 			TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2:      true,
 			DisableCompression:     true,
-			MaxIdleConnsPerHost:    8,
+			MaxIdleConnsPerHost:    maxIdle,
 			IdleConnTimeout:        90 * time.Second,
 			MaxResponseHeaderBytes: maxAnswer,
 		},

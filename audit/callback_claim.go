@@ -1,0 +1,136 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"hitl"
+)
+
+// claimed is a callback whose next attempt has been counted.
+type claimed struct {
+	hitl.Callback
+	attempt int
+}
+
+// earlier are the callbacks of the same item that hitl.callbacks AS c must not overtake. An item has few; coalesce keeps the planner from looking them up
+// among all that are pending.
+const earlier = `hitl.callbacks e WHERE e.item_id = c.item_id AND coalesce(e.state, '') = 'pending' AND (e.created_at, e.id) < (c.created_at, c.id)`
+
+// claimDue counts attempts before they are made: of what is due of each source, the longest due first, up to $3 less what ($1, $2) is on its way already.
+// The next attempt is due when the lease ($4, in microseconds) has ended, which keeps other processes away, those of earlier versions too. Two processes
+// that claim at once pass over each other's rows, and so no claim waits.
+//
+// The sources are found one after the other in the index callbacks_due: what a source has due, however much, is read for that source alone.
+const claimDue = `
+WITH RECURSIVE sources AS (
+    (SELECT c.source FROM hitl.callbacks c WHERE c.state = 'pending' ORDER BY c.source LIMIT 1)
+    UNION ALL
+    SELECT (SELECT c.source FROM hitl.callbacks c WHERE c.state = 'pending' AND c.source > s.source ORDER BY c.source LIMIT 1)
+    FROM sources s WHERE s.source IS NOT NULL
+), due AS MATERIALIZED (
+    SELECT d.id
+    FROM sources s LEFT JOIN unnest($1::text[], $2::int[]) AS busy (source, n) ON busy.source = s.source, LATERAL (
+        SELECT c.id FROM hitl.callbacks c
+        WHERE c.source = s.source AND c.state = 'pending' AND c.next_at <= now() AND NOT EXISTS (SELECT FROM ` + earlier + `)
+        ORDER BY c.next_at LIMIT greatest($3::int - coalesce(busy.n, 0), 0)
+        FOR NO KEY UPDATE OF c SKIP LOCKED) d
+)
+UPDATE hitl.callbacks c SET attempts = c.attempts + 1, next_at = now() + $4::bigint * interval '1 microsecond'
+WHERE c.id = ANY (ARRAY(SELECT due.id FROM due))
+RETURNING c.id, c.source, c.item_id, c.body, c.attempts, coalesce((SELECT i.trace FROM hitl.items i WHERE i.id = c.item_id), '')`
+
+// claim returns callbacks whose attempt is to be made now; busy is how many of each source are on their way.
+func (s *Store) claim(ctx context.Context, busy map[string]int) ([]*claimed, error) {
+	sources, counts := make([]string, 0, len(busy)), make([]int32, 0, len(busy))
+	for source, n := range busy {
+		sources, counts = append(sources, source), append(counts, int32(n)) //nolint:gosec // as many as CallbackWorkers
+	}
+	rows, err := s.pool.Query(ctx, claimDue, sources, counts, s.cfg.CallbackWorkers, s.cfg.JobLease.Microseconds())
+	if err != nil {
+		return nil, fmt.Errorf("claim callbacks: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*claimed, error) {
+		var c claimed
+		return &c, row.Scan(&c.ID, &c.Source, &c.ItemID, &c.Body, &c.attempt, &c.Trace)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim callbacks: %w", err)
+	}
+	return list, nil
+}
+
+// outcome is what an attempt came to.
+type outcome struct {
+	*claimed
+	state hitl.CallbackState
+	cause error
+	wait  time.Duration // of one that stays pending, until its next attempt
+}
+
+// recordOutcomes says of attempts what they came to. The number of an attempt says whether its failure still counts: its lease may have ended, and
+// another attempt begun. What was delivered is delivered. The body of an erased item's callback goes with its end; a trigger sees to that. Rows are locked
+// in the order of their ids, as everywhere.
+func (s *Store) recordOutcomes(ctx context.Context, list []outcome) error {
+	n := len(list)
+	ids, attempts, states, errs, waits := make([]string, n), make([]int32, n), make([]string, n), make([]string, n), make([]int64, n)
+	for i, o := range list {
+		ids[i], attempts[i], states[i], errs[i], waits[i] = o.ID, int32(o.attempt), string(o.state), errorText(o.cause), o.wait.Microseconds() //nolint:gosec // from an integer
+	}
+	_, err := s.pool.Exec(ctx, `
+		WITH o AS MATERIALIZED (
+		    SELECT DISTINCT ON (id) * FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::bigint[]) AS o (id, attempt, state, error, wait)
+		    ORDER BY id, state = 'delivered' DESC, attempt DESC
+		), held AS MATERIALIZED (
+		    SELECT c.id FROM hitl.callbacks c WHERE c.id = ANY ($1) AND c.state = 'pending' ORDER BY c.id FOR NO KEY UPDATE
+		)
+		UPDATE hitl.callbacks c SET state = o.state, last_error = o.error, delivered_at = CASE WHEN o.state = 'delivered' THEN now() END,
+		    next_at = CASE WHEN o.state = 'pending' THEN now() + o.wait * interval '1 microsecond' ELSE c.next_at END
+		FROM held JOIN o ON o.id = held.id
+		WHERE c.id = ANY ($1) AND c.id = held.id AND c.state = 'pending' AND (c.attempts = o.attempt OR o.state = 'delivered')`, ids, attempts, states, errs, waits)
+	if err != nil {
+		return fmt.Errorf("record outcomes of callbacks: %w", err)
+	}
+	return nil
+}
+
+// renew begins leases anew.
+func (s *Store) renew(ctx context.Context, list []*claimed) error {
+	ids, attempts := make([]string, len(list)), make([]int32, len(list))
+	for i, c := range list {
+		ids[i], attempts[i] = c.ID, int32(c.attempt) //nolint:gosec // from an integer
+	}
+	_, err := s.pool.Exec(ctx, `
+		WITH held AS MATERIALIZED (
+		    SELECT c.id FROM hitl.callbacks c JOIN unnest($1::text[], $2::int[]) AS o (id, attempt) ON o.id = c.id AND o.attempt = c.attempts
+		    WHERE c.state = 'pending' ORDER BY c.id FOR NO KEY UPDATE OF c
+		)
+		UPDATE hitl.callbacks c SET next_at = now() + $3::bigint * interval '1 microsecond' FROM held
+		WHERE c.id = ANY ($1) AND c.id = held.id`,
+		ids, attempts, s.cfg.JobLease.Microseconds())
+	if err != nil {
+		return fmt.Errorf("renew leases of callbacks: %w", err)
+	}
+	return nil
+}
+
+// errorText is a failure as the row keeps it.
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := hitl.CleanText(err.Error())
+	return hitl.CleanText(text[:min(len(text), 1000)])
+}
+
+// dropCallbackJobs deletes the jobs that an earlier version has inserted, one for each callback. Should that version come back, it looks itself for callbacks
+// that are long due.
+func (s *Store) dropCallbackJobs(ctx context.Context) error {
+	if _, err := s.pool.Exec(ctx, `DELETE FROM hitl_jobs.river_job WHERE kind = 'callback' AND state <> 'running'`); err != nil {
+		return fmt.Errorf("delete callback jobs of an earlier version: %w", err)
+	}
+	return nil
+}
