@@ -134,8 +134,8 @@ func (l *long) build(ctx context.Context) (float64, error) {
 // bytes is what an entry takes on the disk: tables, what they keep beside, and indexes. The log may be a table of parts.
 func (l *long) bytes(ctx context.Context) (each float64, err error) {
 	err = l.conn.QueryRow(ctx, `
-		SELECT sum(pg_total_relation_size(part.relid))::float8 / (SELECT size FROM hitl.log_tree)
-		FROM unnest('{hitl.log, hitl.log_positions, hitl.log_tiles}'::regclass[]) AS kept, pg_partition_tree(kept) AS part`).Scan(&each)
+		SELECT sum(pg_total_relation_size(coalesce(part.relid, kept)))::float8 / (SELECT size FROM hitl.log_tree)
+		FROM unnest('{hitl.log, hitl.log_positions, hitl.log_tiles}'::regclass[]) AS kept LEFT JOIN pg_partition_tree(kept) AS part ON true`).Scan(&each)
 	return each, err
 }
 
