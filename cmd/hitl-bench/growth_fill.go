@@ -28,7 +28,7 @@ func fill(ctx context.Context, dsn string, entries int) error {
 		return err
 	}
 	at := fmt.Sprintf(`timestamptz '%s' - interval '1 microsecond' * (%d::bigint * (%d - i))`,
-		rec.Item.ReceivedAt.Format(time.RFC3339Nano), (365*24*time.Hour/time.Duration(entries)).Microseconds(), entries)
+		rec.Item.ReceivedAt.Format(time.RFC3339Nano), (365 * 24 * time.Hour / time.Duration(entries)).Microseconds(), entries)
 	parts := [][]filled{ // at the same time, since there is more than one core
 		{{"items", "id", map[string]string{"external_id": "'old-' || lpad(i::text, 12, '0')", "received_at": at}}, {"item_texts", "item_id", nil}},
 		{{"log", "item_id", map[string]string{"at": at}}},
