@@ -37,7 +37,7 @@ func openQueues(ctx context.Context, b *bench) (*growing, error) {
 	}
 	items, shown := b.size(3200, 160), b.size(20, 4)
 	g.steps = []step{
-		{cold: true, figures: idleFigures("idle", mark{}), run: func(ctx context.Context, at int) ([]float64, error) { return all[at].rest.measure(ctx) }},
+		{cold: true, figures: idleFigures("idle"), run: func(ctx context.Context, at int) ([]float64, error) { return all[at].rest.measure(ctx) }},
 		{
 			figures: []figure{{name: "items posted", unit: "1/s", reach: atLeast(0.9)}},
 			run: func(ctx context.Context, at int) ([]float64, error) {
@@ -56,7 +56,7 @@ func openQueues(ctx context.Context, b *bench) (*growing, error) {
 			figures: []figure{{name: "metrics read", unit: "ms"}},
 			run:     func(ctx context.Context, at int) ([]float64, error) { return all[at].scrape(ctx) },
 		},
-		{cold: true, figures: idleFigures("waiting", mark{}), run: func(ctx context.Context, at int) ([]float64, error) {
+		{cold: true, figures: idleFigures("waiting"), run: func(ctx context.Context, at int) ([]float64, error) {
 			if err := all[at].full(ctx); err != nil {
 				return nil, err
 			}

@@ -74,7 +74,8 @@ func openReplicas(ctx context.Context, b *bench) (*growing, error) {
 	g.parts = func() []Parts { return parts }
 	g.note = func() string {
 		last := all[len(all)-1]
-		return fmt.Sprintf("%d items a run by %d clients, all for people; %d cards a run in %d channels, %d at once, through a balancer that hands each click to the next process. Nothing was done twice: at %d "+
+		return fmt.Sprintf("%d items a run by %d clients, all for people; %d cards a run in %d channels, %d at once, through a balancer that hands each click to the next process, while new cards take the place of "+
+			"those decided: one a second in each channel from each process, so more of them at once the more processes there are. Nothing was done twice: at %d "+
 			"processes, %d decisions, one card and one callback each", items, clientCount, cards, channels, cyclists, g.sizes[len(g.sizes)-1], last.decided)
 	}
 	return g, nil
