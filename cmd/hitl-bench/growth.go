@@ -29,7 +29,7 @@ func studies() []study {
 			name: "queues", measure: "one service with many queues", counts: "queues", takes: "8 minutes", open: openQueues,
 		},
 		{
-			name: "replicas", measure: "processes that serve together, on one Postgres, one Redis and one Slack", counts: "processes", takes: "3 minutes", open: openReplicas,
+			name: "replicas", measure: "processes that serve together, on one Postgres, one Redis and one Slack", counts: "processes", takes: "4 minutes", open: openReplicas,
 		},
 		{
 			name: "log", measure: "one service with a long log, of the past twelve months", counts: "entries", takes: "14 minutes and 16 GB", open: openLongLog,
