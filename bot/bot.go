@@ -21,6 +21,7 @@ type Bot struct {
 	drawn  drawn
 	homes  homes
 	wakes  map[string]chan struct{} // by queue: a slot may have become free
+	pauses pauseLook
 
 	languages *languages
 

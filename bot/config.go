@@ -270,7 +270,8 @@ type Config struct {
 	MembersFor time.Duration
 	// MembersAtMost is how long they are believed while Slack does not answer. Default: 30 min.
 	MembersAtMost time.Duration
-	// Poll is how long a poster waits at most before it looks for room or for new reviews again. Default: 2 s.
+	// Poll is how long a poster waits at most before it looks for room or for new reviews again; up to five times as long while its channel stays
+	// full, unless it hears of room. Default: 2 s.
 	Poll time.Duration
 	// HoldEvery is how often a poster says that it still works on a review; well below the time after which the queue gives it to
 	// others. Default: 3 s.

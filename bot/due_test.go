@@ -146,6 +146,26 @@ func TestPausedQueueIsNotFilled(t *testing.T) {
 	stop()
 }
 
+// However many queues are looked at, the store is asked once in a while; who resumes one does not wait for the next look.
+func TestQueuesShareTheLookForPauses(t *testing.T) {
+	t.Parallel()
+	held := &pauses{of: map[string]hitl.Pause{"support": {Queue: "support"}}}
+	w := newWorld(t, func(s *setup) { s.bot.Desk.Pauses, s.bot.Poll = held, time.Hour })
+	for range 100 {
+		if !w.bot.pausedLately(t.Context(), "support") || w.bot.pausedLately(t.Context(), "other") {
+			t.Fatal("not the one queue that is paused")
+		}
+	}
+	if got := held.asked.Load(); got != 1 {
+		t.Errorf("asked %d times", got)
+	}
+	held.set(nil)
+	w.bot.pauses.forget()
+	if w.bot.pausedLately(t.Context(), "support") {
+		t.Error("paused still")
+	}
+}
+
 // A card that was only intended when its review moved is posted where it was meant to be and then given up, and the review gets one in its new
 // channel.
 func TestIntendedCardOfMovedReview(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"hitl"
@@ -19,6 +20,36 @@ func (b *Bot) paused(ctx context.Context, queue string) bool {
 	}
 	_, ok := all[queue]
 	return ok
+}
+
+// pauseLook is which queues were paused a moment ago. The posters of all queues share that look, or an idle bot would ask as often as it has queues.
+type pauseLook struct {
+	mu  sync.Mutex
+	at  time.Time
+	all map[string]hitl.Pause
+}
+
+// pausedLately is paused as it was within half of Config.Poll.
+func (b *Bot) pausedLately(ctx context.Context, queue string) bool {
+	p := &b.pauses
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); now.Sub(p.at) >= b.cfg.Poll/2 {
+		var err error
+		if p.all, err = b.cfg.Desk.Paused(ctx); err != nil && ctx.Err() == nil {
+			b.log.WarnContext(ctx, "it is not known which queues are paused", "error", err)
+		}
+		p.at = now
+	}
+	_, ok := p.all[queue]
+	return ok
+}
+
+// forget makes the next look a new one.
+func (p *pauseLook) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at = time.Time{}
 }
 
 // pause answers `pause QUEUE [reason]`.
@@ -58,6 +89,7 @@ func (b *Bot) resume(ctx context.Context, q asked) (message, error) {
 	case err != nil:
 		return message{}, err
 	}
+	b.pauses.forget()
 	b.wake(name)
 	return saidAlone(q.l.say("pause.over", "Queue", code(q.l, name, maxNameUnits), "Long", duration(q.l, b.cfg.Now().Sub(p.At).Round(time.Second)))), nil
 }

@@ -29,9 +29,10 @@ const (
 // card, so that trouble with Slack costs one intent and no order.
 func (b *Bot) fill(ctx context.Context, queue string) {
 	pause := b.backoff()
+	rest := b.cfg.Poll
 	for ctx.Err() == nil {
-		if b.paused(ctx, queue) {
-			b.park(ctx, queue)
+		if b.pausedLately(ctx, queue) {
+			b.park(ctx, queue, b.cfg.Poll)
 			continue
 		}
 		limit := b.prefer(ctx, queue)
@@ -50,11 +51,21 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 				continue
 			}
 			letGo := b.hold(ctx, queue, d.ReviewID)
-			b.deliver(ctx, queue, d.ReviewID, limit)
+			room := b.deliver(ctx, queue, d.ReviewID, limit)
 			letGo()
+			if room {
+				rest = b.cfg.Poll
+				continue
+			}
+			b.park(ctx, queue, rest)
+			rest = min(2*rest, restMost*b.cfg.Poll)
 		}
 	}
 }
+
+// restMost is how many times Config.Poll a poster rests at most whose channel stays full. What makes room wakes a poster of the process that made it, when a
+// review is closed or its card redrawn after that: looking is only for room that came about otherwise.
+const restMost = 5
 
 // prefer has the review delivered next that the queue's order puts first, and returns the most cards in the channel for what is delivered: none but what
 // was begun where the order chose nothing for want of room, or room that is made meanwhile would go to whichever review was delivered, by age. When the
@@ -93,8 +104,8 @@ func (b *Bot) hold(ctx context.Context, queue, reviewID string) (letGo func()) {
 	}
 }
 
-// deliver gives one review its card, trying until it succeeds. Without room or time for that it gives the review back.
-func (b *Bot) deliver(ctx context.Context, queue, reviewID string, limit int) {
+// deliver gives one review its card, trying until it succeeds. Without room or time for that it gives the review back; room says that there was.
+func (b *Bot) deliver(ctx context.Context, queue, reviewID string, limit int) (room bool) {
 	pause := b.backoff()
 	attempt, doubt := 0, true // somebody else may have tried before us
 	for ctx.Err() == nil {
@@ -111,12 +122,11 @@ func (b *Bot) deliver(ctx context.Context, queue, reviewID string, limit int) {
 			continue
 		case err == nil && what == full:
 			b.release(ctx, queue, reviewID)
-			b.park(ctx, queue)
-			return
+			return false
 		case err == nil:
 			b.unhinder("queue " + queue + ": post cards")
 			b.done(ctx, queue, reviewID)
-			return
+			return true
 		case ctx.Err() != nil:
 			continue
 		}
@@ -131,11 +141,12 @@ func (b *Bot) deliver(ctx context.Context, queue, reviewID string, limit int) {
 		if badContent(refusal(err)) {
 			b.release(ctx, queue, reviewID) // the others need not wait for this one
 			_ = sleep(ctx, b.cfg.Poll)
-			return
+			return true
 		}
 		_ = sleep(ctx, pause())
 	}
 	b.release(ctx, queue, reviewID)
+	return true
 }
 
 func (b *Bot) advice(err error) string {
@@ -146,8 +157,8 @@ func (b *Bot) advice(err error) string {
 }
 
 // park waits until a slot may have become free.
-func (b *Bot) park(ctx context.Context, queue string) {
-	t := time.NewTimer(b.cfg.Poll)
+func (b *Bot) park(ctx context.Context, queue string, most time.Duration) {
+	t := time.NewTimer(most)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

@@ -59,6 +59,11 @@ type Config struct {
 	// Redis. All replicas should agree on it. Default: 10 seconds.
 	StallAfter time.Duration
 
+	// Waiters is how many calls of Next are to wait at the same time, which is
+	// one for each queue of a service. Each has a connection for itself while it
+	// waits, and with too few of them everybody else waits with it. Default: 8.
+	Waiters int
+
 	// Tracing records commands as OpenTelemetry spans, without their
 	// arguments, where they belong to a trace that is recorded. Default:
 	// nothing is recorded.
@@ -78,6 +83,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.StallAfter == 0 {
 		c.StallAfter = 10 * time.Second
+	}
+	if c.Waiters == 0 {
+		c.Waiters = 8
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -115,8 +123,14 @@ func (c Config) validate() error {
 	if c.StallAfter < time.Millisecond || c.StallAfter > longestStall {
 		errs = append(errs, fmt.Errorf("stall time %v is not between 1ms and %v", c.StallAfter, longestStall))
 	}
+	if c.Waiters < 0 {
+		errs = append(errs, fmt.Errorf("%d waiters are too few", c.Waiters))
+	}
 	return errors.Join(errs...)
 }
+
+// busyConns are the connections for what does not wait.
+const busyConns = 20
 
 func (c Config) options() *redis.UniversalOptions {
 	return &redis.UniversalOptions{
@@ -129,6 +143,7 @@ func (c Config) options() *redis.UniversalOptions {
 		DB:               c.DB,
 		TLSConfig:        c.TLS,
 		ClientName:       "hitl",
+		PoolSize:         c.Waiters + busyConns,
 
 		ContextTimeoutEnabled: true,
 		// Every command is tried again anyway; trying to connect five times in

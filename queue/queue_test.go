@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"hitl"
 	"hitl/deploy/local"
+	"hitl/deploy/local/localtest"
 )
 
 func TestOrder(t *testing.T) {
@@ -349,4 +351,33 @@ func TestOpenWithoutRedis(t *testing.T) {
 		add(t, c, hitl.PriorityNormal, "a")
 		want(t, "added later", names(next(t, c, "me", 1)), "a")
 	})
+}
+
+// Each queue's poster waits for news nearly all the time. That keeps nobody else from Redis.
+func TestWaitersLeaveRoom(t *testing.T) {
+	t.Parallel()
+	cfg := at(localtest.Redis(t))
+	cfg.Waiters = 3 * busyConns
+	c := open(t, cfg)
+	ctx, stop := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	for i := range cfg.Waiters {
+		waiting.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := c.Next(ctx, fmt.Sprint("q", i), "a", 1, time.Minute); err != nil && ctx.Err() == nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	await(t, "all to wait", func() bool { return c.rdb.PoolStats().TotalConns >= uint32(cfg.Waiters) })
+	for range busyConns {
+		add(t, c, hitl.PriorityNormal, "r1")
+	}
+	stop()
+	waiting.Wait()
+	if s := c.rdb.PoolStats(); s.WaitCount > 0 || s.Timeouts > 0 {
+		t.Errorf("%d calls waited for a connection, %d in vain", s.WaitCount, s.Timeouts)
+	}
 }

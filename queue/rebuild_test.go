@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,14 +242,45 @@ func TestReconcilerPausesAfterALongRebuild(t *testing.T) {
 		l := newLedger("r1")
 		const long = 50 * time.Millisecond
 		l.during = func() { <-time.After(long) }
-		r := Reconciler{Client: c, Queue: support, Open: l, Every: time.Millisecond}
-		must(t, r.step(t.Context(), slog.New(slog.DiscardHandler)))
-		left, err := c.rdb.PTTL(t.Context(), c.leaseKey(support)).Result()
-		must(t, err)
-		if left < 10*long {
-			t.Errorf("the next rebuild begins %v after one of %v", left, long)
+		budget := &Budget{}
+		for i, name := range []string{support, "other"} { // the second pays for both
+			r := Reconciler{Client: c, Queue: name, Open: l, Every: time.Millisecond, Budget: budget}
+			must(t, r.step(t.Context(), slog.New(slog.DiscardHandler)))
+			left, err := c.rdb.PTTL(t.Context(), c.leaseKey(name)).Result()
+			must(t, err)
+			if least := time.Duration(i+1) * 15 * long; left < least {
+				t.Errorf("the next rebuild of queue %d begins %v after it, want %v", i, left, least)
+			}
 		}
 	})
+}
+
+// However many queues are lost at once, few are rebuilt at once.
+func TestBudgetKeepsRoom(t *testing.T) {
+	t.Parallel()
+	c, l := open(t, at(localtest.Redis(t))), newLedger("r1")
+	var now, most atomic.Int64
+	l.during = func() {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	budget := &Budget{}
+	var all sync.WaitGroup
+	for i := range 3 * budgetBusy {
+		r := Reconciler{Client: c, Queue: fmt.Sprint("q", i), Open: l, Budget: budget}
+		all.Go(func() {
+			if err := r.step(t.Context(), slog.New(slog.DiscardHandler)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := most.Load(); got != budgetBusy {
+		t.Errorf("%d were rebuilt at once, want %d", got, budgetBusy)
+	}
 }
 
 // A review that was preferred to others of its priority goes before them. It is back among them with the next rebuild, unless it was delivered: then it

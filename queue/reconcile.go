@@ -20,10 +20,14 @@ type Reconciler struct {
 	Queue  string
 	Open   OpenReviews
 
-	// Every is the time between two rebuilds; it is longer when the backlog is so
-	// long that they would take more than a twentieth of the time. Default: 5
+	// Every is the time between two rebuilds; it is longer when the backlogs are
+	// so long that they would take more than their share of the time. Default: 5
 	// seconds.
 	Every time.Duration
+
+	// Budget is shared by the reconcilers of a process. Default: one that this
+	// reconciler has for itself.
+	Budget *Budget
 
 	// CheckEvery is the time between two looks at the epoch. Default: one
 	// second.
@@ -31,8 +35,6 @@ type Reconciler struct {
 
 	// Logger hears about losses and failures. Default: the client's.
 	Logger *slog.Logger
-
-	took time.Duration // the last rebuild
 }
 
 // Run reconciles until ctx is over, then returns nil. Failures of Redis or
@@ -46,6 +48,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		logger = r.Client.cfg.Logger
 	}
 	logger = logger.With("queue", r.Queue)
+	if r.Budget == nil {
+		r.Budget = &Budget{}
+	}
 	ticker := time.NewTicker(orDefault(r.CheckEvery, time.Second))
 	defer ticker.Stop()
 	failing := false
@@ -73,6 +78,10 @@ func (r *Reconciler) Run(ctx context.Context) error {
 // given up at once after a failure. A replica that dies holding it delays
 // the others by no more than that.
 func (r *Reconciler) step(ctx context.Context, logger *slog.Logger) error {
+	if err := r.Budget.begin(ctx); err != nil {
+		return err
+	}
+	defer r.Budget.end()
 	lease := r.Client.leaseKey(r.Queue)
 	mine, err := r.Client.rdb.SetNX(ctx, lease, 1, r.pause()).Result()
 	if err != nil {
@@ -90,7 +99,7 @@ func (r *Reconciler) step(ctx context.Context, logger *slog.Logger) error {
 			if lost || done.Added > 0 {
 				logger.InfoContext(ctx, "queue rebuilt", "lost", lost, "open", done.Open, "added", done.Added, "dropped", done.Dropped, "epoch", done.Epoch)
 			}
-			r.took = time.Since(began)
+			r.Budget.spent(r.Queue, time.Since(began))
 			err = errors.Join(r.Client.rdb.Set(ctx, lease, 1, r.pause()).Err(), r.Client.prune(ctx, r.Queue))
 			if _, lost := r.Client.Epoch(ctx, r.Queue); !errors.Is(lost, ErrLost) {
 				return err
@@ -105,8 +114,7 @@ func (r *Reconciler) step(ctx context.Context, logger *slog.Logger) error {
 
 // pause is how long nobody rebuilds after a rebuild.
 func (r *Reconciler) pause() time.Duration {
-	const share = 20
-	return max(orDefault(r.Every, 5*time.Second), share*r.took)
+	return max(orDefault(r.Every, 5*time.Second), r.Budget.pause())
 }
 
 // forgotten is how long a consumer may be silent before it is taken for one

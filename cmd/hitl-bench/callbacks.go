@@ -65,7 +65,7 @@ func openCallbacks(ctx context.Context, b *bench) (*pair, error) {
 		return nil, err
 	}
 	sender, err := ingest.NewSender(ingest.SenderConfig{
-		Targets:   map[string]ingest.Target{"bench": {URL: s.url, Secrets: []ingest.Secret{"whsec_YmVuY2gtY2FsbGJhY2stc2VjcmV0LTAxMjM="}}},
+		Targets:   map[string]ingest.Target{"bench": {URL: s.url, Secrets: []ingest.Secret{callbackSecret}}},
 		AllowHTTP: true, AllowPrivate: true, Logger: slog.New(slog.DiscardHandler), Version: "bench",
 	})
 	if err != nil {

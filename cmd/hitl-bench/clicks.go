@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,14 +20,28 @@ const boards = 64
 // cards hands out the cards that the channels show, each once.
 type cards struct {
 	sim  *slacksim.Sim
-	last [boards]string // ts of each channel's last that was seen; a channel shows its messages in the order of their ts
+	in   int            // channels; 0: boards
+	last map[int]string // ts of each channel's last that was seen; a channel shows its messages in the order of their ts
 	free []slacksim.Message
 }
 
 // take waits until so many new cards are shown.
 func (c *cards) take(ctx context.Context, n int) ([]slacksim.Message, error) {
+	if err := c.wait(ctx, n); err != nil {
+		return nil, err
+	}
+	taken := c.free[:n:n]
+	c.free = c.free[n:]
+	return taken, nil
+}
+
+// wait waits until so many new cards are shown, and leaves them.
+func (c *cards) wait(ctx context.Context, n int) error {
+	if c.last == nil {
+		c.last = map[int]string{}
+	}
 	err := until(ctx, func() (bool, error) {
-		for i := range boards {
+		for i := range cmp.Or(c.in, boards) {
 			for _, m := range c.sim.Messages(channelOf(i)) {
 				if m.TS > c.last[i] && m.Metadata != nil && m.Metadata.EventType == "hitl_card" {
 					c.last[i], c.free = m.TS, append(c.free, m)
@@ -36,11 +51,9 @@ func (c *cards) take(ctx context.Context, n int) ([]slacksim.Message, error) {
 		return len(c.free) >= n, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("wait for %d cards, %d are there: %w", n, len(c.free), err)
+		return fmt.Errorf("wait for %d cards, %d are there: %w", n, len(c.free), err)
 	}
-	taken := c.free[:n:n]
-	c.free = c.free[n:]
-	return taken, nil
+	return nil
 }
 
 // press clicks a button of a card and returns how long Slack waited for the tick, which comes after the commit.

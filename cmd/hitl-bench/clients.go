@@ -20,7 +20,8 @@ const clientCount = 64
 // clients post items, each on a connection of its own that it keeps.
 type clients struct {
 	http   *http.Client
-	url    string // of POST
+	url    string   // of POST
+	more   []string // of other processes of the service, which get as many items each
 	texts  []string
 	queues int64 // over which items are spread
 	posts  atomic.Int64
@@ -55,7 +56,7 @@ func (c *clients) post(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.to(n), bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -74,6 +75,14 @@ func (c *clients) post(ctx context.Context) error {
 		return fmt.Errorf("post an item: %s: %s", res.Status, answer)
 	}
 	return nil
+}
+
+// to is where the item of a number is posted.
+func (c *clients) to(n int64) string {
+	if i := int(n % int64(len(c.more)+1)); i > 0 {
+		return c.more[i-1]
+	}
+	return c.url
 }
 
 // spread calls do for 0 to n-1 from so many goroutines. The first error ends it.

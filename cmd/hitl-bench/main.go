@@ -3,6 +3,7 @@
 //	go run ./cmd/hitl-bench               # every row, five pairs of runs each
 //	go run ./cmd/hitl-bench --list        # what there is, and what each needs
 //	go run ./cmd/hitl-bench --only log --runs 9
+//	go run ./cmd/hitl-bench --growth      # how cost grows: with queues, with processes, with a long log
 //	go run ./cmd/hitl-bench --quick       # small sizes, under two minutes: shows that it works, and nothing else
 //
 // A figure in seconds says something of a machine; a ratio of two, taken in turns, says something of the software. Each row runs both sides
@@ -13,7 +14,8 @@
 // a ratio below its mark is no failure, since only who knows what else the machine did can judge it.
 //
 // Where to begin: row.go says what a row is, rows.go lists them; turns.go runs two sides in turns, spread.go sums up; machine.go and versions.go
-// say what ran where; print.go prints. world.go and serve.go start what is measured. The rest is a file for each family of rows.
+// say what ran where; print.go prints. world.go and serve.go start what is measured. The rest is a file for each family of rows,
+// and growth*.go for the studies of --growth.
 package main
 
 import (
@@ -30,13 +32,16 @@ import (
 
 // options are the command line.
 type options struct {
-	Only  []string `placeholder:"NAME,…" help:"Only these rows; see --list."`
-	List  bool     `help:"List the rows, and what each needs, and run nothing."`
-	Runs  int      `default:"0" placeholder:"N" help:"Pairs of runs of each row. Default: 5, and with --quick 2."`
-	Quick bool     `help:"Small sizes: shows in under two minutes that every row runs. Its figures mean nothing."`
-	JSON  bool     `help:"Print one JSON object instead of the table."`
-	Cache string   `default:".cache/bench" placeholder:"DIR" help:"Where fetch.sh has put the models and peers (default ${default})."`
-	Hitl  string   `placeholder:"FILE" help:"Serve with this binary. Default: build one."`
+	Only []string `placeholder:"NAME,…" help:"Only these rows, or with --growth these studies; see --list."`
+	List bool     `help:"List the rows, and what each needs, and run nothing."`
+
+	Growth bool `help:"Measure how cost grows, with queues, processes and a long log, instead of the rows. Takes 25 minutes and 16 GB of disk."`
+
+	Runs  int    `default:"0" placeholder:"N" help:"Pairs of runs of each row. Default: 5, and with --quick 2."`
+	Quick bool   `help:"Small sizes: shows in under two minutes that every row runs. Its figures mean nothing."`
+	JSON  bool   `help:"Print one JSON object instead of the table."`
+	Cache string `default:".cache/bench" placeholder:"DIR" help:"Where fetch.sh has put the models and peers (default ${default})."`
+	Hitl  string `placeholder:"FILE" help:"Serve with this binary. Default: build one."`
 }
 
 const quickRuns, fullRuns = 2, 5
@@ -62,7 +67,11 @@ func main() {
 	kong.Parse(&o, kong.Name("hitl-bench"), kong.UsageOnError(),
 		kong.Description("Measures hitl beside peers and limits, in turns, and prints the ratios with their spread."))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, o, os.Stdout, os.Stderr)
+	do := run
+	if o.Growth {
+		do = runGrowth
+	}
+	err := do(ctx, o, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "hitl-bench: %v\n", err)

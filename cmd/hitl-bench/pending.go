@@ -194,31 +194,42 @@ func seed(ctx context.Context, dsn string, reviews int) error {
 		{"item_texts", "item_id", nil},
 		{"reviews", "item_id", map[string]string{"id": "'rev_' || lpad(i::text, 26, '0')", "queue": inQueue}},
 	} {
-		rows, err := conn.Query(ctx, `SELECT attname FROM pg_attribute WHERE attrelid = ('hitl.' || $1)::regclass AND attnum > 0 AND NOT attisdropped`, t.table)
+		insert, err := copies(ctx, conn, t.table, t.item, t.other)
 		if err != nil {
 			return err
 		}
-		columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return err
-		}
-		values := make([]string, len(columns))
-		for i, c := range columns {
-			switch {
-			case c == t.item:
-				values[i] = "'itm_' || lpad(i::text, 26, '0')"
-			case t.other[c] != "":
-				values[i] = t.other[c]
-			default:
-				values[i] = "t." + c
-			}
-		}
-		_, err = conn.Exec(ctx, fmt.Sprintf(`INSERT INTO hitl.%s (%s) SELECT %s FROM hitl.%s t, generate_series(1, $2::int) i WHERE t.%s = $1`,
-			t.table, strings.Join(columns, ", "), strings.Join(values, ", "), t.table, t.item), rec.Item.ID, reviews-1)
-		if err != nil {
+		if _, err := conn.Exec(ctx, insert, rec.Item.ID, 1, reviews-1); err != nil {
 			return fmt.Errorf("table %s: %w", t.table, err)
 		}
 	}
 	_, err = conn.Exec(ctx, `VACUUM ANALYZE`)
 	return err
+}
+
+// copies is the statement that copies the row of item $1 for items numbered $2 to $3, whose ids come of their numbers. other are the expressions, in the
+// number i, of what else is another one's in each copy. What Postgres fills in by itself is left to it.
+func copies(ctx context.Context, conn *pgx.Conn, table, item string, other map[string]string) (string, error) {
+	rows, err := conn.Query(ctx, `
+		SELECT attname FROM pg_attribute
+		WHERE attrelid = ('hitl.' || $1)::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = '' AND atttypid <> 'xid8'::regtype`, table)
+	if err != nil {
+		return "", err
+	}
+	columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return "", err
+	}
+	values := make([]string, len(columns))
+	for i, c := range columns {
+		switch {
+		case c == item:
+			values[i] = "'itm_' || lpad(i::text, 26, '0')"
+		case other[c] != "":
+			values[i] = other[c]
+		default:
+			values[i] = "t." + c
+		}
+	}
+	return fmt.Sprintf(`INSERT INTO hitl.%s (%s) SELECT %s FROM hitl.%s t, generate_series($2::int, $3::int) i WHERE t.%s = $1`,
+		table, strings.Join(columns, ", "), strings.Join(values, ", "), table, item), nil
 }

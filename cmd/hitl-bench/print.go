@@ -18,16 +18,9 @@ func (r Report) print(w io.Writer, asJSON bool) error {
 		e.SetEscapeHTML(false)
 		return e.Encode(r)
 	}
-	m := r.Machine
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d cores, %.1f GiB, %s\n", m.CPU, m.Cores, m.MemoryGiB, m.Kernel)
-	for i, name := range slices.Sorted(maps.Keys(r.Versions)) {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%s %s", name, r.Versions[name])
-	}
-	fmt.Fprintf(&b, "\n%s, %d pairs of runs in turns, load %.1f at the start\n", r.At.Format("2006-01-02 15:04 UTC"), r.Runs, m.Load)
+	writeHead(&b, r.Machine, r.Versions)
+	fmt.Fprintf(&b, "\n%s, %d pairs of runs in turns, load %.1f at the start\n", r.At.Format("2006-01-02 15:04 UTC"), r.Runs, r.Machine.Load)
 	if r.Quick {
 		b.WriteString("QUICK: sizes too small for figures that mean something\n")
 	}
@@ -46,6 +39,17 @@ func (r Report) print(w io.Writer, asJSON bool) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeHead says where figures come from, and of what.
+func writeHead(b *strings.Builder, m Machine, versions map[string]string) {
+	fmt.Fprintf(b, "%s, %d cores, %.1f GiB, %s\n", m.CPU, m.Cores, m.MemoryGiB, m.Kernel)
+	for i, name := range slices.Sorted(maps.Keys(versions)) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(b, "%s %s", name, versions[name])
+	}
 }
 
 func (x Result) cells() string {

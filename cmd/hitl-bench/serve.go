@@ -20,12 +20,14 @@ import (
 	"time"
 
 	"hitl/bot/slacksim"
+	"hitl/deploy/local"
 )
 
-// The one source's key, and who reviews.
+// The one source's keys, and who reviews.
 const (
-	sourceKey = "bench-key-0123456789"
-	reviewer  = "U0ANA"
+	sourceKey      = "bench-key-0123456789"
+	callbackSecret = "whsec_YmVuY2gtY2FsbGJhY2stc2VjcmV0LTAxMjM="
+	reviewer       = "U0ANA"
 )
 
 // queueName and channelOf are the queue of a number and its channel.
@@ -42,11 +44,20 @@ type settings struct {
 	Queues    int    // default 1; an item's metadata names its queue
 	OpenLimit int    // of each queue; default 10
 	ClaimFor  string // default 0
+	Replicas  int    // processes that serve; default 1
+	Metrics   bool   // each process shows its metrics
+	Callbacks string // where what becomes of an item is sent; empty: nowhere
+
+	Redis *local.Redis // default: the one that rows share
 }
 
 // service is a `hitl serve` that runs, with a database, a key prefix and a workspace of its own.
 type service struct {
-	url      string
+	url      string   // of the first process
+	urls     []string // of each
+	metrics  []string // where each shows its metrics; empty: nowhere
+	pids     []int
+	config   string // the first's file
 	database string // URL of the owner
 	slack    *workspace
 	pid      int
@@ -54,7 +65,7 @@ type service struct {
 }
 
 var configFile = template.Must(template.New("hitl.yaml").Parse(`# written by hitl-bench
-server: {listen: {{.Listen | printf "%q"}}, metrics_listen: "off"}
+server: {listen: {{.Listen | printf "%q"}}, metrics_listen: {{.MetricsListen | printf "%q"}}}
 log: {level: warn}
 postgres: {url: {{.PostgresURL | printf "%q"}}, migrate_url: {{.Database | printf "%q"}}}
 redis: {addrs: [{{.RedisAddr | printf "%q"}}], password: {{.RedisPassword | printf "%q"}}, key_prefix: {{.Prefix}}}
@@ -83,15 +94,24 @@ queues:
     claim_for: {{$.ClaimFor}}
 {{- end}}
 sources:
-  bench: {classifier: bench, policy: bench, auth: {bearer: [{{.KeyHash | printf "%q"}}]}}
+  bench:
+    classifier: bench
+    policy: bench
+    auth: {bearer: [{{.KeyHash | printf "%q"}}]}
+    {{- if .Callbacks}}
+    callback: {url: {{.Callbacks | printf "%q"}}, secret: {{.CallbackSecret | printf "%q"}}}
+    {{- end}}
+{{- if .Callbacks}}
+callbacks: {allow_http: true, allow_private: true}
+{{- end}}
 `))
 
 // configuration is what the template sees.
 type configuration struct {
 	settings
-	Listen, PostgresURL, RedisAddr, RedisPassword, Prefix, Token, Signing, SlackAPI, KeyHash string
-	Reviewer                                                                                 string
-	All                                                                                      []place
+	Listen, MetricsListen, PostgresURL, CallbackSecret, RedisAddr, RedisPassword, Prefix, Token, Signing, SlackAPI, KeyHash string
+	Reviewer                                                                                                                string
+	All                                                                                                                     []place
 }
 
 // place is a queue and where its cards are shown.
@@ -103,9 +123,11 @@ func (b *bench) serve(ctx context.Context, s settings) (_ *service, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rd, err := b.redis(ctx)
-	if err != nil {
-		return nil, err
+	rd := s.Redis
+	if rd == nil {
+		if rd, err = b.redis(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if s.Database == "" {
 		if s.Database, err = b.database(ctx, "hitl"); err != nil {
@@ -127,30 +149,51 @@ func (b *bench) serve(ctx context.Context, s settings) (_ *service, err error) {
 		c.All = append(c.All, place{queueName(i), channelOf(i)})
 	}
 	sum := sha256.Sum256([]byte(sourceKey))
-	c.KeyHash = "sha256:" + hex.EncodeToString(sum[:])
-	if c.Listen, err = freePort(ctx); err != nil {
-		return nil, err
-	}
+	c.KeyHash, c.CallbackSecret = "sha256:"+hex.EncodeToString(sum[:]), callbackSecret
 	if c.PostgresURL, err = asService(s.Database); err != nil {
 		return nil, err
 	}
-	conf := filepath.Join(b.dir, c.Prefix+".yaml")
-	var text bytes.Buffer
-	if err := configFile.Execute(&text, c); err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
+	svc := &service{database: s.Database, slack: slack, prefix: c.Prefix}
+	for range max(s.Replicas, 1) {
+		if err := b.start(ctx, svc, bin, c); err != nil {
+			return nil, err
+		}
 	}
-	if err := os.WriteFile(conf, text.Bytes(), 0o600); err != nil {
-		return nil, err
-	}
-	if out, err := exec.CommandContext(ctx, bin, "--config", conf, "migrate").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("migrate: %w\n%s", err, out)
-	}
-	svc := &service{url: "http://" + c.Listen, database: s.Database, slack: slack, prefix: c.Prefix}
-	if svc.pid, err = b.spawn(ctx, nil, svc.url+"/readyz", bin, "--config", conf, "serve"); err != nil {
-		return nil, err
-	}
+	svc.url, svc.pid = svc.urls[0], svc.pids[0]
 	slack.sim.SetEndpoints(slacksim.Endpoints{Interactivity: svc.url + "/slack/interactivity", Commands: svc.url + "/slack/commands"})
 	return svc, nil
+}
+
+// start starts a process of a service; the first makes its schema before.
+func (b *bench) start(ctx context.Context, svc *service, bin string, c configuration) (err error) {
+	if c.Listen, err = freePort(ctx); err != nil {
+		return err
+	}
+	c.MetricsListen = "off"
+	if c.Metrics {
+		if c.MetricsListen, err = freePort(ctx); err != nil {
+			return err
+		}
+		svc.metrics = append(svc.metrics, "http://"+c.MetricsListen+"/metrics")
+	}
+	conf := filepath.Join(b.dir, fmt.Sprintf("%s-%d.yaml", c.Prefix, len(svc.urls)))
+	var text bytes.Buffer
+	if err := configFile.Execute(&text, c); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	if err := os.WriteFile(conf, text.Bytes(), 0o600); err != nil {
+		return err
+	}
+	if len(svc.urls) == 0 {
+		svc.config = conf
+		if out, err := exec.CommandContext(ctx, bin, "--config", conf, "migrate").CombinedOutput(); err != nil {
+			return fmt.Errorf("migrate: %w\n%s", err, out)
+		}
+	}
+	url := "http://" + c.Listen
+	pid, err := b.spawn(ctx, nil, url+"/readyz", bin, "--config", conf, "serve")
+	svc.urls, svc.pids = append(svc.urls, url), append(svc.pids, pid)
+	return err
 }
 
 // spawn starts a program, with our environment unless another is given, that answers 200 at ready once it is, and returns its process id. It is told to stop when the row ends.

@@ -110,12 +110,13 @@ func (s *service) eraseOld(ctx context.Context, retained map[string]time.Duratio
 	return errors.Join(errs...)
 }
 
-// reconcile brings reviews that Redis lost back to their queues.
+// reconcile brings reviews that Redis lost back to their queues. However many there are, that takes no more than one budget.
 func (s *service) reconcile(ctx context.Context) error {
+	budget := &queue.Budget{}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Queues)) {
 		group.Go(func() error {
-			r := queue.Reconciler{Client: s.queue, Queue: name, Open: s.store, Logger: s.logger}
+			r := queue.Reconciler{Client: s.queue, Queue: name, Open: s.store, Budget: budget, Logger: s.logger}
 			return r.Run(ctx)
 		})
 	}

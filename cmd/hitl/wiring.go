@@ -194,7 +194,7 @@ func openQueue(ctx context.Context, cfg *config.Config, logger *slog.Logger, tra
 	r := cfg.Redis
 	out := queue.Config{
 		Addrs: r.Addrs, Mode: queue.Mode(r.Mode), MasterName: r.MasterName, Username: r.Username, Password: r.Password.Reveal(),
-		SentinelPassword: r.SentinelPassword.Reveal(), DB: r.DB, Prefix: r.KeyPrefix, Tracing: tracing, Logger: logger,
+		SentinelPassword: r.SentinelPassword.Reveal(), DB: r.DB, Prefix: r.KeyPrefix, Waiters: len(cfg.Queues), Tracing: tracing, Logger: logger,
 	}
 	if r.TLS.Enabled {
 		out.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: r.TLS.ServerName}
