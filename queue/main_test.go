@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
 
 	"hitl"
@@ -17,7 +18,10 @@ import (
 	"hitl/deploy/local/localtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(localtest.Wrap(m)) }
+func TestMain(m *testing.M) {
+	logging.Disable() // of go-redis: servers die here on purpose, and its lines would bury what failed
+	goleak.VerifyTestMain(localtest.Wrap(m))
+}
 
 const support = "support"
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
@@ -12,6 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	logging.Disable() // of go-redis: servers die here on purpose, and its lines would bury what failed
 	testscript.Main(leakChecked{localtest.Wrap(m)}, map[string]func(){"hitl": main})
 }
 
