@@ -78,6 +78,7 @@ queues:
     channel: {{.Channel}}
     reviewers: {users: [{{$.Reviewer}}]}
     open_limit: {{$.OpenLimit}}
+    backlog: 0
     merge_duplicates: false
     undo_for: 0
     claim_for: {{$.ClaimFor}}
