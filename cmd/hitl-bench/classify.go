@@ -13,7 +13,7 @@ import (
 // openHugot holds the classifier in pure Go, on a real transformer, against a loop around hugot that does nothing else, with the batch size that
 // suits it best.
 func openHugot(ctx context.Context, b *bench) (*pair, error) {
-	texts, err := b.texts(b.size(64, 4))
+	texts, err := b.texts(b.size(32, 4))
 	if err != nil {
 		return nil, err
 	}

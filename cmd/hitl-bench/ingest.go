@@ -66,7 +66,7 @@ func openTree(ctx context.Context, b *bench) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, peer, items := b.newClients(with.url, 1), b.newClients(without.url, 1), b.size(25_600, 320)
+	ours, peer, items := b.newClients(with.url, 1), b.newClients(without.url, 1), b.size(12_800, 320)
 	return &pair{
 		unit: "items/s",
 		ours: func(ctx context.Context) (float64, error) { return ours.run(ctx, items) },

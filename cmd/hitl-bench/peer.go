@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,36 +59,47 @@ func (b *bench) servePeer(ctx context.Context, python string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u, err := url.Parse(dsn)
-	if err != nil {
-		return "", fmt.Errorf("postgres address: %w", err)
-	}
-	u.Scheme = "postgresql+psycopg"
-	env := append(os.Environ(), "DATABASE_URL="+u.String(), "MODEL="+model, "THRESHOLD=0.85", "PYTHONPATH="+dir)
+	_, address, _ := strings.Cut(dsn, "://")
+	env := append(os.Environ(), "DATABASE_URL=postgresql+psycopg://"+address, "MODEL="+model, "THRESHOLD=0.85", "PYTHONPATH="+dir)
 	tables := exec.CommandContext(ctx, python, filepath.Join(dir, "server.py"))
 	tables.Env = env
 	if out, err := tables.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("make the peer's tables: %w\n%s", err, out)
 	}
-	versions, err := exec.CommandContext(ctx, python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check").Output()
-	if err != nil {
-		return "", fmt.Errorf("ask for the peer's versions: %w", err)
+	if err := b.askVersions(ctx, python, map[string]string{
+		"fastapi": "fastapi", "SQLAlchemy": "SQLAlchemy", "uvicorn": "uvicorn", "uvloop": "uvloop", "onnxruntime": "onnxruntime of the peer",
+	}); err != nil {
+		return "", err
 	}
-	for line := range strings.Lines(string(versions)) {
+	return b.uvicorn(ctx, python, env, "/readyz", "server:app")
+}
+
+// askVersions notes the versions of Python packages, each under the name that is shown.
+func (b *bench) askVersions(ctx context.Context, python string, shown map[string]string) error {
+	list, err := exec.CommandContext(ctx, python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check").Output()
+	if err != nil {
+		return fmt.Errorf("ask for the peer's versions: %w", err)
+	}
+	for line := range strings.Lines(string(list)) {
 		name, version, _ := strings.Cut(strings.TrimSpace(line), "==")
-		switch name {
-		case "fastapi", "SQLAlchemy", "uvicorn":
-			b.peers[name] = version
-		case "onnxruntime":
-			b.peers["onnxruntime of the peer"] = version
+		if as := shown[name]; as != "" {
+			b.peers[as] = version
 		}
 	}
+	return nil
+}
+
+// uvicorn serves an application with a worker for each core, and returns its URL once it answers at a path.
+func (b *bench) uvicorn(ctx context.Context, python string, env []string, ready, app string) (string, error) {
 	addr, err := freePort(ctx)
 	if err != nil {
 		return "", err
 	}
 	_, port, _ := strings.Cut(addr, ":")
-	_, err = b.spawn(ctx, env, "http://"+addr+"/readyz", python, "-m", "uvicorn", "server:app", "--host", "127.0.0.1", "--port", port,
-		"--workers", strconv.Itoa(runtime.NumCPU()), "--log-level", "warning", "--no-access-log")
+	_, err = b.spawn(ctx, env, "http://"+addr+ready, python, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", port,
+		"--workers", strconv.Itoa(runtime.NumCPU()), "--log-level", "warning", "--no-access-log",
+		// A worker that is silent for so many seconds is killed. Of the default, 5, a busy machine takes more for the imports alone,
+		// and then no worker ever begins to listen.
+		"--timeout-worker-healthcheck", "120")
 	return "http://" + addr, err
 }

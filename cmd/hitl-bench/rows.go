@@ -59,5 +59,9 @@ func rows() []row {
 			name: "stack", measure: "POST /v1/items, the whole way",
 			against: "a service of FastAPI, onnxruntime and SQLAlchemy", reach: atLeast(5), needs: "fetch.sh", open: openStack,
 		},
+		{
+			name: "awaithumans", measure: "from an item that needs a person, over the person's answer, to the outcome that is read",
+			against: "the same with a task of awaithumans, which asks people as well", reach: atLeast(5), needs: "fetch.sh", open: openAwaitHumans,
+		},
 	}
 }

@@ -9,12 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"text/template"
 	"time"
@@ -89,6 +91,7 @@ queues:
     channel: {{.Channel}}
     reviewers: {users: [{{$.Reviewer}}]}
     open_limit: {{$.OpenLimit}}
+    backlog: 0
     merge_duplicates: false
     undo_for: 0
     claim_for: {{$.ClaimFor}}
@@ -204,6 +207,7 @@ func (b *bench) spawn(ctx context.Context, env []string, ready, program string, 
 		return 0, fmt.Errorf("open log: %w", err)
 	}
 	defer func() { _ = out.Close() }() // the program has its own
+	b.logs[origin(ready)] = logFile
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	cmd := exec.CommandContext(running, program, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = env, out, out, 40*time.Second
@@ -255,6 +259,13 @@ func get(ctx context.Context, url string) error {
 	return nil
 }
 
+// origin is a URL without its path.
+func origin(address string) string {
+	scheme, rest, _ := strings.Cut(address, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
+
 func logTail(file string) []byte {
 	const most = 3000
 	text, err := os.ReadFile(file)
@@ -264,14 +275,19 @@ func logTail(file string) []byte {
 	return text[max(0, len(text)-most):]
 }
 
-// freePort returns a loopback address that is free now.
+// freePort returns a loopback address that is free now. It lies below the ports that systems give to connections: of those, one may be taken by
+// a client before the program that is to have it has begun to listen.
 func freePort(ctx context.Context) (string, error) {
+	const lowest, tries = 20_000, 100
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find free port: %w", err)
+	var err error
+	for range tries {
+		var l net.Listener
+		if l, err = lc.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(10_000))); err == nil { //nolint:gosec // no secret
+			return l.Addr().String(), l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", fmt.Errorf("find free port: %w", err)
 }
 
 // asService is a database's URL as the service's role connects.

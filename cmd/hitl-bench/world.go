@@ -28,12 +28,13 @@ type bench struct {
 	names int               // given out
 	peers map[string]string // versions of what rows met, by name
 	seeds map[int]string    // databases to copy, by how many reviews wait in them
+	logs  map[string]string // files of what was spawned, by the origin of its URL
 
 	rowStops []func(context.Context) error // of the row that runs
 }
 
 func newBench(o options, say func(string, ...any)) (*bench, error) {
-	b := &bench{options: o, say: say, peers: map[string]string{}, seeds: map[int]string{}}
+	b := &bench{options: o, say: say, peers: map[string]string{}, seeds: map[int]string{}, logs: map[string]string{}}
 	var err error
 	if b.Cache, err = filepath.Abs(b.Cache); err != nil {
 		return nil, err
