@@ -55,25 +55,31 @@ func (c *clients) post(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_, err = c.send(ctx, body)
+	return err
+}
+
+// send posts a body and returns the answer, once what it says is durable.
+func (c *clients) send(ctx context.Context, body []byte) (answer []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+sourceKey)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := c.http.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	answer, err := io.ReadAll(res.Body)
+	answer, err = io.ReadAll(res.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("post an item: %s: %s", res.Status, answer)
+		return nil, fmt.Errorf("post an item: %s: %s", res.Status, answer)
 	}
-	return nil
+	return answer, nil
 }
 
 // spread calls do for 0 to n-1 from so many goroutines. The first error ends it.

@@ -3,6 +3,7 @@
 //	go run ./cmd/hitl-bench               # every row, five pairs of runs each
 //	go run ./cmd/hitl-bench --list        # what there is, and what each needs
 //	go run ./cmd/hitl-bench --only log --runs 9
+//	go run ./cmd/hitl-bench --soak 30m    # no rows: one service under load for long; what grows, and whether anything was lost
 //	go run ./cmd/hitl-bench --quick       # small sizes, under two minutes: shows that it works, and nothing else
 //
 // A figure in seconds says something of a machine; a ratio of two, taken in turns, says something of the software. Each row runs both sides
@@ -13,7 +14,7 @@
 // a ratio below its mark is no failure, since only who knows what else the machine did can judge it.
 //
 // Where to begin: row.go says what a row is, rows.go lists them; turns.go runs two sides in turns, spread.go sums up; machine.go and versions.go
-// say what ran where; print.go prints. world.go and serve.go start what is measured. The rest is a file for each family of rows.
+// say what ran where; print.go prints. soak.go is the soak. world.go and serve.go start what is measured. The rest is a file for each family of rows.
 package main
 
 import (
@@ -23,6 +24,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/redis/go-redis/v9/logging"
@@ -30,13 +32,15 @@ import (
 
 // options are the command line.
 type options struct {
-	Only  []string `placeholder:"NAME,…" help:"Only these rows; see --list."`
-	List  bool     `help:"List the rows, and what each needs, and run nothing."`
-	Runs  int      `default:"0" placeholder:"N" help:"Pairs of runs of each row. Default: 5, and with --quick 2."`
-	Quick bool     `help:"Small sizes: shows in under two minutes that every row runs. Its figures mean nothing."`
-	JSON  bool     `help:"Print one JSON object instead of the table."`
-	Cache string   `default:".cache/bench" placeholder:"DIR" help:"Where fetch.sh has put the models and peers (default ${default})."`
-	Hitl  string   `placeholder:"FILE" help:"Serve with this binary. Default: build one."`
+	Only  []string      `placeholder:"NAME,…" help:"Only these rows; see --list."`
+	List  bool          `help:"List the rows, and what each needs, and run nothing."`
+	Runs  int           `default:"0" placeholder:"N" help:"Pairs of runs of each row. Default: 5, and with --quick 2."`
+	Quick bool          `help:"Small sizes: shows in under two minutes that every row runs. Its figures mean nothing."`
+	JSON  bool          `help:"Print one JSON object instead of the table."`
+	Cache string        `default:".cache/bench" placeholder:"DIR" help:"Where fetch.sh has put the models and peers (default ${default})."`
+	Soak  time.Duration `placeholder:"TIME" help:"Instead of rows, run one service for so long at a share of its capacity, and look for what grows: 30m finds most leaks."`
+	Share float64       `default:"0.8" help:"With --soak: the share of the capacity, which is measured first (default ${default})."`
+	Hitl  string        `placeholder:"FILE" help:"Serve with this binary. Default: build one."`
 }
 
 const quickRuns, fullRuns = 2, 5

@@ -42,6 +42,14 @@ type settings struct {
 	Queues    int    // default 1; an item's metadata names its queue
 	OpenLimit int    // of each queue; default 10
 	ClaimFor  string // default 0
+
+	// What a soak wants to be as in production.
+	UndoFor     string  // default 0
+	Merge       bool    // twins are decided together
+	Callback    string  // URL that is told of each decision
+	SampleRate  float64 // of sure items that go to people too, in the last queue
+	Metrics     bool    // served, and profiles with them
+	StrictSlack bool    // Slack's rate limits hold
 }
 
 // service is a `hitl serve` that runs, with a database, a key prefix and a workspace of its own.
@@ -51,10 +59,12 @@ type service struct {
 	slack    *workspace
 	pid      int
 	prefix   string
+	conf     string // file
+	metrics  string // URL; empty: not served
 }
 
 var configFile = template.Must(template.New("hitl.yaml").Parse(`# written by hitl-bench
-server: {listen: {{.Listen | printf "%q"}}, metrics_listen: "off"}
+server: {listen: {{.Listen | printf "%q"}}, metrics_listen: {{.MetricsListen | printf "%q"}}, pprof: {{.Metrics}}}
 log: {level: warn}
 postgres: {url: {{.PostgresURL | printf "%q"}}, migrate_url: {{.Database | printf "%q"}}}
 redis: {addrs: [{{.RedisAddr | printf "%q"}}], password: {{.RedisPassword | printf "%q"}}, key_prefix: {{.Prefix}}}
@@ -68,6 +78,9 @@ policies:
   bench:
     threshold: {{if .Review}}1{{else}}0.85{{end}}
     queue: {{(index .All 0).Queue}}
+    {{- if .SampleRate}}
+    sample: {rate: {{.SampleRate}}, key: bench-sample-key-0123456789, queue: {{.SampleQueue}}}
+    {{- end}}
     rules:
     {{- range .All}}
       - {name: to-{{.Queue}}, when: 'has(item.metadata.queue) && item.metadata.queue == "{{.Queue}}"', queue: {{.Queue}}}
@@ -78,20 +91,27 @@ queues:
     channel: {{.Channel}}
     reviewers: {users: [{{$.Reviewer}}]}
     open_limit: {{$.OpenLimit}}
-    merge_duplicates: false
-    undo_for: 0
+    merge_duplicates: {{$.Merge}}
+    undo_for: {{$.UndoFor}}
     claim_for: {{$.ClaimFor}}
 {{- end}}
 sources:
-  bench: {classifier: bench, policy: bench, auth: {bearer: [{{.KeyHash | printf "%q"}}]}}
+  bench:
+    classifier: bench
+    policy: bench
+    auth: {bearer: [{{.KeyHash | printf "%q"}}]}
+    {{- if .Callback}}
+    callback: {url: {{.Callback | printf "%q"}}, secret: "` + callbackSecret + `"}
+callbacks: {allow_http: true, allow_private: true}
+    {{- end}}
 `))
 
 // configuration is what the template sees.
 type configuration struct {
 	settings
-	Listen, PostgresURL, RedisAddr, RedisPassword, Prefix, Token, Signing, SlackAPI, KeyHash string
-	Reviewer                                                                                 string
-	All                                                                                      []place
+	Listen, MetricsListen, PostgresURL, RedisAddr, RedisPassword, Prefix, Token, Signing, SlackAPI, KeyHash string
+	Reviewer, SampleQueue                                                                                   string
+	All                                                                                                     []place
 }
 
 // place is a queue and where its cards are shown.
@@ -113,15 +133,16 @@ func (b *bench) serve(ctx context.Context, s settings) (_ *service, err error) {
 		}
 	}
 	s.Queues = max(s.Queues, 1)
-	slack, err := b.startSlack(ctx, s.Queues)
+	slack, err := b.startSlack(ctx, s.Queues, s.StrictSlack)
 	if err != nil {
 		return nil, err
 	}
 	s.Model, s.ONNX = cmp.Or(s.Model, "starter"), cmp.Or(s.ONNX, "off")
 	s.OpenLimit, s.ClaimFor = cmp.Or(s.OpenLimit, 10), cmp.Or(s.ClaimFor, "0")
+	s.UndoFor = cmp.Or(s.UndoFor, "0")
 	c := configuration{
 		settings: s, RedisAddr: rd.Addr(), RedisPassword: rd.Password(), Prefix: b.name("redis"), Token: slack.sim.Token(), Signing: slack.sim.SigningSecret(),
-		SlackAPI: slack.url + "/api/", Reviewer: reviewer,
+		SlackAPI: slack.url + "/api/", Reviewer: reviewer, SampleQueue: queueName(s.Queues - 1), MetricsListen: "off",
 	}
 	for i := range s.Queues {
 		c.All = append(c.All, place{queueName(i), channelOf(i)})
@@ -130,6 +151,11 @@ func (b *bench) serve(ctx context.Context, s settings) (_ *service, err error) {
 	c.KeyHash = "sha256:" + hex.EncodeToString(sum[:])
 	if c.Listen, err = freePort(ctx); err != nil {
 		return nil, err
+	}
+	if s.Metrics {
+		if c.MetricsListen, err = freePort(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if c.PostgresURL, err = asService(s.Database); err != nil {
 		return nil, err
@@ -145,7 +171,10 @@ func (b *bench) serve(ctx context.Context, s settings) (_ *service, err error) {
 	if out, err := exec.CommandContext(ctx, bin, "--config", conf, "migrate").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("migrate: %w\n%s", err, out)
 	}
-	svc := &service{url: "http://" + c.Listen, database: s.Database, slack: slack, prefix: c.Prefix}
+	svc := &service{url: "http://" + c.Listen, database: s.Database, slack: slack, prefix: c.Prefix, conf: conf}
+	if s.Metrics {
+		svc.metrics = "http://" + c.MetricsListen + "/metrics"
+	}
 	if svc.pid, err = b.spawn(ctx, nil, svc.url+"/readyz", bin, "--config", conf, "serve"); err != nil {
 		return nil, err
 	}
@@ -161,6 +190,7 @@ func (b *bench) spawn(ctx context.Context, env []string, ready, program string, 
 		return 0, fmt.Errorf("open log: %w", err)
 	}
 	defer func() { _ = out.Close() }() // the program has its own
+	b.logFile = logFile
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	cmd := exec.CommandContext(running, program, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = env, out, out, 40*time.Second

@@ -22,12 +22,13 @@ type bench struct {
 	say func(format string, args ...any)
 	dir string
 
-	pg    *local.Postgres
-	rd    *local.Redis
-	bin   string
-	names int               // given out
-	peers map[string]string // versions of what rows met, by name
-	seeds map[int]string    // databases to copy, by how many reviews wait in them
+	pg      *local.Postgres
+	rd      *local.Redis
+	bin     string
+	logFile string            // of the program that was started last
+	names   int               // given out
+	peers   map[string]string // versions of what rows met, by name
+	seeds   map[int]string    // databases to copy, by how many reviews wait in them
 
 	rowStops []func(context.Context) error // of the row that runs
 }
