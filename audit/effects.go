@@ -98,14 +98,18 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 // callbacks a second.
 const fetchCooldown = 10 * time.Millisecond
 
+// finishedFor is how long finished jobs are kept: long enough to look at.
+const finishedFor = 5 * time.Minute
+
 func (s *Store) riverConfig(queues map[string]river.QueueConfig, workers *river.Workers, leases *leases) *river.Config {
 	return &river.Config{
 		Schema: jobsSchema, PollOnly: true, Queues: queues, Workers: workers, Middleware: []rivertype.Middleware{leases},
 		FetchPollInterval: s.cfg.PollInterval, FetchCooldown: min(s.cfg.PollInterval, fetchCooldown),
 		JobTimeout: s.cfg.EffectTimeout + 5*time.Second, RescueStuckJobsAfter: s.cfg.EffectTimeout + s.cfg.StatementTimeout + 10*time.Second,
 		SoftStopTimeout: s.cfg.StopTimeout,
-		// Finished jobs are of no use: the callback's row and the card tell. Jobs given up are kept for a week.
-		CompletedJobRetentionPeriod: time.Hour,
+		// Finished jobs are of no use: the callback's row and the card tell. A thousand callbacks a second leave a gigabyte of them in a quarter of an hour.
+		// Jobs given up are kept for a week.
+		CompletedJobRetentionPeriod: finishedFor,
 		// Reindexing takes the owner's rights, which the service lacks on purpose.
 		ReindexerIndexNames: []string{},
 		Logger:              slog.New(newQuiet(s.cfg.Logger.Handler())),

@@ -83,13 +83,15 @@ func (s *Store) Sequence(ctx context.Context, cfg SequenceConfig) error {
 	}
 }
 
+const waitingEntries = `
+	SELECT count(*) FROM (SELECT FROM hitl.log_tree t, LATERAL (SELECT l.at FROM ` + unplaced + `) l
+	    WHERE l.at < now() - $1::bigint * interval '1 microsecond' LIMIT $2) waiting`
+
 // warnOfWaiting says when entries do not get their positions: a transaction that nobody ends, in any database of the server, keeps them waiting.
 func (s *Store) warnOfWaiting(ctx context.Context) error {
 	const patience = time.Minute
 	var waiting int64
-	err := s.pool.QueryRow(ctx, `
-		SELECT count(*) FROM hitl.log l WHERE l.tx >= (SELECT horizon FROM hitl.log_tree) AND l.at < now() - $1::bigint * interval '1 microsecond'
-		    AND NOT EXISTS (SELECT FROM hitl.log_positions p WHERE p.log_id = l.id)`, patience.Microseconds()).Scan(&waiting)
+	err := s.pool.QueryRow(ctx, waitingEntries, patience.Microseconds(), pendingMost).Scan(&waiting)
 	if err != nil {
 		return fmt.Errorf("count waiting entries: %w", err)
 	}

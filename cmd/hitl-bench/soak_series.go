@@ -67,8 +67,8 @@ func watchedSeries() []watched {
 const tableMiB, tableRows, tableDead, tablePerRow, tableDeadShare = " MiB", " rows", " dead rows", " bytes per row", " dead per live row"
 
 const (
-	bigTable  = 0.5  // MiB at the end; what is smaller is not judged
-	manyRows  = 1000 // from so many on, a table's size is judged by its rows
+	bigTable  = 0.25 // MiB at the end; what is smaller is not judged
+	manyRows  = 500  // from so many on, a table's size is judged by its rows
 	deadTable = 0.1  // share of dead rows that one is worth a line from
 )
 
@@ -106,6 +106,16 @@ func judged(samples []Sample) (all []Series) {
 		}
 	}
 	return all
+}
+
+// unknown are the series that no sample has: this system's kernel, or an older service, does not tell.
+func unknown(samples []Sample) (names []string) {
+	for _, w := range watchedSeries() {
+		if _, values := column(samples, w.name); len(values) == 0 {
+			names = append(names, w.name)
+		}
+	}
+	return names
 }
 
 // growing says whether a table has more rows at the end than after the warm-up, by a tenth.
