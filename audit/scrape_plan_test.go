@@ -37,7 +37,7 @@ func TestScrapesReadNoWholeTable(t *testing.T) {
 		t.Errorf("%+v, %v: want 3 pending", stats, err)
 	}
 	var waiting int
-	if err := s.pool.QueryRow(t.Context(), waitingEntries, int64(60_000_000), pendingMost).Scan(&waiting); err != nil || waiting != 3 {
+	if err := s.pool.QueryRow(t.Context(), waitingEntries, pendingMost, int64(60_000_000)).Scan(&waiting); err != nil || waiting != 3 {
 		t.Errorf("%d entries wait, %v: want 3", waiting, err)
 	}
 
@@ -55,7 +55,7 @@ func TestScrapesReadNoWholeTable(t *testing.T) {
 			args []any
 		}{
 			"callbacks that wait": {callbackBacklogs, nil}, "how far the tree is": {treeStats, []any{pendingMost}},
-			"entries that wait for long": {waitingEntries, []any{int64(60_000_000), pendingMost}},
+			"entries that wait for long": {waitingEntries, []any{pendingMost, int64(60_000_000)}},
 		} {
 			var plan string
 			if err := conn.QueryRow(t.Context(), `EXPLAIN (FORMAT JSON) `+q.sql, q.args...).Scan(&plan); err != nil {

@@ -84,14 +84,13 @@ func (s *Store) Sequence(ctx context.Context, cfg SequenceConfig) error {
 }
 
 const waitingEntries = `
-	SELECT count(*) FROM (SELECT FROM hitl.log_tree t, LATERAL (SELECT l.at FROM ` + unplaced + `) l
-	    WHERE l.at < now() - $1::bigint * interval '1 microsecond' LIMIT $2) waiting`
+	SELECT (SELECT count(*) FROM ` + unplaced + ` AND l.at < now() - $2::bigint * interval '1 microsecond') FROM hitl.log_tree t`
 
 // warnOfWaiting says when entries do not get their positions: a transaction that nobody ends, in any database of the server, keeps them waiting.
 func (s *Store) warnOfWaiting(ctx context.Context) error {
 	const patience = time.Minute
 	var waiting int64
-	err := s.pool.QueryRow(ctx, waitingEntries, patience.Microseconds(), pendingMost).Scan(&waiting)
+	err := s.pool.QueryRow(ctx, waitingEntries, pendingMost, patience.Microseconds()).Scan(&waiting)
 	if err != nil {
 		return fmt.Errorf("count waiting entries: %w", err)
 	}

@@ -17,14 +17,16 @@ type TreeStats struct {
 	Age        time.Duration // of that checkpoint, by the database's clock
 }
 
-// unplaced are log entries l from the tree's horizon t on that have no position. Each is looked up by the index: OFFSET 0 keeps the planner, which does not
-// know how few they are, from reading all positions first.
-const unplaced = `hitl.log l LEFT JOIN LATERAL (SELECT p.position FROM hitl.log_positions p WHERE p.log_id = l.id OFFSET 0) p ON true
-	WHERE l.tx >= t.horizon AND p.position IS NULL`
+// unplaced are log entries l from the tree's horizon t on that have no position, of the first $1. The planner does not know how few they are: the order keeps
+// it from reading the whole log, and OFFSET 0 from reading all positions.
+const unplaced = `
+	(SELECT id, at FROM hitl.log WHERE tx >= t.horizon ORDER BY tx, id LIMIT $1) l
+	LEFT JOIN LATERAL (SELECT p.position FROM hitl.log_positions p WHERE p.log_id = l.id OFFSET 0) p ON true
+	WHERE p.position IS NULL`
 
 const treeStats = `
 	SELECT t.size, coalesce(c.size, 0), coalesce((extract(epoch FROM clock_timestamp() - c.at) * 1000000)::bigint, 0),
-	    (SELECT count(*) FROM (SELECT FROM ` + unplaced + ` LIMIT $1) pending)
+	    (SELECT count(*) FROM ` + unplaced + `)
 	FROM hitl.log_tree t LEFT JOIN (SELECT size, at FROM hitl.log_checkpoints ORDER BY id DESC LIMIT 1) c ON true`
 
 // TreeStats reads how far the tree has come. It costs a look at what is pending, not at the log.
