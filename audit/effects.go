@@ -97,6 +97,9 @@ func (s *Store) RunEffects(ctx context.Context, h Handlers) error {
 // cards a second.
 const fetchCooldown = 10 * time.Millisecond
 
+// finishedFor is how long finished jobs are kept: long enough to look at.
+const finishedFor = 5 * time.Minute
+
 func (s *Store) riverConfig(queues map[string]river.QueueConfig, workers *river.Workers, leases *leases) *river.Config {
 	return &river.Config{
 		Schema: jobsSchema, PollOnly: true, Queues: queues, Workers: workers, Middleware: []rivertype.Middleware{leases},
@@ -104,7 +107,7 @@ func (s *Store) riverConfig(queues map[string]river.QueueConfig, workers *river.
 		JobTimeout: s.cfg.EffectTimeout + 5*time.Second, RescueStuckJobsAfter: s.cfg.EffectTimeout + s.cfg.StatementTimeout + 10*time.Second,
 		SoftStopTimeout: s.cfg.StopTimeout,
 		// Finished jobs are of no use: the card tells. Jobs given up are kept for a week.
-		CompletedJobRetentionPeriod: time.Hour,
+		CompletedJobRetentionPeriod: finishedFor,
 		// Reindexing takes the owner's rights, which the service lacks on purpose.
 		ReindexerIndexNames: []string{},
 		Logger:              slog.New(newQuiet(s.cfg.Logger.Handler())),

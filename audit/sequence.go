@@ -83,13 +83,14 @@ func (s *Store) Sequence(ctx context.Context, cfg SequenceConfig) error {
 	}
 }
 
+const waitingEntries = `
+	SELECT (SELECT count(*) FROM ` + unplaced + ` AND l.at < now() - $2::bigint * interval '1 microsecond') FROM hitl.log_tree t`
+
 // warnOfWaiting says when entries do not get their positions: a transaction that nobody ends, in any database of the server, keeps them waiting.
 func (s *Store) warnOfWaiting(ctx context.Context) error {
 	const patience = time.Minute
 	var waiting int64
-	err := s.pool.QueryRow(ctx, `
-		SELECT count(*) FROM hitl.log l WHERE l.tx >= (SELECT horizon FROM hitl.log_tree) AND l.at < now() - $1::bigint * interval '1 microsecond'
-		    AND NOT EXISTS (SELECT FROM hitl.log_positions p WHERE p.log_id = l.id)`, patience.Microseconds()).Scan(&waiting)
+	err := s.pool.QueryRow(ctx, waitingEntries, pendingMost, patience.Microseconds()).Scan(&waiting)
 	if err != nil {
 		return fmt.Errorf("count waiting entries: %w", err)
 	}

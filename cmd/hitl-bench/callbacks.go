@@ -24,7 +24,8 @@ type sink struct {
 	taken atomic.Int64
 }
 
-func (b *bench) startSink(ctx context.Context) (*sink, error) {
+// startSink starts a sink that hands the bodies to read. It ends with the row.
+func (b *bench) startSink(ctx context.Context, read func(io.Reader) error) (*sink, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -32,8 +33,9 @@ func (b *bench) startSink(ctx context.Context) (*sink, error) {
 	}
 	s := &sink{url: "http://" + l.Addr().String() + "/callbacks"}
 	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			return // the caller went away
+		if err := read(r.Body); err != nil {
+			w.WriteHeader(http.StatusBadRequest) // unless the caller went away
+			return
 		}
 		s.taken.Add(1)
 		w.WriteHeader(http.StatusNoContent)
@@ -56,7 +58,10 @@ const callbackWorkers = 32
 // openCallbacks holds the delivery of callbacks that wait, with what makes it at-least-once (leases, attempts and outcomes in Postgres, signatures),
 // against sending the same bodies and remembering nothing.
 func openCallbacks(ctx context.Context, b *bench) (*pair, error) {
-	s, err := b.startSink(ctx)
+	s, err := b.startSink(ctx, func(body io.Reader) error {
+		_, err := io.Copy(io.Discard, body)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

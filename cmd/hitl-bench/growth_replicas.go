@@ -96,9 +96,7 @@ func (b *bench) openFleet(ctx context.Context, replicas, channels int) (*fleet, 
 	}
 	svc.slack.sim.SetEndpoints(slacksim.Endpoints{Interactivity: front + "/slack/interactivity", Commands: front + "/slack/commands"})
 	f := &fleet{service: svc, posts: b.newClients(svc.url, channels), shown: &cards{sim: svc.slack.sim, in: channels}, told: told}
-	for _, url := range svc.urls[1:] {
-		f.posts.more = append(f.posts.more, url)
-	}
+	f.posts.more = svc.urls[1:]
 	if f.conn, err = b.connect(ctx, svc.database); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@
 //	go run ./cmd/hitl-bench --list        # what there is, and what each needs
 //	go run ./cmd/hitl-bench --only log --runs 9
 //	go run ./cmd/hitl-bench --growth      # how cost grows: with queues, with processes, with a long log
+//	go run ./cmd/hitl-bench --soak 30m    # no rows: one service under load for long; what grows, and whether anything was lost
 //	go run ./cmd/hitl-bench --quick       # small sizes, under two minutes: shows that it works, and nothing else
 //
 // A figure in seconds says something of a machine; a ratio of two, taken in turns, says something of the software. Each row runs both sides
@@ -15,7 +16,7 @@
 //
 // Where to begin: row.go says what a row is, rows.go lists them; turns.go runs two sides in turns, spread.go sums up; machine.go and versions.go
 // say what ran where; print.go prints. world.go and serve.go start what is measured. The rest is a file for each family of rows,
-// and growth*.go for the studies of --growth.
+// growth*.go for the studies of --growth, and soak*.go for --soak.
 package main
 
 import (
@@ -25,6 +26,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/redis/go-redis/v9/logging"
@@ -35,7 +37,9 @@ type options struct {
 	Only []string `placeholder:"NAME,…" help:"Only these rows, or with --growth these studies; see --list."`
 	List bool     `help:"List the rows, and what each needs, and run nothing."`
 
-	Growth bool `help:"Measure how cost grows, with queues, processes and a long log, instead of the rows. Takes 25 minutes and 16 GB of disk."`
+	Growth bool          `help:"Measure how cost grows, with queues, processes and a long log, instead of the rows. Takes 25 minutes and 16 GB of disk."`
+	Soak   time.Duration `placeholder:"TIME" help:"Instead of rows, run one service for so long at a share of its capacity, and look for what grows: 30m finds most leaks."`
+	Share  float64       `default:"0.8" help:"With --soak: the share of the capacity, which is measured first (default ${default})."`
 
 	Runs  int    `default:"0" placeholder:"N" help:"Pairs of runs of each row. Default: 5, and with --quick 2."`
 	Quick bool   `help:"Small sizes: shows in under two minutes that every row runs. Its figures mean nothing."`

@@ -104,5 +104,9 @@ func list(w io.Writer, all []row) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.name, r.measure, against, r.reach, needs)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\nno row: --soak TIME runs one service for long below its capacity, and says what grows and whether anything was lost\n")
+	return err
 }

@@ -55,6 +55,9 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	if o.List {
 		return list(stdout, picked)
 	}
+	if o.Soak != 0 {
+		return soak(ctx, o, stdout, stderr)
+	}
 	began := time.Now()
 	var mu sync.Mutex
 	say := func(format string, args ...any) {

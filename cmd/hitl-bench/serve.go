@@ -47,10 +47,16 @@ type settings struct {
 	OpenLimit int    // of each queue; default 10
 	ClaimFor  string // default 0
 	Replicas  int    // processes that serve; default 1
-	Metrics   bool   // each process shows its metrics
+	Metrics   bool   // each process shows its metrics, and profiles with them
 	Callbacks string // where what becomes of an item is sent; empty: nowhere
 
 	Redis *local.Redis // default: the one that rows share
+
+	// What a soak wants to be as in production.
+	UndoFor     string  // default 0
+	Merge       bool    // twins are decided together
+	SampleRate  float64 // of sure items that go to people too, in the last queue
+	StrictSlack bool    // Slack's rate limits hold
 }
 
 // service is a `hitl serve` that runs, with a database, a key prefix and a workspace of its own.
@@ -67,7 +73,7 @@ type service struct {
 }
 
 var configFile = template.Must(template.New("hitl.yaml").Parse(`# written by hitl-bench
-server: {listen: {{.Listen | printf "%q"}}, metrics_listen: {{.MetricsListen | printf "%q"}}}
+server: {listen: {{.Listen | printf "%q"}}, metrics_listen: {{.MetricsListen | printf "%q"}}, pprof: {{.Metrics}}}
 log: {level: warn}
 postgres: {url: {{.PostgresURL | printf "%q"}}, migrate_url: {{.Database | printf "%q"}}}
 redis: {addrs: [{{.RedisAddr | printf "%q"}}], password: {{.RedisPassword | printf "%q"}}, key_prefix: {{.Prefix}}}
@@ -81,6 +87,9 @@ policies:
   bench:
     threshold: {{if .Review}}1{{else}}0.85{{end}}
     queue: {{(index .All 0).Queue}}
+    {{- if .SampleRate}}
+    sample: {rate: {{.SampleRate}}, key: bench-sample-key-0123456789, queue: {{.SampleQueue}}}
+    {{- end}}
     rules:
     {{- range .All}}
       - {name: to-{{.Queue}}, when: 'has(item.metadata.queue) && item.metadata.queue == "{{.Queue}}"', queue: {{.Queue}}}
@@ -92,8 +101,8 @@ queues:
     reviewers: {users: [{{$.Reviewer}}]}
     open_limit: {{$.OpenLimit}}
     backlog: 0
-    merge_duplicates: false
-    undo_for: 0
+    merge_duplicates: {{$.Merge}}
+    undo_for: {{$.UndoFor}}
     claim_for: {{$.ClaimFor}}
 {{- end}}
 sources:
@@ -113,7 +122,7 @@ callbacks: {allow_http: true, allow_private: true}
 type configuration struct {
 	settings
 	Listen, MetricsListen, PostgresURL, CallbackSecret, RedisAddr, RedisPassword, Prefix, Token, Signing, SlackAPI, KeyHash string
-	Reviewer                                                                                                                string
+	Reviewer, SampleQueue                                                                                                   string
 	All                                                                                                                     []place
 }
 
@@ -138,15 +147,16 @@ func (b *bench) serve(ctx context.Context, s settings) (_ *service, err error) {
 		}
 	}
 	s.Queues = max(s.Queues, 1)
-	slack, err := b.startSlack(ctx, s.Queues)
+	slack, err := b.startSlack(ctx, s.Queues, s.StrictSlack)
 	if err != nil {
 		return nil, err
 	}
 	s.Model, s.ONNX = cmp.Or(s.Model, "starter"), cmp.Or(s.ONNX, "off")
 	s.OpenLimit, s.ClaimFor = cmp.Or(s.OpenLimit, 10), cmp.Or(s.ClaimFor, "0")
+	s.UndoFor = cmp.Or(s.UndoFor, "0")
 	c := configuration{
 		settings: s, RedisAddr: rd.Addr(), RedisPassword: rd.Password(), Prefix: b.name("redis"), Token: slack.sim.Token(), Signing: slack.sim.SigningSecret(),
-		SlackAPI: slack.url + "/api/", Reviewer: reviewer,
+		SlackAPI: slack.url + "/api/", Reviewer: reviewer, SampleQueue: queueName(s.Queues - 1), MetricsListen: "off",
 	}
 	for i := range s.Queues {
 		c.All = append(c.All, place{queueName(i), channelOf(i)})

@@ -11,15 +11,18 @@ import (
 	"hitl/bot/slacksim"
 )
 
-// workspace is the simulated Slack: one reviewer, no rate limits.
+// workspace is the simulated Slack, with one reviewer.
 type workspace struct {
 	sim *slacksim.Sim
 	url string
 }
 
-// startSlack starts a workspace with so many channels. It ends with the row.
-func (b *bench) startSlack(ctx context.Context, channels int) (*workspace, error) {
+// startSlack starts a workspace with so many channels, and with strict with Slack's rate limits. It ends with the row.
+func (b *bench) startSlack(ctx context.Context, channels int, strict bool) (*workspace, error) {
 	cfg := slacksim.Config{Rates: slacksim.RatesOff, Users: []slacksim.User{{ID: reviewer, Name: "ana", RealName: "Ana"}}}
+	if strict {
+		cfg.Rates = slacksim.RatesStrict
+	}
 	for i := range channels {
 		cfg.Channels = append(cfg.Channels, slacksim.Channel{ID: channelOf(i), Name: queueName(i), Members: []string{reviewer, "U0HITL"}})
 	}
