@@ -46,6 +46,10 @@ func TestScrapesReadNoWholeTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
+	var part string // of the log, that has the entries
+	if err := conn.QueryRow(t.Context(), `SELECT relname FROM hitl.log l JOIN pg_class c ON c.oid = l.tableoid GROUP BY 1 ORDER BY count(*) DESC LIMIT 1`).Scan(&part); err != nil {
+		t.Fatal(err)
+	}
 	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 		if _, err := conn.Exec(t.Context(), `SET plan_cache_mode = `+mode); err != nil {
 			t.Fatal(err)
@@ -62,7 +66,7 @@ func TestScrapesReadNoWholeTable(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			plan = strings.Join(strings.Fields(plan), " ")
-			for _, table := range []string{"log", "log_positions", "callbacks"} {
+			for _, table := range []string{part, "log_positions", "callbacks"} {
 				if wholeTable(plan, table) {
 					t.Errorf("%s, %s: reads all of %s:\n%s", name, mode, table, plan)
 				}
