@@ -23,7 +23,8 @@ var peerTasks string
 // stored, the outcome is read, each step by as many clients at once, each over HTTP, all on the same Postgres.
 //
 // Ours classifies the text, posts a card to the simulated Slack and takes the answer as a signed click on it; the peer's person answers by its API,
-// and it notifies nobody. Waiting for the cards is not counted: Slack takes one a second in each channel. What else they cost is.
+// and it notifies nobody. The wait for the cards is not counted, and with it much of what posting them
+// costs: Slack takes one a second in each channel. The peer's pools of connections are larger than it ships them: with so many clients it ran out of them.
 func openAwaitHumans(ctx context.Context, b *bench) (*pair, error) {
 	python, err := b.python()
 	if err != nil {
@@ -45,7 +46,7 @@ func openAwaitHumans(ctx context.Context, b *bench) (*pair, error) {
 		peer: func(ctx context.Context) (float64, error) { return theirs.run(ctx, fewer) },
 		note: func() string {
 			return fmt.Sprintf("%d clients; ours: POST an item, which is classified and shown as a card, a signed click on the card, GET the item, with the simulated Slack on the same cores; "+
-				"the peer: POST a task, POST its completion, GET the task, nobody notified, %d uvicorn workers, same Postgres; the wait for cards is not counted", clientCount, runtime.NumCPU())
+				"the peer: POST a task, POST its completion, GET the task, nobody notified, %d uvicorn workers, same Postgres; 80 connections each; the wait for cards is not counted", clientCount, runtime.NumCPU())
 		},
 	}, nil
 }
