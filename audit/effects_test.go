@@ -352,7 +352,9 @@ func TestOverdue(t *testing.T) {
 		}
 	}
 	late := overdue()
-	equal(t, "tasks", len(late), 2) // and the store's own
+	if _, told := late["of another version"]; told {
+		t.Errorf("told of what does not run here: %v", late)
+	}
 	if d := late["test"]; d < 10*time.Minute || d > 11*time.Minute {
 		t.Errorf("late for %s", d)
 	}
