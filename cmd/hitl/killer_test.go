@@ -13,7 +13,7 @@ import (
 
 // killerModel is a copy of the starter model that kills the process on texts with a word of its vocabulary, and is as good as the starter on
 // all others. It puts a chain before the first node that reads token ids, which adds zero times 1/(ids - the word's id): an integer divided
-// by zero, which panics in a goroutine of the pure-Go backend, where nobody can recover.
+// by zero, which panics in a goroutine of the pure-Go backend, where nobody can recover when it is mortal.
 func killerModel(t *testing.T, word string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "killer")

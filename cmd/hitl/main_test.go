@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 
+	gomlx "github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/backends/simplego"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -14,8 +16,17 @@ import (
 
 func TestMain(m *testing.M) {
 	logging.Disable() // of go-redis: servers die here on purpose, and its lines would bury what failed
-	testscript.Main(leakChecked{localtest.Wrap(m)}, map[string]func(){"hitl": main})
+	testscript.Main(leakChecked{localtest.Wrap(m)}, map[string]func(){"hitl": func() {
+		if os.Getenv(mortal) != "" {
+			gomlx.Register("go", simplego.New)
+		}
+		main()
+	}})
 }
+
+// mortal is the variable that has a binary's pure-Go backend run operations as hugot asks for, each in a goroutine of its own, where nobody can
+// recover from a panic: such a process dies of a text, as others do in C or for want of memory.
+const mortal = "HITL_TEST_MORTAL"
 
 // leakChecked fails a run that leaves goroutines behind.
 type leakChecked struct{ localtest.Runner }

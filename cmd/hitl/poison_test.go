@@ -125,6 +125,7 @@ type child struct {
 func (w *world) startChild() *child {
 	w.t.Helper()
 	c := &child{cmd: exec.CommandContext(w.t.Context(), "hitl", "--config", w.configFile(), "serve"), log: &syncBuffer{}}
+	c.cmd.Env = append(os.Environ(), mortal+"=1")
 	r, err := c.cmd.StderrPipe()
 	if err != nil {
 		w.t.Fatal(err)

@@ -18,7 +18,8 @@ import (
 const warmFor = 300 * time.Millisecond
 
 // hugot asks for the backend "go" and leaves it no choice how to run a graph's operations. One after the other they take half the time of a small
-// network, whose operations are shorter than a goroutine's start; the large products of a transformer use all cores either way.
+// network, whose operations are shorter than a goroutine's start, and a panic in most of them can be contained; the large products of a transformer use all cores
+// either way.
 func init() {
 	gomlx.Register("go", func(string) (gomlx.Backend, error) { return simplego.New("ops_sequential") })
 }
