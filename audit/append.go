@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// flushers is how many transactions of new items run at once: while one commits, the next fills.
+	// flushers is how many transactions of new items run at once: while one commits, the next fills, and only one does.
 	flushers = 2
 	// batchBytes bounds the texts of a batch.
 	batchBytes = 8 << 20
@@ -74,8 +74,16 @@ func (s *Store) enqueue(ctx context.Context, c *call) error {
 
 // flushLoop takes batches until the calls end.
 func (s *Store) flushLoop(ctx context.Context) {
-	for c := range s.calls {
-		s.settle(ctx, s.fill(c))
+	for {
+		s.filling.Lock()
+		first, open := <-s.calls
+		if !open {
+			s.filling.Unlock()
+			return
+		}
+		batch := s.fill(first)
+		s.filling.Unlock()
+		s.settle(ctx, batch)
 	}
 }
 

@@ -106,6 +106,7 @@ type Store struct {
 	mu      sync.RWMutex // held for reading while a call is handed over
 	closed  bool
 	calls   chan *call    // to the flushers
+	filling sync.Mutex    // held by the flusher that collects its batch: two at once would share what comes
 	closing chan struct{} // closed when Close begins
 	stop    context.CancelFunc
 	running sync.WaitGroup // flushers and the poller of waits
