@@ -107,6 +107,33 @@ func TestOpenRefusesOlderTakesNewer(t *testing.T) {
 }
 
 // Serving before migrating is the first thing that goes wrong; Postgres itself only speaks of a wrong password.
+// A role belongs to the server: several databases that are migrated at once change it at once, which Postgres refuses.
+func TestMigrateDatabasesOfOneServerAtOnce(t *testing.T) {
+	t.Parallel()
+	var wg sync.WaitGroup
+	role := "hitl_" + t.Name()
+	dsns := []string{localtest.Database(t), localtest.Database(t), localtest.Database(t)}
+	for range 3 { // the later ones have nothing to do but the role
+		for _, dsn := range dsns {
+			wg.Go(func() {
+				if err := audit.Migrate(t.Context(), dsn, audit.MigrateOptions{ServiceRole: role, ServicePassword: "secret"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	name := pgx.Identifier{role}.Sanitize()
+	for _, dsn := range dsns {
+		if _, err := pool(t, dsn).Exec(t.Context(), `REASSIGN OWNED BY `+name+` TO CURRENT_USER; DROP OWNED BY `+name); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := pool(t, dsns[0]).Exec(t.Context(), `DROP ROLE `+name); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpenAsARoleThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	dsn := localtest.Database(t)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -51,6 +52,26 @@ var serviceGrants = []string{
 // grantService makes the role what serviceGrants say, in one transaction, so that a running service never lacks a right. Bounded is that of
 // boundRole.
 func grantService(ctx context.Context, pool *pgxpool.Pool, role, password string) (bounded bool, err error) {
+	for range 10 { // a role is the server's, and may be changed from another of its databases at the same moment
+		if bounded, err = grantOnce(ctx, pool, role, password); !concurrentlyUpdated(err) {
+			return bounded, err
+		}
+		select {
+		case <-time.After(jitter(100 * time.Millisecond)):
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+	return bounded, err
+}
+
+// concurrentlyUpdated is how Postgres refuses the second of two changes of a role at once: it does not wait.
+func concurrentlyUpdated(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "XX000" && strings.Contains(pg.Message, "tuple concurrently")
+}
+
+func grantOnce(ctx context.Context, pool *pgxpool.Pool, role, password string) (bounded bool, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		var exists, owner bool
 		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1), current_user = $1`, role).Scan(&exists, &owner)
