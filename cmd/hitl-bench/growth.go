@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -143,12 +142,7 @@ func runGrowth(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return listStudies(stdout, picked)
 	}
 	began := time.Now()
-	var mu sync.Mutex
-	b, err := newBench(o, func(format string, args ...any) {
-		mu.Lock()
-		defer mu.Unlock()
-		fmt.Fprintf(stderr, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
-	})
+	b, err := newBench(o, progress(stderr, began))
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,10 +77,7 @@ func joinEnd(ran, ended error) error {
 // print writes the report, as one JSON object or as tables for people.
 func (r GrowthReport) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(r)
+		return writeJSON(w, r)
 	}
 	var b strings.Builder
 	writeHead(&b, r.Machine, r.Versions)

@@ -7,16 +7,15 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
+	"time"
 )
 
 // print writes the report, as one JSON object or as a table for people.
 func (r Report) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(r)
+		return writeJSON(w, r)
 	}
 	var b strings.Builder
 	writeHead(&b, r.Machine, r.Versions)
@@ -39,6 +38,14 @@ func (r Report) print(w io.Writer, asJSON bool) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeJSON prints a report as one object.
+func writeJSON(w io.Writer, report any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(report)
 }
 
 // writeHead says where figures come from, and of what.
@@ -109,4 +116,14 @@ func list(w io.Writer, all []row) error {
 	}
 	_, err := io.WriteString(w, "\nno row: --soak TIME runs one service for long below its capacity, and says what grows and whether anything was lost\n")
 	return err
+}
+
+// progress returns what says on w how far a run is, with the seconds since it began.
+func progress(w io.Writer, began time.Time) func(format string, args ...any) {
+	var mu sync.Mutex
+	return func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(w, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+	}
 }

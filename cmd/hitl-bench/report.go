@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -59,12 +58,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 		return soak(ctx, o, stdout, stderr)
 	}
 	began := time.Now()
-	var mu sync.Mutex
-	say := func(format string, args ...any) {
-		mu.Lock()
-		defer mu.Unlock()
-		fmt.Fprintf(stderr, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
-	}
+	say := progress(stderr, began)
 	b, err := newBench(o, say)
 	if err != nil {
 		return err

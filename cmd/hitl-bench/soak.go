@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -49,12 +48,7 @@ func soak(ctx context.Context, o options, stdout, stderr io.Writer) (err error) 
 		return err
 	}
 	began := time.Now()
-	var mu sync.Mutex
-	b, err := newBench(o, func(format string, args ...any) {
-		mu.Lock()
-		defer mu.Unlock()
-		fmt.Fprintf(stderr, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
-	})
+	b, err := newBench(o, progress(stderr, began))
 	if err != nil {
 		return err
 	}
