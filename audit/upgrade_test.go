@@ -13,9 +13,9 @@ import (
 	"hitl/deploy/local/localtest"
 )
 
-// A database in use, as of before erasure, keeps what it holds.
-func TestMigrateAddsErasure(t *testing.T) {
-	t.Parallel()
+// schemaAt makes a database with hitl's schema as of a version.
+func schemaAt(t *testing.T, version int64) (string, *pgxpool.Pool, *goose.Provider) {
+	t.Helper()
 	dsn := localtest.Database(t)
 	pool, err := pgxpool.New(t.Context(), dsn)
 	if err != nil {
@@ -31,9 +31,16 @@ func TestMigrateAddsErasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider.UpTo(t.Context(), 2); err != nil {
+	if _, err := provider.UpTo(t.Context(), version); err != nil {
 		t.Fatal(err)
 	}
+	return dsn, pool, provider
+}
+
+// A database in use, as of before erasure, keeps what it holds.
+func TestMigrateAddsErasure(t *testing.T) {
+	t.Parallel()
+	dsn, pool, _ := schemaAt(t, 2)
 	if _, err := pool.Exec(t.Context(), `
 		INSERT INTO hitl.items SELECT 'itm_' || n, 'mail', n, '\x00', now(), 'ana', '\x00', 1, 'A', 0.5, '[]', 1, 1, false, '', 'AI_ACCEPTED', '{}', '', '', '', 0, 1
 		FROM generate_series(1, 1000) n;
@@ -48,7 +55,7 @@ func TestMigrateAddsErasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	var kept, indexes int
-	err = pool.QueryRow(t.Context(), `SELECT
+	err := pool.QueryRow(t.Context(), `SELECT
 		(SELECT count(*) FROM hitl.items WHERE erased_at IS NULL AND subject = 'ana'),
 		(SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 		    WHERE c.relname IN ('items_kept', 'items_subject') AND i.indisvalid AND i.indpred IS NOT NULL)`).Scan(&kept, &indexes)
@@ -65,27 +72,12 @@ func TestMigrateAddsErasure(t *testing.T) {
 // A log in use becomes one in months while the version before writes into it: every entry, every hash and every right stays, and numbers go on.
 func TestMigratePartsTheLog(t *testing.T) {
 	t.Parallel()
-	dsn := localtest.Database(t)
-	pool, err := pgxpool.New(t.Context(), dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
+	dsn, pool, provider := schemaAt(t, 24)
 	exec := func(sql string, args ...any) {
 		t.Helper()
 		if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
 			t.Fatalf("%s: %v", sql, err)
 		}
-	}
-	exec(`CREATE SCHEMA hitl`)
-	db := stdlib.OpenDBFromPool(pool)
-	t.Cleanup(func() { _ = db.Close() })
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrationFS(), goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := provider.UpTo(t.Context(), 24); err != nil {
-		t.Fatal(err)
 	}
 	const insert = `INSERT INTO hitl.log (item_id, at, status, text_ref, ai_label, confidence, label, reviewer, model, policy, context)
 		SELECT '', $1::timestamptz + n * interval '1 minute', 'TEST', '\x01', 'A', 0.5, 'A', '', 'm', 'p', '{}' FROM generate_series(1, $2) n`
@@ -114,7 +106,7 @@ func TestMigratePartsTheLog(t *testing.T) {
 			}
 		}
 	}()
-	err = Migrate(t.Context(), dsn, MigrateOptions{})
+	err := Migrate(t.Context(), dsn, MigrateOptions{})
 	stop()
 	more := <-written
 	if err != nil {
