@@ -14,53 +14,99 @@ import (
 type claimed struct {
 	hitl.Callback
 	attempt int
+	dueAt   time.Time // by the database's clock
 }
 
-// earlier are the callbacks of the same item that hitl.callbacks AS c must not overtake. An item has few; coalesce keeps the planner from looking them up
-// among all that are pending.
-const earlier = `hitl.callbacks e WHERE e.item_id = c.item_id AND coalesce(e.state, '') = 'pending' AND (e.created_at, e.id) < (c.created_at, c.id)`
+// claiming is what a claim may take.
+type claiming struct {
+	// busy are how many callbacks of each source are on their way already.
+	busy map[string]int
+	// since leaves out other sources than these, and what was due earlier; nil: nothing is left out.
+	since map[string]time.Time
+}
 
-// claimDue counts attempts before they are made: of what is due of each source, the longest due first, up to $3 less what ($1, $2) is on its way already.
-// The next attempt is due when the lease ($4, in microseconds) has ended, which keeps other processes away, those of earlier versions too. Two processes
-// that claim at once pass over each other's rows, and so no claim waits.
+// claimWhole and claimSince count attempts before they are made: of what is due of each source, the longest due first, up to $3 less what ($1, $2) is on its
+// way already. The next attempt is due when the lease ($4, in microseconds) has ended, which keeps other processes away, those of earlier versions too. Two
+// processes that claim at once pass over each other's rows, and so no claim waits.
 //
-// The sources are found one after the other in the index callbacks_due: what a source has due, however much, is read for that source alone.
-const claimDue = `
-WITH RECURSIVE sources AS (
+// claimWhole finds the sources one after the other in the index callbacks_due: what a source has due, however much, is read for that source alone. But what
+// was due, and is no more, stays at the head of the index until Postgres cleans up, and a claim reads its way through: milliseconds in a quiet minute,
+// hundreds of them after a busy one. claimSince begins behind that ($5).
+//
+// An item has few callbacks. Its earlier ones are to be looked up by item, for each that is a candidate: by figures from before a busy minute the planner would
+// rather join all that are pending, from which OFFSET 0 keeps it, or look through them, from which coalesce does.
+const (
+	claimWhole = `
+WITH RECURSIVE found AS (
     (SELECT c.source FROM hitl.callbacks c WHERE c.state = 'pending' ORDER BY c.source LIMIT 1)
     UNION ALL
-    SELECT (SELECT c.source FROM hitl.callbacks c WHERE c.state = 'pending' AND c.source > s.source ORDER BY c.source LIMIT 1)
-    FROM sources s WHERE s.source IS NOT NULL
-), due AS MATERIALIZED (
-    SELECT d.id
-    FROM sources s LEFT JOIN unnest($1::text[], $2::int[]) AS busy (source, n) ON busy.source = s.source, LATERAL (
-        SELECT c.id FROM hitl.callbacks c
-        WHERE c.source = s.source AND c.state = 'pending' AND c.next_at <= now() AND NOT EXISTS (SELECT FROM ` + earlier + `)
-        ORDER BY c.next_at LIMIT greatest($3::int - coalesce(busy.n, 0), 0)
-        FOR NO KEY UPDATE OF c SKIP LOCKED) d
-)
-UPDATE hitl.callbacks c SET attempts = c.attempts + 1, next_at = now() + $4::bigint * interval '1 microsecond'
-WHERE c.id = ANY (ARRAY(SELECT due.id FROM due))
-RETURNING c.id, c.source, c.item_id, c.body, c.attempts, coalesce((SELECT i.trace FROM hitl.items i WHERE i.id = c.item_id), '')`
+    SELECT (SELECT c.source FROM hitl.callbacks c WHERE c.state = 'pending' AND c.source > f.source ORDER BY c.source LIMIT 1)
+    FROM found f WHERE f.source IS NOT NULL
+), sources AS (
+    SELECT f.source, coalesce(busy.n, 0) AS n, '-infinity'::timestamptz AS since
+    FROM found f LEFT JOIN unnest($1::text[], $2::int[]) AS busy (source, n) ON busy.source = f.source
+)` + claimDue
+	claimSince = `
+WITH sources AS (
+    SELECT * FROM unnest($1::text[], $2::int[], $5::timestamptz[]) AS s (source, n, since)
+)` + claimDue
 
-// claim returns callbacks whose attempt is to be made now; busy is how many of each source are on their way.
-func (s *Store) claim(ctx context.Context, busy map[string]int) ([]*claimed, error) {
-	sources, counts := make([]string, 0, len(busy)), make([]int32, 0, len(busy))
-	for source, n := range busy {
-		sources, counts = append(sources, source), append(counts, int32(n)) //nolint:gosec // as many as CallbackWorkers
+	claimDue = `, due AS MATERIALIZED (
+    SELECT d.id, d.next_at
+    FROM sources s, LATERAL (
+        SELECT c.id, c.next_at FROM hitl.callbacks c
+        WHERE c.source = s.source AND c.state = 'pending' AND c.next_at >= s.since AND c.next_at <= now()
+            AND NOT EXISTS (SELECT FROM hitl.callbacks e
+                WHERE e.item_id = c.item_id AND coalesce(e.state, '') = 'pending' AND (e.created_at, e.id) < (c.created_at, c.id) OFFSET 0)
+        ORDER BY c.next_at LIMIT greatest($3::int - s.n, 0)
+        FOR NO KEY UPDATE OF c SKIP LOCKED) d
+), claimed AS (
+    UPDATE hitl.callbacks c SET attempts = c.attempts + 1, next_at = now() + $4::bigint * interval '1 microsecond'
+    WHERE c.id = ANY (ARRAY(SELECT due.id FROM due))
+    RETURNING c.id, c.source, c.item_id, c.body, c.attempts
+)
+SELECT c.id, c.source, c.item_id, c.body, c.attempts, coalesce((SELECT i.trace FROM hitl.items i WHERE i.id = c.item_id), ''), due.next_at
+FROM claimed c JOIN due ON due.id = c.id`
+)
+
+// claim returns callbacks whose attempt is to be made now.
+func (s *Store) claim(ctx context.Context, c claiming) ([]*claimed, error) {
+	query, args := claimWhole, c.args(s.cfg)
+	if c.since != nil {
+		query = claimSince
 	}
-	rows, err := s.pool.Query(ctx, claimDue, sources, counts, s.cfg.CallbackWorkers, s.cfg.JobLease.Microseconds())
+	rows, err := s.pool.Query(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("claim callbacks: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*claimed, error) {
 		var c claimed
-		return &c, row.Scan(&c.ID, &c.Source, &c.ItemID, &c.Body, &c.attempt, &c.Trace)
+		return &c, row.Scan(&c.ID, &c.Source, &c.ItemID, &c.Body, &c.attempt, &c.Trace, &c.dueAt)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim callbacks: %w", err)
 	}
 	return list, nil
+}
+
+func (c claiming) args(cfg Config) []any {
+	var sources []string
+	var counts []int32
+	add := func(source string) {
+		sources, counts = append(sources, source), append(counts, int32(c.busy[source])) //nolint:gosec // as many as CallbackWorkers
+	}
+	if c.since == nil {
+		for source := range c.busy {
+			add(source)
+		}
+		return []any{sources, counts, cfg.CallbackWorkers, cfg.JobLease.Microseconds()}
+	}
+	var since []time.Time
+	for source, at := range c.since {
+		add(source)
+		since = append(since, at)
+	}
+	return []any{sources, counts, cfg.CallbackWorkers, cfg.JobLease.Microseconds(), since}
 }
 
 // outcome is what an attempt came to.
@@ -90,7 +136,7 @@ func (s *Store) recordOutcomes(ctx context.Context, list []outcome) error {
 		UPDATE hitl.callbacks c SET state = o.state, last_error = o.error, delivered_at = CASE WHEN o.state = 'delivered' THEN now() END,
 		    next_at = CASE WHEN o.state = 'pending' THEN now() + o.wait * interval '1 microsecond' ELSE c.next_at END
 		FROM held JOIN o ON o.id = held.id
-		WHERE c.id = ANY ($1) AND c.id = held.id AND c.state = 'pending' AND (c.attempts = o.attempt OR o.state = 'delivered')`, ids, attempts, states, errs, waits)
+		WHERE c.id = held.id AND c.state = 'pending' AND (c.attempts = o.attempt OR o.state = 'delivered')`, ids, attempts, states, errs, waits)
 	if err != nil {
 		return fmt.Errorf("record outcomes of callbacks: %w", err)
 	}
@@ -109,7 +155,7 @@ func (s *Store) renew(ctx context.Context, list []*claimed) error {
 		    WHERE c.state = 'pending' ORDER BY c.id FOR NO KEY UPDATE OF c
 		)
 		UPDATE hitl.callbacks c SET next_at = now() + $3::bigint * interval '1 microsecond' FROM held
-		WHERE c.id = ANY ($1) AND c.id = held.id`,
+		WHERE c.id = held.id`,
 		ids, attempts, s.cfg.JobLease.Microseconds())
 	if err != nil {
 		return fmt.Errorf("renew leases of callbacks: %w", err)

@@ -26,6 +26,9 @@ type deliverer struct {
 	held  map[*claimed]struct{} // claimed and not recorded
 	freed chan struct{}         // has one when a place came free of a source that had none left
 
+	since map[string]time.Time // of each source that had something due, when the last that was claimed was, less lateCommit
+	whole time.Time            // when to look through all that is due again, and not only since then
+
 	ended chan tried
 }
 
@@ -38,6 +41,14 @@ type tried struct {
 }
 
 const (
+	// lateCommit is how much earlier than what has been claimed a callback may be due and still be found at once: it is due from the time at which its
+	// transaction began. What took longer is found by the next whole look.
+	lateCommit = time.Second
+	// wholeShare bounds the share of the time that whole looks take, to one in so many; wholeFull is the least time between two while there is more that
+	// is due than there are places, and wholeMost the most. Then new sources are seen, and what waited for another callback of its item.
+	wholeShare = 50
+	wholeFull  = time.Second
+	wholeMost  = 5 * time.Second
 	// claimPause is the least time between two claims, while there is more that is due than there are places: so that several places come free meanwhile.
 	claimPause = time.Millisecond
 	// recordBatch is the most outcomes in a statement.
@@ -49,7 +60,8 @@ const (
 // deliverCallbacks sends callbacks until ctx ends, and returns when the attempts that last then are over, no later than after StopTimeout, and recorded.
 func (s *Store) deliverCallbacks(ctx context.Context, send func(context.Context, hitl.Callback) error) {
 	d := &deliverer{
-		store: s, send: send, busy: map[string]int{}, held: map[*claimed]struct{}{}, freed: make(chan struct{}, 1), ended: make(chan tried, recordBatch),
+		store: s, send: send, busy: map[string]int{}, held: map[*claimed]struct{}{}, freed: make(chan struct{}, 1), since: map[string]time.Time{},
+		ended: make(chan tried, recordBatch),
 	}
 	sending, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
@@ -104,27 +116,56 @@ func (d *deliverer) wait(ctx context.Context, full bool) {
 // took would have to wait for the end of its lease.
 func (d *deliverer) claim(ctx context.Context, attempts *sync.WaitGroup) (full bool, err error) {
 	d.mu.Lock()
-	busy := maps.Clone(d.busy)
+	c := claiming{busy: maps.Clone(d.busy)}
 	select {
 	case <-d.freed: // counted
 	default:
 	}
 	d.mu.Unlock()
+	begin := time.Now()
+	if begin.Before(d.whole) {
+		c.since = d.since
+	}
 	bounded, cancel := context.WithTimeout(ctx, d.store.cfg.StatementTimeout)
-	list, err := d.store.claim(bounded, busy)
+	list, err := d.store.claim(bounded, c)
 	cancel()
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, c := range list {
-		d.busy[c.Source]++
-		d.held[c] = struct{}{}
-		busy[c.Source]++
-		attempts.Go(func() { d.attempt(ctx, c) })
+	for _, one := range list {
+		d.busy[one.Source]++
+		d.held[one] = struct{}{}
+		c.busy[one.Source]++
+		attempts.Go(func() { d.attempt(ctx, one) })
 	}
-	for _, n := range busy {
+	d.mu.Unlock()
+	for _, n := range c.busy {
 		full = full || n >= d.store.cfg.CallbackWorkers
 	}
+	if err == nil {
+		d.advance(list, c.since == nil, full, time.Since(begin))
+	}
 	return full, err
+}
+
+// advance remembers behind what the next claims need not look, until the next whole look says better.
+func (d *deliverer) advance(list []*claimed, whole, full bool, took time.Duration) {
+	last := map[string]time.Time{}
+	for _, c := range list {
+		if at := c.dueAt.Add(-lateCommit); at.After(last[c.Source]) {
+			last[c.Source] = at
+		}
+	}
+	for source, at := range last {
+		if whole || at.After(d.since[source]) {
+			d.since[source] = at
+		}
+	}
+	if whole {
+		pause := min(wholeShare*took, wholeMost)
+		if full {
+			pause = max(pause, wholeFull)
+		}
+		d.whole = time.Now().Add(pause)
+	}
 }
 
 // attempt makes an attempt and hands on what it came to.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,6 +56,48 @@ func TestSlowSourceHoldsUpNoOther(t *testing.T) {
 	eventually(t, "all delivered", func() bool { return len(states(t, s, hitl.CallbackDelivered)) == 51 })
 	if most.Load() > 2*places {
 		t.Errorf("%d at once, of two sources with %d places each", most.Load(), places)
+	}
+}
+
+// While one source has more that is due than can be sent, what became due behind that, and the first callback of another source, are found all the same.
+func TestBacklogHidesNothing(t *testing.T) {
+	t.Parallel()
+	const backlog = 400
+	s, owner := open(t, fast, func(c *audit.Config) { c.CallbackWorkers = 1 })
+	appendCallbacks(t, s, "late", 1)
+	appendCallbacks(t, s, "mail", backlog)
+	var hidden []string
+	for _, source := range []string{"late", "mail"} {
+		var id string
+		if err := owner.QueryRow(t.Context(), `SELECT max(id) FROM hitl.callbacks WHERE source = $1`, source).Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		hidden = append(hidden, id)
+	}
+	due := func(in string) {
+		t.Helper()
+		if _, err := owner.Exec(t.Context(), `UPDATE hitl.callbacks SET next_at = now() + $2::interval WHERE id = ANY ($1)`, hidden, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	due("1 hour")
+	var others atomic.Int64
+	run(t, s, audit.Handlers{Callback: func(_ context.Context, c hitl.Callback) error {
+		if !slices.Contains(hidden, c.ID) {
+			others.Add(1)
+			time.Sleep(10 * time.Millisecond) // so that most of them wait still when the two come
+		}
+		return nil
+	}})
+	eventually(t, "the backlog is being sent", func() bool { return others.Load() > 20 })
+	due("-1 hour")
+	eventually(t, "both delivered", func() bool {
+		var n int
+		err := owner.QueryRow(t.Context(), `SELECT count(*) FROM hitl.callbacks WHERE id = ANY ($1) AND state = 'delivered'`, hidden).Scan(&n)
+		return err == nil && n == len(hidden)
+	})
+	if n := others.Load(); n >= backlog-1 {
+		t.Errorf("all %d others were sent first", n)
 	}
 }
 
