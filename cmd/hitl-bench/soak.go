@@ -20,7 +20,8 @@ import (
 
 const (
 	shortestSoak    = 20 * time.Second
-	longestCapacity = time.Minute
+	longestCapacity = 2 * time.Minute
+	capacityParts   = 4
 	soakUndo        = 30 * time.Second
 )
 
@@ -108,23 +109,37 @@ func (b *bench) measureCapacity(ctx context.Context, length time.Duration, r *So
 	if err := l.closed(ctx, length/10); err != nil { // warms up
 		return nil, err
 	}
-	before, begin := l.posts.Load(), time.Now()
-	if err := l.closed(ctx, length); err != nil {
-		return nil, err
+	// A machine is not always as fast: what it brings through in its slowest part can be asked of it for long.
+	for range capacityParts {
+		intake, capacity, err := l.through(ctx, length/capacityParts, got)
+		if err != nil {
+			return nil, err
+		}
+		b.say("  %s items/s answered, %s with their callbacks", digits(intake), digits(capacity))
+		if r.Capacity == 0 || capacity < r.Capacity {
+			r.Intake, r.Capacity = intake, capacity
+		}
 	}
-	n, took := l.posts.Load()-before, time.Since(begin)
-	r.Intake = float64(n) / took.Seconds()
-	want := l.posts.Load() - l.reviewed.Load() // nobody decides those
-	if err := until(ctx, func() (bool, error) { return got.distinct() >= want, nil }); err != nil {
-		return nil, fmt.Errorf("wait for %d callbacks, %d came: %w", want, got.distinct(), err)
-	}
-	r.Capacity = float64(n) / time.Since(begin).Seconds()
 	if err := l.leaveDoubted(); err != nil {
 		return nil, err
 	}
 	r.CapacitySeconds = length.Seconds()
-	b.say("  %s items/s answered, %s with their callbacks", digits(r.Intake), digits(r.Capacity))
 	return l.texts, nil
+}
+
+// through posts for some time, waits for the callbacks, and returns how many items a second were answered, and how many were called back by the end.
+func (l *load) through(ctx context.Context, length time.Duration, got *receipts) (answered, calledBack float64, err error) {
+	before, begin := l.posts.Load(), time.Now()
+	if err := l.closed(ctx, length); err != nil {
+		return 0, 0, err
+	}
+	n := float64(l.posts.Load() - before)
+	answered = n / time.Since(begin).Seconds()
+	want := l.posts.Load() - l.reviewed.Load() // nobody decides those
+	if err := until(ctx, func() (bool, error) { return got.distinct() >= want, nil }); err != nil {
+		return 0, 0, fmt.Errorf("wait for %d callbacks, %d came: %w", want, got.distinct(), err)
+	}
+	return answered, n / time.Since(begin).Seconds(), nil
 }
 
 // soak runs the service under its load, with people, and looks at it.

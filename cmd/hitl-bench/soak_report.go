@@ -62,8 +62,8 @@ func (r *SoakReport) print(w io.Writer, asJSON bool) error {
 	}
 	fmt.Fprintf(&b, "%s\n%s, load %.1f at the start\n\n", strings.Join(versions, ", "), r.At.Format("2006-01-02 15:04 UTC"), m.Load)
 	length := time.Duration(r.Length * float64(time.Second))
-	fmt.Fprintf(&b, "%s items/s for %v: %g of the %s that came through with their callbacks in a closed loop of %d clients (%s answered), in %.0f s\n",
-		digits(r.Rate), length, r.Share, digits(r.Capacity), clientCount, digits(r.Intake), r.CapacitySeconds)
+	fmt.Fprintf(&b, "%s items/s for %v: %g of the %s that came through with their callbacks in a closed loop of %d clients (%s answered), in the slowest of %d parts of %.0f s\n",
+		digits(r.Rate), length, r.Share, digits(r.Capacity), clientCount, digits(r.Intake), capacityParts, r.CapacitySeconds/capacityParts)
 	fmt.Fprintf(&b, "%d items, %d of them for people (%.2g in 1000; half by doubt, half as a sample of %.2g), as many as Slack's limits let through; "+
 		"undo %.0f s, checkpoints every second\n", r.Items, r.Reviews, 1000*r.ReviewShare, r.SampleRate, r.Undo)
 	fmt.Fprintf(&b, "%d arrivals were posted late by this program, %d callbacks came twice, Slack limited %d calls, the service warned %d times, %d samples are missing\n",

@@ -78,11 +78,14 @@ func (b *bench) stop(ctx context.Context) error {
 	return errors.Join(append(errs, os.RemoveAll(b.dir))...)
 }
 
+// serverSettings are of a server for a few gigabytes of data: memory for what is used, and checkpoints minutes apart.
+var serverSettings = []string{"shared_buffers=1GB", "max_wal_size=4GB", "checkpoint_timeout=15min"}
+
 // postgres is a private server that keeps its promises to the disk, as hitl demands of one.
 func (b *bench) postgres(ctx context.Context) (_ *local.Postgres, err error) {
 	if b.pg == nil {
 		b.say("  starting postgres")
-		b.pg, err = local.StartPostgres(ctx, local.PostgresOptions{Dir: filepath.Join(b.dir, "postgres"), Durable: true})
+		b.pg, err = local.StartPostgres(ctx, local.PostgresOptions{Dir: filepath.Join(b.dir, "postgres"), Durable: true, Settings: serverSettings})
 	}
 	return b.pg, err
 }

@@ -44,6 +44,10 @@ type PostgresOptions struct {
 	// faster.
 	Durable bool
 
+	// Settings are settings of the server, as NAME=VALUE, before which ours
+	// yield: those are for small data.
+	Settings []string
+
 	// Logger hears about starts and stops at debug level. nil means silence.
 	Logger *slog.Logger
 
@@ -184,6 +188,7 @@ func (p *Postgres) arguments() []string {
 	if !p.opts.Durable {
 		settings = append(settings, "fsync=off", "full_page_writes=off")
 	}
+	settings = append(settings, p.opts.Settings...) // of two the later counts
 	args := []string{"-D", p.dataDir(), "-p", strconv.Itoa(p.port)}
 	for _, s := range settings {
 		args = append(args, "-c", s)
