@@ -33,9 +33,13 @@ type claiming struct {
 // was due, and is no more, stays at the head of the index until Postgres cleans up, and a claim reads its way through: milliseconds in a quiet minute,
 // hundreds of them after a busy one. claimSince begins behind that ($5).
 //
-// An item has few callbacks. Its earlier ones are to be looked up by item, for each that is a candidate: by figures from before a busy minute the planner would
-// rather join all that are pending, from which OFFSET 0 keeps it, or look through them, from which coalesce does.
+// How many are pending changes faster than the figures by which Postgres plans, from none to a backlog of hours. So there is one way for each step. Candidates
+// come from callbacks_due, the only index that knows what is pending, and in its order, since inOrder forbids all else. Their items' earlier callbacks are
+// looked up by item: OFFSET 0 keeps Postgres from joining all that are pending, and coalesce from looking through them; so it does where outcomes are
+// recorded.
 const (
+	inOrder = `SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)`
+
 	claimWhole = `
 WITH RECURSIVE found AS (
     (SELECT c.source FROM hitl.callbacks c WHERE c.state = 'pending' ORDER BY c.source LIMIT 1)
@@ -75,15 +79,17 @@ func (s *Store) claim(ctx context.Context, c claiming) ([]*claimed, error) {
 	if c.since != nil {
 		query = claimSince
 	}
-	rows, err := s.pool.Query(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("claim callbacks: %w", err)
-	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*claimed, error) {
-		var c claimed
-		return &c, row.Scan(&c.ID, &c.Source, &c.ItemID, &c.Body, &c.attempt, &c.Trace, &c.dueAt)
+	var list []*claimed
+	var batch pgx.Batch // one transaction, one round trip
+	batch.Queue(inOrder)
+	batch.Queue(query, args...).Query(func(rows pgx.Rows) (err error) {
+		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*claimed, error) {
+			var c claimed
+			return &c, row.Scan(&c.ID, &c.Source, &c.ItemID, &c.Body, &c.attempt, &c.Trace, &c.dueAt)
+		})
+		return err
 	})
-	if err != nil {
+	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, fmt.Errorf("claim callbacks: %w", err)
 	}
 	return list, nil
@@ -131,12 +137,12 @@ func (s *Store) recordOutcomes(ctx context.Context, list []outcome) error {
 		    SELECT DISTINCT ON (id) * FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::bigint[]) AS o (id, attempt, state, error, wait)
 		    ORDER BY id, state = 'delivered' DESC, attempt DESC
 		), held AS MATERIALIZED (
-		    SELECT c.id FROM hitl.callbacks c WHERE c.id = ANY ($1) AND c.state = 'pending' ORDER BY c.id FOR NO KEY UPDATE
+		    SELECT c.id FROM hitl.callbacks c WHERE c.id = ANY ($1) AND coalesce(c.state, '') = 'pending' ORDER BY c.id FOR NO KEY UPDATE
 		)
 		UPDATE hitl.callbacks c SET state = o.state, last_error = o.error, delivered_at = CASE WHEN o.state = 'delivered' THEN now() END,
 		    next_at = CASE WHEN o.state = 'pending' THEN now() + o.wait * interval '1 microsecond' ELSE c.next_at END
 		FROM held JOIN o ON o.id = held.id
-		WHERE c.id = held.id AND c.state = 'pending' AND (c.attempts = o.attempt OR o.state = 'delivered')`, ids, attempts, states, errs, waits)
+		WHERE c.id = held.id AND coalesce(c.state, '') = 'pending' AND (c.attempts = o.attempt OR o.state = 'delivered')`, ids, attempts, states, errs, waits)
 	if err != nil {
 		return fmt.Errorf("record outcomes of callbacks: %w", err)
 	}
@@ -152,7 +158,7 @@ func (s *Store) renew(ctx context.Context, list []*claimed) error {
 	_, err := s.pool.Exec(ctx, `
 		WITH held AS MATERIALIZED (
 		    SELECT c.id FROM hitl.callbacks c JOIN unnest($1::text[], $2::int[]) AS o (id, attempt) ON o.id = c.id AND o.attempt = c.attempts
-		    WHERE c.state = 'pending' ORDER BY c.id FOR NO KEY UPDATE OF c
+		    WHERE coalesce(c.state, '') = 'pending' ORDER BY c.id FOR NO KEY UPDATE OF c
 		)
 		UPDATE hitl.callbacks c SET next_at = now() + $3::bigint * interval '1 microsecond' FROM held
 		WHERE c.id = held.id`,

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 )
@@ -49,8 +50,11 @@ func TestClaimScales(t *testing.T) {
 		t.Errorf("a claim reads %d or %d pages where %d callbacks are pending, and %d where %d are", after, since, many, before, few)
 	}
 
+	// As it looks to Postgres in a quiet moment, when next to nothing is pending; then comes what was due before, and a new backlog.
 	exec(`UPDATE hitl.callbacks SET state = 'delivered' WHERE next_at < now()`)
-	exec(`UPDATE hitl.callbacks SET next_at = now() - interval '1 minute' WHERE state = 'pending'`)
+	exec(`UPDATE hitl.callbacks SET state = 'delivered' WHERE right(id, 3) <> '001'`)
+	exec(`ANALYZE hitl.callbacks`)
+	exec(`UPDATE hitl.callbacks SET state = 'pending', next_at = now() - interval '1 minute' WHERE next_at > now()`)
 	behind := pages(claiming{busy: busy, since: map[string]time.Time{"mail": time.Now().Add(-2 * time.Minute)}})
 	through := pages(claiming{busy: busy, since: long})
 	t.Logf("%d pages behind those that were due, %d through them", behind, through)
@@ -67,9 +71,21 @@ func pagesOf(t *testing.T, s *Store, query string, args []any) int {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	// As on a bloated index of a large table, where what is in order looks dear.
+	if _, err := tx.Exec(t.Context(), `SET LOCAL random_page_cost = 1000`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), inOrder); err != nil {
+		t.Fatal(err)
+	}
 	var text string
 	if err := tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) `+query, args...).Scan(&text); err != nil {
 		t.Fatal(err)
+	}
+	for _, way := range []string{`"Sort"`, `"Bitmap Heap Scan"`, `"Seq Scan"`} {
+		if strings.Contains(text, `"Node Type": `+way) {
+			t.Errorf("the claim is planned with %s:\n%s", way, text)
+		}
 	}
 	var plans []struct {
 		Plan struct {

@@ -30,11 +30,12 @@ const batch = 250
 // index is read and written once for all; a script that fails between leaves
 // entries that nothing points to, which is harmless.
 var addScript = redis.NewScript(`
-local group, epoch, which = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-epoch = epoch or tonumber(redis.call('GET', KEYS[2]) or 0)
+local group, mark, which = ARGV[1], ARGV[2], ARGV[3]
+if mark == '' then mark = redis.call('GET', KEYS[2]) or '0' end
+local epoch = tonumber(mark)
 local added, known = 0, 0
-local reviews, places, changes = {}, {}, {}
-for i = 4, #ARGV, 2 do reviews[#reviews + 1] = ARGV[i] end
+local reviews, places, changes, n = {}, {}, {}, 0
+for i = 4, #ARGV, 2 do reviews[i / 2 - 1] = ARGV[i] end
 for i, at in ipairs(redis.call('HMGET', KEYS[1], unpack(reviews))) do places[reviews[i]] = at end
 
 local function delivered(key, id)
@@ -43,36 +44,35 @@ local function delivered(key, id)
 end
 
 local function place(review, rank, id)
-  local at = string.format('%d %s %d', rank, id, epoch)
+  local at = rank .. ' ' .. id .. ' ' .. mark
   places[review] = at
-  changes[#changes + 1] = review
-  changes[#changes + 1] = at
+  changes[n + 1], changes[n + 2] = review, at
+  n = n + 2
 end
 
-for i = 4, #ARGV, 2 do
-  local review, rank = ARGV[i], tonumber(ARGV[i + 1])
+for i, review in ipairs(reviews) do
+  local rank = ARGV[2 * i + 3]
   local at = places[review]
   local stays = false
   if at then
     known = known + 1
     local r, id, e = string.match(at, '^(%d+) (%S+) (%d+)$')
-    r, e = tonumber(r), tonumber(e)
-    local entry = redis.call('XRANGE', KEYS[3 + r], id, id)[1]
-    local own = entry and entry[2][2] == review
-    if own and (r == rank or r < rank and delivered(KEYS[3 + r], id)) then
+    local own = redis.call('XRANGE', KEYS[3 + r], id, id)[1]
+    own = own and own[2][2] == review
+    if own and (r == rank or tonumber(r) < tonumber(rank) and delivered(KEYS[3 + r], id)) then
       stays = true
-      if e < epoch then place(review, r, id) end
+      if tonumber(e) < epoch then place(review, r, id) end
     elseif own then
       redis.call('XACK', KEYS[3 + r], group, id)
       redis.call('XDEL', KEYS[3 + r], id)
     end
   end
   if not stays and (at or which == 'any') then
-    place(review, rank, redis.call('XADD', KEYS[3 + rank], '*', 'review', review, 'epoch', string.format('%d', epoch)))
+    place(review, rank, redis.call('XADD', KEYS[3 + rank], '*', 'review', review, 'epoch', mark))
     if not at then added = added + 1 end
   end
 end
-if #changes > 0 then redis.call('HSET', KEYS[1], unpack(changes)) end
+if n > 0 then redis.call('HSET', KEYS[1], unpack(changes)) end
 return {added, known}`)
 
 // Add makes reviews wait, in the given order among those of one priority. A

@@ -3,8 +3,10 @@ package queue
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -71,28 +73,19 @@ func (c *Client) Rebuild(ctx context.Context, queue string, open OpenReviews, pr
 		return r, fmt.Errorf("begin rebuild of queue %q: %w", queue, err)
 	}
 	epoch := strconv.FormatInt(r.Epoch, 10)
-	for after := ""; ; {
-		reviews, err := open.OpenReviews(ctx, queue, after, page)
+	for entries, err := range readAhead(ctx, queue, open) {
 		if err != nil {
 			return r, fmt.Errorf("read open reviews of queue %q: %w", queue, err)
-		}
-		entries := make([]Entry, len(reviews))
-		for i, review := range reviews {
-			entries[i] = Entry{ReviewID: review.ID, Priority: review.Priority}
 		}
 		n, err := c.add(ctx, queue, epoch, "any", entries)
 		if err != nil {
 			return r, err
 		}
-		r.Open += len(reviews)
+		r.Open += len(entries)
 		r.Added += n.added
 		if progress != nil {
 			progress(r)
 		}
-		if len(reviews) < page {
-			break
-		}
-		after = reviews[len(reviews)-1].ID
 	}
 	if r.Dropped, err = c.sweep(ctx, queue, keys, r.Epoch); err != nil {
 		return r, err
@@ -105,6 +98,47 @@ func (c *Client) Rebuild(ctx context.Context, queue string, open OpenReviews, pr
 		return r, fmt.Errorf("rebuild queue %q: %w", queue, ErrLost)
 	}
 	return r, nil
+}
+
+// readAhead yields the reviews that belong in a queue, page by page, and reads
+// the next page while one is worked on.
+func readAhead(ctx context.Context, queue string, open OpenReviews) iter.Seq2[[]Entry, error] {
+	type read struct {
+		entries []Entry
+		err     error
+	}
+	return func(yield func([]Entry, error) bool) {
+		reads, cancel := context.WithCancel(ctx)
+		pages := make(chan read)
+		var reading sync.WaitGroup
+		defer reading.Wait()
+		defer cancel()
+		reading.Go(func() {
+			defer close(pages)
+			for after, full := "", true; full; {
+				reviews, err := open.OpenReviews(reads, queue, after, page)
+				next := read{make([]Entry, len(reviews)), err}
+				for i, review := range reviews {
+					next.entries[i] = Entry{ReviewID: review.ID, Priority: review.Priority}
+					after = review.ID
+				}
+				full = err == nil && len(reviews) == page
+				select {
+				case pages <- next:
+				case <-reads.Done():
+					return
+				}
+			}
+		})
+		for p := range pages {
+			if !yield(p.entries, p.err) || p.err != nil {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil { // or what was read would pass for all there is
+			yield(nil, err)
+		}
+	}
 }
 
 // sweep drops the reviews that neither the rebuild nor anybody since its
