@@ -1,8 +1,11 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	gomlx "github.com/gomlx/gomlx/backends"
@@ -16,6 +19,10 @@ import (
 
 func TestMain(m *testing.M) {
 	logging.Disable() // of go-redis: servers die here on purpose, and its lines would bury what failed
+	// Stories wait for servers more than they compute. -parallel comes later, and counts.
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	testscript.Main(leakChecked{localtest.Wrap(m)}, map[string]func(){"hitl": func() {
 		if os.Getenv(mortal) != "" {
 			gomlx.Register("go", simplego.New)
