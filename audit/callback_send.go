@@ -140,8 +140,11 @@ func (d *deliverer) claim(ctx context.Context, attempts *sync.WaitGroup) (full b
 	for _, n := range c.busy {
 		full = full || n >= d.store.cfg.CallbackWorkers
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		d.advance(list, c.since == nil, full, time.Since(begin))
+	case c.since == nil: // if it took too long, what is known to be due need not wait for it
+		d.whole = time.Now().Add(wholeMost)
 	}
 	return full, err
 }
