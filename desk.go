@@ -67,13 +67,18 @@ func (d *Desk) Review(ctx context.Context, reviewID string) (Record, error) {
 // Errors: ErrNotFound; *InvalidError for a label the model does not know, an acceptance of nothing, over-long words, a reason or a comment that
 // the queue wants and that is missing; ErrPanel; *AlreadyDecidedError when another decision stands; ErrRoundOver when the round's was undone;
 // *ClaimedError while somebody else has the review. After any other error the outcome is unknown and the same verdict may be given again.
-func (d *Desk) Decide(ctx context.Context, v Verdict) (rec Record, err error) {
-	ctx, end := begin(ctx, d.Tracer, StepDecide)
-	defer func() { end(rec, err) }()
-	rec, err = d.Decisions.Review(ctx, v.ReviewID)
+func (d *Desk) Decide(ctx context.Context, v Verdict) (Record, error) {
+	rec, err := d.Decisions.Review(ctx, v.ReviewID)
 	if err != nil {
 		return Record{}, fmt.Errorf("load review: %w", err)
 	}
+	return d.DecideRecord(ctx, rec, v)
+}
+
+// DecideRecord is Decide for who has just read the review's record, as Review returns it. What has changed since is found out at the commit.
+func (d *Desk) DecideRecord(ctx context.Context, rec Record, v Verdict) (next Record, err error) {
+	ctx, end := begin(ctx, d.Tracer, StepDecide)
+	defer func() { end(next, err) }()
 	decision, err := d.decision(rec, v)
 	if err != nil {
 		return rec, err

@@ -38,8 +38,6 @@ type claiming struct {
 // looked up by item: OFFSET 0 keeps Postgres from joining all that are pending, and coalesce from looking through them; so it does where outcomes are
 // recorded.
 const (
-	inOrder = `SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)`
-
 	claimWhole = `
 WITH RECURSIVE found AS (
     (SELECT c.source FROM hitl.callbacks c WHERE c.state = 'pending' ORDER BY c.source LIMIT 1)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
 
 	"hitl"
 )
@@ -127,14 +126,7 @@ const claimLate = time.Second
 
 // refreshClaimed inserts the refreshes of a claimed review's card: now, and when the claim is over.
 func (s *Store) refreshClaimed(ctx context.Context, tx pgx.Tx, reviewID string, until time.Time) error {
-	jobs := []river.InsertManyParams{
-		{Args: cardJob{ReviewID: reviewID}},
-		{Args: cardJob{ReviewID: reviewID}, InsertOpts: &river.InsertOpts{ScheduledAt: until.Add(claimLate)}},
-	}
-	if _, err := s.jobs.InsertManyFastTx(ctx, tx, jobs); err != nil {
-		return fmt.Errorf("insert card refreshes: %w", err)
-	}
-	return nil
+	return s.insertJobs(ctx, tx, refreshNow(reviewID), refreshAt(reviewID, until.Add(claimLate)))
 }
 
 // Release implements hitl.Claims.

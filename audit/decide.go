@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"hitl"
 )
@@ -136,19 +137,13 @@ func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.
 	if err != nil {
 		return err
 	}
+	batch := &pgx.Batch{}
 	// The review before its card: the order of locks.
-	tag, err := tx.Exec(ctx, `
+	batch.Queue(`
 		UPDATE hitl.reviews SET state = $3, closed_at = $4, undo_until = $5, version = version + 1,
 		    claimed_team = '', claimed_user = '', claimed_until = NULL
 		WHERE id = $1 AND round = $2 AND state = 'open'`,
 		d.ReviewID, d.Round, state, d.At, w.undoUntil)
-	if err != nil {
-		return fmt.Errorf("close review: %w", err)
-	}
-	if tag.RowsAffected() != 1 {
-		return errReviewMoved
-	}
-	batch := &pgx.Batch{}
 	batch.Queue(`UPDATE hitl.cards SET live = false WHERE review_id = $1 AND state <> 'gone'`, d.ReviewID)
 	batch.Queue(`
 		INSERT INTO hitl.log (item_id, at, status, text_ref, ai_label, confidence, label, reviewer, model, policy, context)
@@ -163,14 +158,22 @@ func (s *Store) closeReview(ctx context.Context, tx pgx.Tx, w wonReview, d hitl.
 		queueCallback(batch, *callback, sendAt)
 	}
 	results := tx.SendBatch(ctx, batch)
-	cards, err := results.Exec()
-	if err := errors.Join(err, results.Close()); err != nil {
+	closed, err := results.Exec()
+	cards, errCards := results.Exec()
+	if err := errors.Join(err, errCards, results.Close()); err != nil {
 		return fmt.Errorf("record decision: %w", err)
 	}
-	if err := s.refreshIf(ctx, tx, cards.RowsAffected() > 0, d.ReviewID); err != nil || w.undoUntil == nil {
-		return err
+	if closed.RowsAffected() != 1 {
+		return errReviewMoved
 	}
-	return s.refreshAt(ctx, tx, d.ReviewID, w.undoUntil.Add(undoneLate)) // without the button
+	var jobs []river.InsertManyParams
+	if cards.RowsAffected() > 0 {
+		jobs = append(jobs, refreshNow(d.ReviewID))
+	}
+	if w.undoUntil != nil {
+		jobs = append(jobs, refreshAt(d.ReviewID, w.undoUntil.Add(undoneLate))) // without the button
+	}
+	return s.insertJobs(ctx, tx, jobs...)
 }
 
 // decisionContext is what the log keeps of how a decision came about. Of a comment, which may have to be erased, that is a commitment.

@@ -125,20 +125,13 @@ func (s *Store) refreshErased(ctx context.Context, tx pgx.Tx, reviewIDs []string
 	var id string
 	var fresh *bool
 	if _, err := pgx.ForEachRow(rows, []any{&id, &fresh}, func() error {
-		jobs = append(jobs, river.InsertManyParams{Args: cardJob{ReviewID: id}})
+		jobs = append(jobs, refreshNow(id))
 		if fresh == nil || *fresh {
-			late := s.cfg.Now().Add(lateDrawing)
-			jobs = append(jobs, river.InsertManyParams{Args: cardJob{ReviewID: id}, InsertOpts: &river.InsertOpts{ScheduledAt: late}})
+			jobs = append(jobs, refreshAt(id, s.cfg.Now().Add(lateDrawing)))
 		}
 		return nil
 	}); err != nil {
 		return fmt.Errorf("query shown reviews: %w", err)
 	}
-	if len(jobs) == 0 {
-		return nil
-	}
-	if _, err := s.jobs.InsertManyFastTx(ctx, tx, jobs); err != nil {
-		return fmt.Errorf("insert card refreshes: %w", err)
-	}
-	return nil
+	return s.insertJobs(ctx, tx, jobs...)
 }

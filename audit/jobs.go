@@ -32,21 +32,31 @@ func (cardJob) InsertOpts() river.InsertOpts {
 // maxJobAttempts bounds a card refresh to about two days.
 const maxJobAttempts = 300
 
+// insertJobs has jobs worked once a transaction is committed.
+func (s *Store) insertJobs(ctx context.Context, tx pgx.Tx, jobs ...river.InsertManyParams) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	if _, err := s.jobs.InsertManyTx(ctx, tx, jobs); err != nil { // not River's fast one: a COPY is three round trips
+		return fmt.Errorf("insert jobs: %w", err)
+	}
+	return nil
+}
+
 // refreshIf inserts a refresh of a review's card, if it has one that needs it.
 func (s *Store) refreshIf(ctx context.Context, tx pgx.Tx, needed bool, reviewID string) error {
 	if !needed {
 		return nil
 	}
-	if _, err := s.jobs.InsertManyFastTx(ctx, tx, []river.InsertManyParams{{Args: cardJob{ReviewID: reviewID}}}); err != nil {
-		return fmt.Errorf("insert card refresh: %w", err)
-	}
-	return nil
+	return s.insertJobs(ctx, tx, refreshNow(reviewID))
 }
 
-// refreshAt inserts a refresh of a review's card that is due at a time.
-func (s *Store) refreshAt(ctx context.Context, tx pgx.Tx, reviewID string, at time.Time) error {
-	if _, err := s.jobs.InsertTx(ctx, tx, cardJob{ReviewID: reviewID}, &river.InsertOpts{ScheduledAt: at}); err != nil {
-		return fmt.Errorf("insert card refresh: %w", err)
-	}
-	return nil
+// refreshNow is a refresh of a review's card.
+func refreshNow(reviewID string) river.InsertManyParams {
+	return river.InsertManyParams{Args: cardJob{ReviewID: reviewID}}
+}
+
+// refreshAt is a refresh of a review's card that is due at a time.
+func refreshAt(reviewID string, at time.Time) river.InsertManyParams {
+	return river.InsertManyParams{Args: cardJob{ReviewID: reviewID}, InsertOpts: &river.InsertOpts{ScheduledAt: at}}
 }

@@ -57,13 +57,7 @@ func (s *Store) insertNotices(ctx context.Context, tx pgx.Tx, notices ...hitl.No
 			jobs = append(jobs, river.InsertManyParams{Args: noticeJob{ID: n.ID}})
 		}
 	}
-	if len(jobs) == 0 {
-		return nil
-	}
-	if _, err := s.jobs.InsertManyFastTx(ctx, tx, jobs); err != nil {
-		return fmt.Errorf("insert notice jobs: %w", err)
-	}
-	return nil
+	return s.insertJobs(ctx, tx, jobs...)
 }
 
 // AddNotices commits notices that tell of nothing else in the database. One whose id is there already is left alone.

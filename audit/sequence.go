@@ -213,29 +213,38 @@ const entryColumns = `l.id, l.item_id, l.at, l.status, l.text_ref, l.ai_label, l
 // A number beyond those that the server has given comes from another server, whose dump was restored into this one, where counting
 // began anew. Then every entry is looked at once.
 func pendingEntries(ctx context.Context, tx pgx.Tx, t treeState) ([]verify.Entry, error) {
-	where, args := `l.tx >= $1 AND l.tx < $2`, []any{t.horizon, t.xmin, sequenceBatch}
+	query, args := t.pending()
+	batch := &pgx.Batch{}
+	batch.Queue(inOrder)
 	if t.foreign() {
-		where, args = `(l.tx >= $1 OR l.tx < $2)`, []any{t.xmax, t.xmin, sequenceBatch}
-		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
-			return nil, fmt.Errorf("look at all entries: %w", err)
-		}
+		batch.Queue(`SET LOCAL statement_timeout = 0`)
 	}
-	rows, err := tx.Query(ctx, `
-		SELECT `+entryColumns+` FROM hitl.log l
-		WHERE `+where+` AND NOT EXISTS (SELECT FROM hitl.log_positions p WHERE p.log_id = l.id)
-		ORDER BY l.tx, l.id LIMIT $3`, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read pending entries: %w", err)
-	}
-	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (verify.Entry, error) {
-		var r logRow
-		err := row.Scan(r.into()...)
-		return r.entry(), err
+	var entries []verify.Entry
+	batch.Queue(query, args...).Query(func(rows pgx.Rows) (err error) {
+		entries, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (verify.Entry, error) {
+			var r logRow
+			err := row.Scan(r.into()...)
+			return r.entry(), err
+		})
+		return err
 	})
-	if err != nil {
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, fmt.Errorf("read pending entries: %w", err)
 	}
 	return entries, nil
+}
+
+// pending is the query of pendingEntries. It needs inOrder: where nothing was positioned when Postgres looked last, it would join the whole log with the
+// positions for each batch.
+func (t treeState) pending() (query string, args []any) {
+	where, from := `l.tx >= $1 AND l.tx < $2`, t.horizon
+	if t.foreign() {
+		where, from = `(l.tx >= $1 OR l.tx < $2)`, t.xmax
+	}
+	return `
+		SELECT ` + entryColumns + ` FROM hitl.log l
+		WHERE ` + where + ` AND NOT EXISTS (SELECT FROM hitl.log_positions p WHERE p.log_id = l.id)
+		ORDER BY l.tx, l.id LIMIT $3`, []any{from, t.xmin, sequenceBatch}
 }
 
 // extendTree appends a batch to the tree as it was. It fails with errLostTree, or with a unique violation, when it is not so any more.

@@ -116,12 +116,9 @@ func (s *Store) Escalate(ctx context.Context, queue string, to hitl.Escalation, 
 		}
 		jobs := make([]river.InsertManyParams, len(all))
 		for i, id := range all {
-			jobs[i].Args = cardJob{ReviewID: id}
+			jobs[i] = refreshNow(id)
 		}
-		if _, err := s.jobs.InsertManyFastTx(ctx, tx, jobs); err != nil {
-			return fmt.Errorf("insert card refreshes: %w", err)
-		}
-		return nil
+		return s.insertJobs(ctx, tx, jobs...)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("escalate: %w", err)

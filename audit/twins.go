@@ -81,8 +81,8 @@ func (s *Store) DecideTogether(
 			return nil, err
 		}
 		if more {
-			if _, err := s.jobs.InsertTx(ctx, tx, twinJob{ReviewID: decision.ReviewID}, nil); err != nil {
-				return nil, fmt.Errorf("insert twin job: %w", err)
+			if err := s.insertJobs(ctx, tx, river.InsertManyParams{Args: twinJob{ReviewID: decision.ReviewID}}); err != nil {
+				return nil, err
 			}
 		}
 		decided = reviewIDs(closed)

@@ -34,17 +34,18 @@ type result struct {
 // meant; nothing in the request is believed to be one. Only the outcomes accepted and corrected mean that it is recorded as theirs.
 func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(screened) (label, reason string, err error)) result {
 	start := time.Now()
-	rec, no := b.loadFor(ctx, v, b.rights.decider)
+	raw, no := b.recordFor(ctx, v, b.rights.decider)
 	if no != nil {
 		return *no
 	}
+	rec := b.screen(raw)
 	ctx, span := b.follow(ctx, rec.Record, "click", trace.SpanKindServer, start)
 	var err error
 	if v.Label, v.Reason, err = what(rec); err == nil {
 		if v.Label == rec.Prediction.Label {
 			v.Kind, v.Label = hitl.Accept, ""
 		}
-		rec, err = b.commit(ctx, v)
+		rec, err = b.commit(ctx, raw, v)
 	}
 	res := b.result(ctx, v, rec, err)
 	endSpan(span, res.outcome == outcomeFailed)
@@ -53,7 +54,16 @@ func (b *Bot) decide(ctx context.Context, v hitl.Verdict, what func(screened) (l
 
 // loadFor returns the record that a verdict is about, if its reviewer may give it at this moment, and otherwise what to tell them.
 func (b *Bot) loadFor(ctx context.Context, v hitl.Verdict, may func(context.Context, hitl.Reviewer, hitl.Record) error) (screened, *result) {
-	rec, err := b.state(ctx, v.ReviewID)
+	rec, no := b.recordFor(ctx, v, may)
+	if no != nil {
+		return screened{}, no
+	}
+	return b.screen(rec), nil
+}
+
+// recordFor is loadFor for what is not for Slack.
+func (b *Bot) recordFor(ctx context.Context, v hitl.Verdict, may func(context.Context, hitl.Reviewer, hitl.Record) error) (hitl.Record, *result) {
+	rec, err := b.cfg.Desk.Review(ctx, v.ReviewID)
 	if errors.Is(err, hitl.ErrNotFound) || (err == nil && rec.Review == nil) {
 		return rec, &result{outcome: outcomeUnknown, words: saying("told.unknown")}
 	}
@@ -62,7 +72,7 @@ func (b *Bot) loadFor(ctx context.Context, v hitl.Verdict, may func(context.Cont
 		return rec, &result{outcome: outcomeFailed, words: saying("told.not_saved"), again: saying("modal.field.not_saved")}
 	}
 	var no *notAllowedError
-	switch err := may(ctx, v.Reviewer, rec.Record); {
+	switch err := may(ctx, v.Reviewer, rec); {
 	case errors.As(err, &no):
 		return rec, &result{outcome: outcomeRefused, words: no.why}
 	case err != nil:
@@ -72,9 +82,9 @@ func (b *Bot) loadFor(ctx context.Context, v hitl.Verdict, may func(context.Cont
 	return rec, nil
 }
 
-// commit has a verdict recorded and returns the record with the decision that stands.
-func (b *Bot) commit(ctx context.Context, v hitl.Verdict) (screened, error) {
-	rec, err := b.cfg.Desk.Decide(ctx, v)
+// commit has a verdict on a record made its decision, and returns it with the decision that stands.
+func (b *Bot) commit(ctx context.Context, rec hitl.Record, v hitl.Verdict) (screened, error) {
+	rec, err := b.cfg.Desk.DecideRecord(ctx, rec, v)
 	if lost, ok := errors.AsType[*hitl.AlreadyDecidedError](err); ok {
 		rec.Decision = &lost.Decision
 	}

@@ -133,7 +133,7 @@ func (w *worker) count(keys [][32]byte, again bool) (dead, alive []int, err erro
 }
 
 func (w *worker) end(jobs []*job, survived bool) {
-	if w.attempts != nil {
+	if w.attempts != nil && len(jobs) > 0 {
 		keys, _ := texts(jobs)
 		w.attempts.End(keys, survived)
 	}

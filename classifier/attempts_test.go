@@ -144,6 +144,52 @@ func TestAttemptsAreCountedOncePerBatch(t *testing.T) {
 	})
 }
 
+// A text that is in two batches is safe only after the second.
+func TestAttemptEndsWithTheLastBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeAttempts(holder, "a", "b")
+		for text, err := range classifyTogether(t, f, Options{MaxBatch: 1}, "b", "a", "a") {
+			if err != nil {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+		f.wrote(t, "begin a,b again=false", "run b", "end b survived=true", "run a", "run a", "end a survived=true")
+	})
+}
+
+// Who leaves while an earlier batch runs is not run, and no attempt was made at the text.
+func TestAttemptIsNotMadeForThoseWhoLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeAttempts(holder, "a", "bb")
+		e := &fakeEngine{}
+		c, release := hold(t, e, Options{MaxBatch: 1, Attempts: f})
+		defer mustClose(t, c)
+		leaves, leave := context.WithCancel(t.Context())
+		e.run = func(rows [][]uint32) ([][]float32, error) {
+			leave()
+			return answers(rows), nil
+		}
+		var group sync.WaitGroup
+		for text, ctx := range map[string]context.Context{"a": t.Context(), "bb": leaves} {
+			group.Go(func() {
+				if _, err := c.Classify(ctx, text); !errors.Is(err, ctx.Err()) {
+					t.Errorf("%s: %v, want %v", text, err, ctx.Err())
+				}
+			})
+		}
+		synctest.Wait()
+		f.mu.Lock()
+		f.diary = nil // of the text that holds
+		f.mu.Unlock()
+		release()
+		group.Wait()
+		synctest.Wait()
+		f.wrote(t, "begin a,bb again=false", "end a survived=true", "end bb survived=false")
+	})
+}
+
 // What may have killed runs alone, only when all others have ended, and the likeliest killer last.
 func TestSuspectsRunAlone(t *testing.T) {
 	t.Parallel()

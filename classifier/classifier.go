@@ -97,20 +97,31 @@ type Result struct {
 }
 
 // ClassifyAll classifies texts and returns a result for each, in order. It keeps the queue from overflowing by waiting for room
-// itself, so any number of texts is fine.
+// itself, so any number of texts is fine. Those of similar length are run together, the shortest first.
 func (c *Classifier) ClassifyAll(ctx context.Context, texts []string) []Result {
 	results := make([]Result, len(texts))
+	c.each(texts, func(i int) { results[i].Prediction, results[i].Err = c.classify(ctx, texts[i], true) })
+	return results
+}
+
+// each calls do with the index of every text, the shortest first, in as many goroutines as keep the network busy: one batch runs and more are there to be
+// laid together meanwhile.
+func (c *Classifier) each(texts []string, do func(i int)) {
+	order := make([]int, len(texts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(texts[a]) - len(texts[b]) })
 	var next atomic.Int64
 	var group sync.WaitGroup
-	for range min(2*c.maxBatch, len(texts)) { // one batch to run and one to fill meanwhile
+	for range min(2*c.maxBatch, len(texts)) {
 		group.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(texts)); i = next.Add(1) - 1 {
-				results[i].Prediction, results[i].Err = c.classify(ctx, texts[i], true)
+			for n := next.Add(1) - 1; n < int64(len(texts)); n = next.Add(1) - 1 {
+				do(order[n])
 			}
 		})
 	}
 	group.Wait()
-	return results
 }
 
 func (c *Classifier) classify(ctx context.Context, text string, wait bool) (p hitl.Prediction, err error) {

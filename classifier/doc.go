@@ -12,8 +12,8 @@
 //
 // Its caller's goroutine tokenises it: in linear time, cut to the model's limit on a token with the final special token kept,
 // which the prediction tells as Truncated. Bytes that are not UTF-8 count as U+FFFD. The tokens wait in a bounded queue
-// ([hitl.ErrBusy] when it is full). One goroutine per classifier takes what has come, at most [Options.MaxBatch], lays rows of
-// similar length together and runs the network; the softmax of the logits is computed here.
+// ([hitl.ErrBusy] when it is full). One goroutine per classifier takes what has come, lays rows of
+// similar length together into batches of at most [Options.MaxBatch] and runs the network; the softmax of the logits is computed here.
 //
 // # What can go wrong
 //

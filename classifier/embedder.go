@@ -9,8 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 
 	"hitl"
 	"hitl/classifier/internal/model"
@@ -167,16 +165,7 @@ func (e *Embedder) embed(ctx context.Context, text string, wait bool) ([]float32
 // run (int8), more.
 func (e *Embedder) EmbedAll(ctx context.Context, texts []string) ([][]float32, error) {
 	out, errs := make([][]float32, len(texts)), make([]error, len(texts))
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range min(2*e.classifier.maxBatch, len(texts)) { // one batch to run and one to fill meanwhile
-		group.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(texts)); i = next.Add(1) - 1 {
-				out[i], errs[i] = e.embed(ctx, texts[i], true)
-			}
-		})
-	}
-	group.Wait()
+	e.classifier.each(texts, func(i int) { out[i], errs[i] = e.embed(ctx, texts[i], true) })
 	for i, err := range errs {
 		if err != nil {
 			return nil, fmt.Errorf("embed text %d: %w", i+1, err)

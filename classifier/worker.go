@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"math/bits"
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
@@ -56,31 +55,59 @@ func (w *worker) loop() {
 	defer close(w.done)
 	for first := range w.queue {
 		jobs, suspects := w.begin(wanted(w.collect(first)))
-		for _, group := range byLength(jobs) {
-			w.answer(group)
-			w.end(group, true)
-		}
+		w.runAll(batches(jobs, w.maxBatch))
 		w.retry(suspects)
 	}
 }
 
-// collect returns first and what else waits. It waits for more only while a caller is on its way: what comes during a run
-// gathers by itself, and a lone text should not be kept.
+// runAll runs batches one after the other, without those who have left meanwhile. The attempt at a text ends with the last batch that has it.
+func (w *worker) runAll(batches [][]*job) {
+	last, ran := map[[32]byte]int{}, map[[32]byte]bool{}
+	for i, batch := range batches {
+		for _, j := range batch {
+			last[j.key] = i
+		}
+	}
+	for i, batch := range batches {
+		jobs := wanted(slices.Clone(batch))
+		if len(jobs) > 0 {
+			w.answer(jobs)
+		}
+		for _, j := range jobs {
+			ran[j.key] = true
+		}
+		var made, left []*job
+		for _, j := range batch {
+			switch {
+			case last[j.key] > i:
+			case ran[j.key]:
+				made = append(made, j)
+			default:
+				left = append(left, j)
+			}
+		}
+		w.end(made, true)
+		w.end(left, false)
+	}
+}
+
+// collect returns first and what else waits: several batches of it, so that each can be of one length. Up to a batch it waits for more, though only
+// while a caller is on its way: what comes during a run gathers by itself, and a lone text should not be kept.
 func (w *worker) collect(first *job) []*job {
-	batch := []*job{first}
+	jobs := []*job{first}
 	var deadline <-chan time.Time
-	for len(batch) < w.maxBatch {
+	for len(jobs) < waitingBatches*w.maxBatch {
 		select {
 		case j, ok := <-w.queue:
 			if !ok {
-				return batch
+				return jobs
 			}
-			batch = append(batch, j)
+			jobs = append(jobs, j)
 			continue
 		default:
 		}
-		if w.arriving.Load() == 0 {
-			return batch
+		if len(jobs) >= w.maxBatch || w.arriving.Load() == 0 {
+			return jobs
 		}
 		if deadline == nil {
 			timer := time.NewTimer(w.maxWait)
@@ -90,37 +117,20 @@ func (w *worker) collect(first *job) []*job {
 		select {
 		case j, ok := <-w.queue:
 			if !ok {
-				return batch
+				return jobs
 			}
-			batch = append(batch, j)
+			jobs = append(jobs, j)
 		case <-deadline:
-			return batch
+			return jobs
 		}
 	}
-	return batch
+	return jobs
 }
 
 // wanted leaves out the jobs that nobody waits for.
 func wanted(jobs []*job) []*job {
 	return slices.DeleteFunc(jobs, func(j *job) bool { return j.abandoned.Load() || j.ctx.Err() != nil })
 }
-
-// byLength sorts jobs by length and splits them where it doubles, so that no row is padded to more than twice itself.
-func byLength(jobs []*job) [][]*job {
-	slices.SortStableFunc(jobs, func(a, b *job) int { return len(a.ids) - len(b.ids) })
-	var groups [][]*job
-	for len(jobs) > 0 {
-		n := 1
-		for n < len(jobs) && lengthClass(jobs[n]) == lengthClass(jobs[0]) {
-			n++
-		}
-		groups, jobs = append(groups, jobs[:n]), jobs[n:]
-	}
-	return groups
-}
-
-// lengthClass is 4 for up to 16 tokens, 5 for up to 32, and so on.
-func lengthClass(j *job) int { return max(bits.Len(uint(len(j.ids)-1)), 4) }
 
 // answer runs the jobs as one batch; when that fails, one by one, so that one text cannot fail the others.
 func (w *worker) answer(jobs []*job) {

@@ -3,6 +3,7 @@ package slacksim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -33,10 +34,9 @@ type hook struct {
 // newHook issues a response_url.
 func (s *Sim) newHook(kind string, h hook) string {
 	h.born = s.cfg.Now()
-	for id, old := range s.hooks {
-		if h.born.Sub(old.born) > 2*hookLife {
-			delete(s.hooks, id)
-		}
+	if h.born.Sub(s.hooksSwept) > hookLife {
+		s.hooksSwept = h.born
+		maps.DeleteFunc(s.hooks, func(_ string, old *hook) bool { return h.born.Sub(old.born) > 2*hookLife })
 	}
 	id := s.token()
 	s.hooks[id] = &h

@@ -45,6 +45,7 @@ type Sim struct {
 	homes         map[string]*view
 	triggers      map[string]*trigger
 	hooks         map[string]*hook
+	hooksSwept    time.Time // when those that are over were taken out
 	faults        map[string][]Fault
 	rates         rates
 	log           record
