@@ -198,6 +198,17 @@ func (s *Store) PostedCards(ctx context.Context, after string, limit int) ([]hit
 		SELECT `+cardColumns+` FROM hitl.cards c WHERE c.live AND c.state = 'posted' AND c.id > $1 ORDER BY c.id LIMIT $2`, after, limit)
 }
 
+// Room says whether BeginCard may have something to begin in a channel: there is room for another card, or an intent there was last begun before a time.
+func (s *Store) Room(ctx context.Context, channel string, openLimit int, before time.Time) (ok bool, err error) {
+	err = s.pool.QueryRow(ctx, `
+		SELECT $2 = 0 OR count(*) < $2 OR count(*) FILTER (WHERE state = 'intent' AND begun_at < $3) > 0 FROM hitl.cards WHERE channel = $1 AND live`,
+		channel, openLimit, before).Scan(&ok)
+	if err != nil {
+		return false, fmt.Errorf("look for room: %w", err)
+	}
+	return ok, nil
+}
+
 // OpenCards returns how many cards of open reviews stand in a channel, intents included.
 func (s *Store) OpenCards(ctx context.Context, channel string) (int, error) {
 	var n int

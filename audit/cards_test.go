@@ -202,10 +202,25 @@ func TestCardRoom(t *testing.T) {
 	if n, err := s.OpenCards(t.Context(), "C1"); n != room || err != nil {
 		t.Errorf("%d open cards, error %v", n, err)
 	}
+	hasRoom := func(limit int, before time.Time) bool {
+		t.Helper()
+		ok, err := s.Room(t.Context(), "C1", limit, before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	long, soon := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	equal(t, "room", hasRoom(room+1, long), true)
+	equal(t, "room without a limit", hasRoom(0, long), true)
+	equal(t, "room in a full channel", hasRoom(room, long), false)
+	equal(t, "room for none", hasRoom(-1, long), false)
+	equal(t, "room for what was begun and not posted", hasRoom(-1, soon), true)
 	if _, err := s.BeginCard(t.Context(), begun[0].Review.ID, "T1", "C1", room); err != nil {
 		t.Errorf("an intent has its own room: %v", err)
 	}
 	mustDecide(t, s, corrected(begun[1], "U1"), nil)
+	equal(t, "room of a decided one", hasRoom(room, long), true)
 	equal(t, "begun in the room of a decided one", len(beginAll(t, s, recs, room)), 1+room-1)
 }
 

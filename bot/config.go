@@ -23,6 +23,9 @@ type Cards interface {
 	// Attempt greater than 1: a message may exist. Errors: hitl.ErrNoRoom when the channel holds openLimit cards of open
 	// reviews, intents included, or openLimit is below 0 and there is no intent; hitl.ErrPosted when the review has its card; hitl.ErrAlreadyDecided; hitl.ErrNotFound.
 	BeginCard(ctx context.Context, reviewID, team, channel string, openLimit int) (hitl.Card, error)
+	// Room says whether BeginCard may have something to begin in a channel: there is room for another card, or an intent there was last begun before a
+	// time. It takes no lock: what it says may be over at once.
+	Room(ctx context.Context, channel string, openLimit int, before time.Time) (bool, error)
 	// CardPosted records that a card's message exists. Saying so twice is no error. Error: hitl.ErrPosted when the review has another
 	// card, or this card another message, by now.
 	CardPosted(ctx context.Context, cardID, channel, ts string) error

@@ -220,7 +220,6 @@ func (s *store) BeginCard(ctx context.Context, reviewID, team, channel string, o
 	if !open(rec) {
 		return hitl.Card{}, hitl.ErrAlreadyDecided
 	}
-	taken := 0
 	for _, c := range s.cards {
 		switch {
 		case c.ReviewID == reviewID && c.State == hitl.CardPosted:
@@ -230,11 +229,8 @@ func (s *store) BeginCard(ctx context.Context, reviewID, team, channel string, o
 			c.BegunAt = time.Now()
 			return *c, nil
 		}
-		if other, _ := s.record(c.ReviewID); c.Channel == channel && c.State != hitl.CardGone && open(other) {
-			taken++
-		}
 	}
-	if taken >= openLimit {
+	if s.live(channel) >= openLimit {
 		return hitl.Card{}, hitl.ErrNoRoom
 	}
 	s.seq++
@@ -244,6 +240,28 @@ func (s *store) BeginCard(ctx context.Context, reviewID, team, channel string, o
 	}
 	s.cards[c.ID] = c
 	return *c, nil
+}
+
+// live is how many cards of open reviews stand in a channel.
+func (s *store) live(channel string) (n int) {
+	for _, c := range s.cards {
+		if rec, _ := s.record(c.ReviewID); c.Channel == channel && c.State != hitl.CardGone && open(rec) {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *store) Room(ctx context.Context, channel string, openLimit int, before time.Time) (bool, error) {
+	if err := s.begin(ctx, "Room"); err != nil {
+		return false, err
+	}
+	defer s.mu.Unlock()
+	lost := slices.ContainsFunc(s.list(func(c *hitl.Card) bool {
+		return c.Channel == channel && c.State == hitl.CardIntent && c.BegunAt.Before(before)
+	}),
+		func(c hitl.Card) bool { rec, _ := s.record(c.ReviewID); return open(rec) })
+	return s.live(channel) < openLimit || lost, nil
 }
 
 func (s *store) CardPosted(ctx context.Context, cardID, channel, ts string) error {

@@ -30,9 +30,18 @@ const (
 func (b *Bot) fill(ctx context.Context, queue string) {
 	pause := b.backoff()
 	rest := b.cfg.Poll
+	look := false // the channel may be full
+	wait := func() {
+		b.park(ctx, queue, rest)
+		rest = min(2*rest, restMost*b.cfg.Poll)
+	}
 	for ctx.Err() == nil {
 		if b.pausedLately(ctx, queue) {
 			b.park(ctx, queue, b.cfg.Poll)
+			continue
+		}
+		if look && !b.room(ctx, queue) {
+			wait()
 			continue
 		}
 		limit := b.prefer(ctx, queue)
@@ -45,6 +54,7 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 		}
 		b.unhinder("queue " + queue + ": take reviews")
 		pause = b.backoff()
+		look = len(deliveries) > 0
 		for _, d := range deliveries {
 			if b.paused(ctx, queue) { // since it was asked for
 				b.release(ctx, queue, d.ReviewID)
@@ -57,10 +67,24 @@ func (b *Bot) fill(ctx context.Context, queue string) {
 				rest = b.cfg.Poll
 				continue
 			}
-			b.park(ctx, queue, rest)
-			rest = min(2*rest, restMost*b.cfg.Poll)
+			wait()
 		}
 	}
+}
+
+// lostIntent is the age from which an intent without a message is taken for one whose process has died, or has given its review back.
+const lostIntent = 5 * time.Second
+
+// room says whether a poster may find something to do in its channel, so that a full one costs a glance: many posters wake when a card is decided, and one
+// of them finds room. It is true when that is not known.
+func (b *Bot) room(ctx context.Context, queue string) bool {
+	q := b.cfg.Queues[queue]
+	ok, err := b.cfg.Cards.Room(ctx, q.Channel, q.OpenLimit, time.Now().Add(-lostIntent))
+	if ok || err != nil {
+		return true
+	}
+	b.cfg.Observer.Posted(queue, string(full))
+	return false
 }
 
 // restMost is how many times Config.Poll a poster rests at most whose channel stays full. What makes room wakes a poster of the process that made it, when a

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +36,9 @@ func TestPosterFillsTheChannelAndNoMore(t *testing.T) {
 		w.eventually(fmt.Sprint("card ", i+4), func() bool { return w.cards() == min(i+4, 7) })
 	}
 	w.eventually("empty queue", func() bool { ready, held := w.queue.state(); return ready+held == 0 })
-	// At the end nothing stays held: a review that found no room is back.
+	// A full channel is seen before a review is taken.
+	var begun atomic.Int64
+	w.store.failing("BeginCard", func(context.Context) error { begun.Add(1); return nil })
 	for range 5 {
 		w.add()
 	}
@@ -43,8 +46,16 @@ func TestPosterFillsTheChannelAndNoMore(t *testing.T) {
 	w.bot.wake("support")
 	w.eventually("full again", func() bool { return w.seen.count(&w.seen.posted, "support full") > before })
 	stop()
-	if ready, held := w.queue.state(); ready != 5 || held != 0 || w.cards() != 7 {
-		t.Errorf("%d ready, %d held, %d cards", ready, held, w.cards())
+	if ready, held := w.queue.state(); ready != 5 || held != 0 || w.cards() != 7 || begun.Load() != 0 {
+		t.Errorf("%d ready, %d held, %d cards, %d taken", ready, held, w.cards(), begun.Load())
+	}
+	// One that was taken all the same, as by a process that has just begun, is given back.
+	before = w.seen.count(&w.seen.posted, "support full")
+	stop = w.run()
+	w.eventually("full for the next process", func() bool { return w.seen.count(&w.seen.posted, "support full") > before })
+	stop()
+	if ready, held := w.queue.state(); ready != 5 || held != 0 || w.cards() != 7 || begun.Load() != 1 {
+		t.Errorf("%d ready, %d held, %d cards, %d taken", ready, held, w.cards(), begun.Load())
 	}
 	if len(w.queue.errs) > 0 {
 		t.Error(w.queue.errs)

@@ -20,8 +20,8 @@ import (
 
 const (
 	shortestSoak    = 20 * time.Second
-	longestCapacity = 2 * time.Minute
-	capacityParts   = 4
+	longestCapacity = 4 * time.Minute
+	capacityParts   = 8
 	soakUndo        = 30 * time.Second
 )
 
