@@ -36,12 +36,12 @@ type Rebuilt struct {
 // beginScript begins a rebuild.
 //
 // KEYS: see Client.keys. ARGV: none.
-// Returns its epoch, later than every other. From now on Add marks reviews
-// with it.
+// Returns its epoch, later than every other, and how many reviews the queue
+// holds. From now on Add marks reviews with the epoch.
 var beginScript = redis.NewScript(`
 local begun = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(redis.call('GET', KEYS[3]) or 0)) + 1
 redis.call('SET', KEYS[2], string.format('%d', begun))
-return begun`)
+return {begun, redis.call('HLEN', KEYS[1])}`)
 
 // finishScript completes a rebuild, unless Redis was emptied while it ran.
 //
@@ -69,9 +69,14 @@ func (c *Client) Rebuild(ctx context.Context, queue string, open OpenReviews, pr
 		return Rebuilt{}, err
 	}
 	var r Rebuilt
-	if r.Epoch, err = beginScript.Run(ctx, c.rdb, keys).Int64(); err != nil {
+	begun, err := beginScript.Run(ctx, c.rdb, keys).Int64Slice()
+	if err == nil && len(begun) != 2 {
+		err = fmt.Errorf("redis answers %v", begun)
+	}
+	if err != nil {
 		return r, fmt.Errorf("begin rebuild of queue %q: %w", queue, err)
 	}
+	r.Epoch = begun[0]
 	epoch := strconv.FormatInt(r.Epoch, 10)
 	for entries, err := range readAhead(ctx, queue, open) {
 		if err != nil {
@@ -87,8 +92,10 @@ func (c *Client) Rebuild(ctx context.Context, queue string, open OpenReviews, pr
 			progress(r)
 		}
 	}
-	if r.Dropped, err = c.sweep(ctx, queue, keys, r.Epoch); err != nil {
-		return r, err
+	if begun[1] > 0 { // otherwise all that is there has come since
+		if r.Dropped, err = c.sweep(ctx, queue, keys, r.Epoch); err != nil {
+			return r, err
+		}
 	}
 	known, err := finishScript.Run(ctx, c.rdb, keys, epoch).Bool()
 	if err != nil {
