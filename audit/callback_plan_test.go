@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"hitl"
 )
 
 // A claim reads the pages of what it claims, however much is pending, put off or due and too much for one claim, and however much was due before: what a
@@ -98,4 +101,41 @@ func pagesOf(t *testing.T, s *Store, rows int, query string, args []any) int {
 		t.Fatalf("plans: %+v, %v", plans, err)
 	}
 	return plans[0].Plan.Hit + plans[0].Plan.Read
+}
+
+// While the look through everything fails, as when it takes longer than a statement may, what is known to be due is claimed all the same.
+func TestClaimsGoOnWithoutTheWholeLook(t *testing.T) {
+	t.Parallel()
+	s := openBench(t)
+	fillQueue(t, s.pool, 1, 2)
+	if _, err := s.pool.Exec(t.Context(), `
+		INSERT INTO hitl.callbacks (id, source, item_id, body, next_at) SELECT 'msg_' || id, 'mail', id, 'x', now() - interval '1 minute' FROM hitl.items`); err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan string, 2)
+	d := &deliverer{
+		store: s, busy: map[string]int{}, held: map[*claimed]struct{}{}, freed: make(chan struct{}, 1), ended: make(chan tried, recordBatch),
+		since: map[string]time.Time{"mail": time.Now().Add(-time.Hour)},
+		send:  func(_ context.Context, c hitl.Callback) error { sent <- c.ID; return nil },
+	}
+	var attempts sync.WaitGroup
+	defer attempts.Wait()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := d.claim(over, &attempts); err == nil {
+		t.Fatal("a look whose time is over did not fail")
+	}
+	next := d.whole
+	if wait := time.Until(next); wait < wholeMost/2 || wait > wholeMost {
+		t.Errorf("the next whole look is in %v", wait)
+	}
+	if _, err := d.claim(t.Context(), &attempts); err != nil {
+		t.Fatal(err)
+	}
+	if id := <-sent; id != "msg_itm_000000001" {
+		t.Errorf("%s was sent", id)
+	}
+	if !d.whole.Equal(next) {
+		t.Error("it was looked through everything again")
+	}
 }

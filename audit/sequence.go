@@ -215,9 +215,10 @@ const entryColumns = `l.id, l.item_id, l.at, l.status, l.text_ref, l.ai_label, l
 func pendingEntries(ctx context.Context, tx pgx.Tx, t treeState) ([]verify.Entry, error) {
 	query, args := t.pending()
 	batch := &pgx.Batch{}
-	batch.Queue(inOrder)
 	if t.foreign() {
 		batch.Queue(`SET LOCAL statement_timeout = 0`)
+	} else {
+		batch.Queue(inOrder)
 	}
 	var entries []verify.Entry
 	batch.Queue(query, args...).Query(func(rows pgx.Rows) (err error) {
@@ -234,8 +235,8 @@ func pendingEntries(ctx context.Context, tx pgx.Tx, t treeState) ([]verify.Entry
 	return entries, nil
 }
 
-// pending is the query of pendingEntries. It needs inOrder: where nothing was positioned when Postgres looked last, it would join the whole log with the
-// positions for each batch.
+// pending is the query of pendingEntries. From the horizon on it needs inOrder: where nothing was positioned when Postgres looked last, it would join the whole
+// log with the positions for each batch.
 func (t treeState) pending() (query string, args []any) {
 	where, from := `l.tx >= $1 AND l.tx < $2`, t.horizon
 	if t.foreign() {
