@@ -103,15 +103,19 @@ func (c claiming) args(cfg Config) []any {
 		for source := range c.busy {
 			add(source)
 		}
-		return []any{sources, counts, cfg.CallbackWorkers, cfg.JobLease.Microseconds()}
+		return []any{sources, counts, claimsOf(cfg), cfg.JobLease.Microseconds()}
 	}
 	var since []time.Time
 	for source, at := range c.since {
 		add(source)
 		since = append(since, at)
 	}
-	return []any{sources, counts, cfg.CallbackWorkers, cfg.JobLease.Microseconds(), since}
+	return []any{sources, counts, claimsOf(cfg), cfg.JobLease.Microseconds(), since}
 }
+
+// claimsOf is how many callbacks of a source may be claimed at a time: those that are sent, and twice as many ahead, so that a claim for as many as are sent is
+// made while as many wait.
+func claimsOf(cfg Config) int { return 3 * cfg.CallbackWorkers }
 
 // outcome is what an attempt came to.
 type outcome struct {
@@ -149,6 +153,23 @@ func (s *Store) recordOutcomes(ctx context.Context, list []outcome) error {
 
 // renew begins leases anew.
 func (s *Store) renew(ctx context.Context, list []*claimed) error {
+	err := s.changeClaimed(ctx, list, `next_at = now() + $3::bigint * interval '1 microsecond'`, s.cfg.JobLease.Microseconds())
+	if err != nil {
+		return fmt.Errorf("renew leases of callbacks: %w", err)
+	}
+	return nil
+}
+
+// giveBack makes what was claimed and not begun due again, as if it had not been claimed.
+func (s *Store) giveBack(ctx context.Context, list []*claimed) error {
+	if err := s.changeClaimed(ctx, list, `attempts = c.attempts - 1, next_at = now()`); err != nil {
+		return fmt.Errorf("give callbacks back: %w", err)
+	}
+	return nil
+}
+
+// changeClaimed changes callbacks that nobody has claimed since.
+func (s *Store) changeClaimed(ctx context.Context, list []*claimed, set string, args ...any) error {
 	ids, attempts := make([]string, len(list)), make([]int32, len(list))
 	for i, c := range list {
 		ids[i], attempts[i] = c.ID, int32(c.attempt) //nolint:gosec // from an integer
@@ -158,13 +179,10 @@ func (s *Store) renew(ctx context.Context, list []*claimed) error {
 		    SELECT c.id FROM hitl.callbacks c JOIN unnest($1::text[], $2::int[]) AS o (id, attempt) ON o.id = c.id AND o.attempt = c.attempts
 		    WHERE coalesce(c.state, '') = 'pending' ORDER BY c.id FOR NO KEY UPDATE OF c
 		)
-		UPDATE hitl.callbacks c SET next_at = now() + $3::bigint * interval '1 microsecond' FROM held
+		UPDATE hitl.callbacks c SET `+set+` FROM held
 		WHERE c.id = held.id`,
-		ids, attempts, s.cfg.JobLease.Microseconds())
-	if err != nil {
-		return fmt.Errorf("renew leases of callbacks: %w", err)
-	}
-	return nil
+		append([]any{ids, attempts}, args...)...)
+	return err
 }
 
 // errorText is a failure as the row keeps it.

@@ -39,9 +39,9 @@ func TestClaimScales(t *testing.T) {
 		if c.since != nil {
 			query = claimSince
 		}
-		return pagesOf(t, s, 32, query, c.args(Config{CallbackWorkers: 34, JobLease: time.Millisecond}))
+		return pagesOf(t, s, 32, query, c.args(Config{CallbackWorkers: 12, JobLease: time.Millisecond}))
 	}
-	busy := map[string]int{"mail": 2}
+	busy := map[string]int{"mail": 4}
 	long := map[string]time.Time{"mail": time.Now().Add(-2 * time.Hour)}
 	fill(1, few)
 	before := pages(claiming{busy: busy})
@@ -114,7 +114,7 @@ func TestClaimsGoOnWithoutTheWholeLook(t *testing.T) {
 	}
 	sent := make(chan string, 2)
 	d := &deliverer{
-		store: s, busy: map[string]int{}, held: map[*claimed]struct{}{}, freed: make(chan struct{}, 1), ended: make(chan tried, recordBatch),
+		store: s, stop: make(chan struct{}), busy: map[string]int{}, places: map[string]chan struct{}{}, held: map[*claimed]struct{}{}, freed: make(chan struct{}, 1), ended: make(chan tried, recordBatch),
 		since: map[string]time.Time{"mail": time.Now().Add(-time.Hour)},
 		send:  func(_ context.Context, c hitl.Callback) error { sent <- c.ID; return nil },
 	}

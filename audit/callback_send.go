@@ -21,10 +21,14 @@ type deliverer struct {
 	store *Store
 	send  func(context.Context, hitl.Callback) error
 
-	mu    sync.Mutex
-	busy  map[string]int        // attempts that last, by source
-	held  map[*claimed]struct{} // claimed and not recorded
-	freed chan struct{}         // has one when a place came free of a source that had none left
+	stop <-chan struct{} // closed when no attempt may begin any more
+
+	mu     sync.Mutex
+	busy   map[string]int           // claimed, and not yet sent, by source
+	places map[string]chan struct{} // by source: holds what is being sent
+	held   map[*claimed]struct{}    // claimed and not recorded
+	left   []*claimed               // not begun when it was time to stop
+	freed  chan struct{}            // has one when a claim may take as many of a source as are sent at once
 
 	since map[string]time.Time // of each source that had something due, when the last that was claimed was, less lateCommit
 	whole time.Time            // when to look through all that is due again, and not only since then
@@ -60,8 +64,8 @@ const (
 // deliverCallbacks sends callbacks until ctx ends, and returns when the attempts that last then are over, no later than after StopTimeout, and recorded.
 func (s *Store) deliverCallbacks(ctx context.Context, send func(context.Context, hitl.Callback) error) {
 	d := &deliverer{
-		store: s, send: send, busy: map[string]int{}, held: map[*claimed]struct{}{}, freed: make(chan struct{}, 1), since: map[string]time.Time{},
-		ended: make(chan tried, recordBatch),
+		store: s, send: send, stop: ctx.Done(), busy: map[string]int{}, places: map[string]chan struct{}{}, held: map[*claimed]struct{}{},
+		freed: make(chan struct{}, 1), since: map[string]time.Time{}, ended: make(chan tried, recordBatch),
 	}
 	sending, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
@@ -88,9 +92,23 @@ func (s *Store) deliverCallbacks(ctx context.Context, send func(context.Context,
 		d.wait(ctx, full)
 	}
 	attempts.Wait()
+	d.giveBack(ctx)
 	close(d.ended)
 	giveUp()
 	recording.Wait()
+}
+
+// giveBack leaves to others what was not begun.
+func (d *deliverer) giveBack(ctx context.Context) {
+	if len(d.left) == 0 {
+		return
+	}
+	s := d.store
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.StatementTimeout)
+	defer cancel()
+	if err := s.giveBack(bounded, d.left); err != nil {
+		s.cfg.Logger.WarnContext(ctx, "callbacks that were claimed are sent when their leases have ended", "callbacks", len(d.left), "error", err)
+	}
 }
 
 // wait returns when it is time to look for what is due: soon when places come free of a source that may have more.
@@ -112,7 +130,7 @@ func (d *deliverer) wait(ctx context.Context, full bool) {
 	}
 }
 
-// claim begins the attempts that are due and have a place, and says whether a source has none left. A claim that has begun is not broken off: what it
+// claim begins the attempts that are due, as many as may be claimed, and says whether a source may have more. A claim that has begun is not broken off: what it
 // took would have to wait for the end of its lease.
 func (d *deliverer) claim(ctx context.Context, attempts *sync.WaitGroup) (full bool, err error) {
 	d.mu.Lock()
@@ -134,11 +152,28 @@ func (d *deliverer) claim(ctx context.Context, attempts *sync.WaitGroup) (full b
 		d.busy[one.Source]++
 		d.held[one] = struct{}{}
 		c.busy[one.Source]++
-		attempts.Go(func() { d.attempt(ctx, one) })
+		place := d.places[one.Source]
+		if place == nil {
+			place = make(chan struct{}, d.store.cfg.CallbackWorkers)
+			d.places[one.Source] = place
+		}
+		attempts.Go(func() {
+			select {
+			case <-d.stop:
+			case place <- struct{}{}:
+				defer func() { <-place }()
+			}
+			select {
+			case <-d.stop:
+				d.leave(one)
+			default:
+				d.attempt(ctx, one)
+			}
+		})
 	}
 	d.mu.Unlock()
 	for _, n := range c.busy {
-		full = full || n >= d.store.cfg.CallbackWorkers
+		full = full || n >= claimsOf(d.store.cfg)
 	}
 	switch {
 	case err == nil:
@@ -180,13 +215,7 @@ func (d *deliverer) attempt(ctx context.Context, c *claimed) {
 	cause := contain(func() error { return d.send(bounded, c.Callback) })
 	cancel()
 	d.mu.Lock()
-	if d.busy[c.Source]--; d.busy[c.Source] == 0 {
-		delete(d.busy, c.Source)
-	}
-	select {
-	case d.freed <- struct{}{}:
-	default:
-	}
+	d.free(c)
 	d.mu.Unlock()
 	a := tried{ctx: ctx, took: s.cfg.Now().Sub(start), kind: OutcomeDone, outcome: outcome{claimed: c, state: hitl.CallbackDelivered, cause: cause}}
 	if cause != nil {
@@ -195,6 +224,29 @@ func (d *deliverer) attempt(ctx context.Context, c *claimed) {
 	}
 	span.End()
 	d.ended <- a
+}
+
+// leave notes that an attempt was not begun.
+func (d *deliverer) leave(c *claimed) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.free(c)
+	delete(d.held, c)
+	d.left = append(d.left, c)
+}
+
+// free makes room for another claim, under the lock.
+func (d *deliverer) free(c *claimed) {
+	if d.busy[c.Source]--; d.busy[c.Source] == 0 {
+		delete(d.busy, c.Source)
+	}
+	if d.busy[c.Source] > claimsOf(d.store.cfg)-d.store.cfg.CallbackWorkers {
+		return
+	}
+	select {
+	case d.freed <- struct{}{}:
+	default:
+	}
 }
 
 // fail decides what follows a failed attempt.

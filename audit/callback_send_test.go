@@ -122,6 +122,43 @@ func TestLostAttemptBeginsAgain(t *testing.T) {
 	equal(t, "too early", early.Load(), false)
 }
 
+// What was claimed ahead and not begun when a process stops is due at once for the next, with as many attempts as before.
+func TestStopGivesCallbacksBack(t *testing.T) {
+	t.Parallel()
+	s, owner := open(t, fast, func(c *audit.Config) { c.CallbackWorkers = 1 })
+	appendCallbacks(t, s, "mail", 3)
+	begun, answer := make(chan struct{}, 3), make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.RunEffects(ctx, audit.Handlers{Callback: func(context.Context, hitl.Callback) error {
+			begun <- struct{}{}
+			<-answer
+			return nil
+		}})
+	}()
+	<-begun
+	eventually(t, "all claimed", func() bool {
+		var n int
+		err := owner.QueryRow(t.Context(), `SELECT count(*) FROM hitl.callbacks WHERE attempts = 1`).Scan(&n)
+		return err == nil && n == 3
+	})
+	stop()
+	close(answer)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	equal(t, "delivered", len(states(t, s, hitl.CallbackDelivered)), 1)
+	pending := states(t, s, hitl.CallbackPending)
+	equal(t, "given back", len(pending), 2)
+	for _, c := range pending {
+		if c.Attempts != 0 || time.Until(c.NextAt) > 0 {
+			t.Errorf("%+v", c)
+		}
+	}
+	equal(t, "begun", len(begun), 0)
+}
+
 // Of an attempt that was taken over while it lasted, since its process was paused, a success counts and a failure does not.
 func TestEndOfAnAttemptThatWasTakenOver(t *testing.T) {
 	t.Parallel()

@@ -35,7 +35,8 @@ type Config struct {
 	// CallbackRetries is how long after each failed attempt at a callback the next begins; it is dead after the last. Default
 	// is the schedule of Standard Webhooks: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. Up to a tenth is added at random.
 	CallbackRetries []time.Duration
-	// CallbackWorkers is how many callbacks of each source this process sends at once: a source that is slow holds up its own. Default 32.
+	// CallbackWorkers is how many callbacks of each source this process sends at once: a source that is slow holds up its own. Twice as many are
+	// claimed ahead. Default 32.
 	CallbackWorkers int
 	// CardWorkers is how many cards this process refreshes at once. Default 8.
 	CardWorkers int
