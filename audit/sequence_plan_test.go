@@ -2,6 +2,7 @@ package audit
 
 import (
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -18,14 +19,7 @@ func TestSequenceScales(t *testing.T) {
 	}
 	pages := func() int {
 		t.Helper()
-		var tree treeState
-		err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) (err error) {
-			tree, err = readTree(t.Context(), tx)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tree := settledTree(t, s)
 		query, args := tree.pending()
 		return pagesOf(t, s, sequenceBatch, query, args)
 	}
@@ -56,4 +50,25 @@ func TestSequenceScales(t *testing.T) {
 	if look := 4 * sequenceBatch; second > before+look { // whether each has its position
 		t.Errorf("the second batch reads %d pages, want %d at most", second, before+look)
 	}
+}
+
+// settledTree is the tree once every transaction of the log is older than all that last: other tests have theirs on the same server.
+func settledTree(t *testing.T, s *Store) (tree treeState) {
+	t.Helper()
+	var last uint64
+	if err := s.pool.QueryRow(t.Context(), `SELECT tx FROM hitl.log ORDER BY tx DESC LIMIT 1`).Scan(&last); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); tree.xmin <= last; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a transaction does not end")
+		}
+		if err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) (err error) {
+			tree, err = readTree(t.Context(), tx)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tree
 }
