@@ -102,7 +102,5 @@ func TestDeskStory(t *testing.T) {
 	if got := statuses(w.log(second.ID)); !slices.Equal(got, want) {
 		t.Errorf("log: %v, want %v", got, want)
 	}
-	w.eventually("the log is bound, and the record like it", func() bool {
-		return strings.Contains(w.mustHitl("verify"), "5 entries, 5 of them bound by")
-	})
+	w.verifies("5 entries, 5 of them bound by")
 }

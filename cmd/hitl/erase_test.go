@@ -225,9 +225,7 @@ func TestEraseEverywhere(t *testing.T) {
 		t.Errorf("replay: status %d: %s", again.status, again.body)
 	}
 
-	w.eventually("the erasures are signed", func() bool {
-		return strings.Contains(w.mustHitl("verify"), "9 entries, 9 of them bound by")
-	})
+	w.verifies("9 entries, 9 of them bound by")
 	bundle := filepath.Join(w.dir, "log.jsonl")
 	w.mustHitl("log", "export", "-o", bundle)
 	for _, args := range [][]string{{}, {"--item", one.ID}, {"--bundle", bundle, "--key", keys[1]}, {"--proof", proof, "--key", keys[1]}} {

@@ -496,9 +496,25 @@ func (w *world) mustHitl(args ...string) string {
 	w.t.Helper()
 	out, err := w.hitl(args...)
 	if err != nil {
-		w.t.Fatalf("hitl %v: %v", args, err)
+		w.t.Fatalf("hitl %v: %v\n%s", args, err, out)
 	}
 	return out
+}
+
+// verifies waits until `hitl verify` finds nothing and prints words. Until the first checkpoint is signed it says that anyone could have made the log.
+func (w *world) verifies(words string) {
+	w.t.Helper()
+	var out string
+	var err error
+	defer func() {
+		if w.t.Failed() {
+			w.t.Logf("hitl verify: %v\n%s", err, out)
+		}
+	}()
+	w.eventually("hitl verify finds "+words, func() bool {
+		out, err = w.hitl("verify")
+		return err == nil && strings.Contains(out, words)
+	})
 }
 
 // upstream takes callbacks and refuses those that are not signed.

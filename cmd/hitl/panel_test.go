@@ -91,7 +91,7 @@ func TestPanel(t *testing.T) {
 		t.Errorf("upstream was told %+v", got)
 	}
 
-	w.eventually("everything is bound", func() bool { return strings.Contains(w.mustHitl("verify"), "9 entries, 9 of them bound by") })
+	w.verifies("9 entries, 9 of them bound by")
 	proof := filepath.Join(w.dir, "proof.json")
 	if err := os.WriteFile(proof, w.request(http.MethodGet, "/v1/items/"+it.ID+"/log", nil, nil).body, 0o600); err != nil {
 		t.Fatal(err)

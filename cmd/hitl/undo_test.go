@@ -37,7 +37,7 @@ func (w *world) signedLog() {
 // verified waits until so many entries are bound, and the record is like them.
 func (w *world) verified(entries string) {
 	w.t.Helper()
-	w.eventually(entries+" that are bound, and the record like them", func() bool { return strings.Contains(w.mustHitl("verify"), entries) })
+	w.verifies(entries)
 }
 
 // reopened waits until an item's card is that of the second round.

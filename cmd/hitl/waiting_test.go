@@ -65,7 +65,7 @@ func TestWaitingStory(t *testing.T) {
 			t.Errorf("%q was said %d times", words, n)
 		}
 	}
-	w.eventually("the log is bound, and the record like it", func() bool { return strings.Contains(w.mustHitl("verify"), "3 entries, 3 of them bound by") })
+	w.verifies("3 entries, 3 of them bound by")
 }
 
 // An owner stops a queue in Slack and an operator lets it go on: meanwhile items come in, no card is posted, and what is on a card can be decided.
