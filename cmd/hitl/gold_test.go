@@ -119,7 +119,7 @@ func TestGold(t *testing.T) {
 	if st.Accepted+st.Corrected != 1 {
 		t.Errorf("statistics count %d decisions", st.Accepted+st.Corrected)
 	}
-	w.verified("nothing was altered")
+	w.verifies("nothing was altered")
 
 	// The weeks pass. Ana is told first, once; then, of what she was told, the owners.
 	if out := w.mustHitl("quality", "reviewers", "--json"); !strings.Contains(out, `"gold": 0`) {
@@ -180,5 +180,5 @@ func TestGoldErased(t *testing.T) {
 	if n := query[int](w, `SELECT count(*) FROM hitl.item_texts WHERE item_id = $1`, gold.ID); n != 0 {
 		t.Error("the copy is left")
 	}
-	w.verified("nothing was altered")
+	w.verifies("nothing was altered")
 }

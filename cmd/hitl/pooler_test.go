@@ -42,7 +42,7 @@ func TestStoryBehindAPooler(t *testing.T) {
 	if diff := cmp.Diff(want, statuses(w.log(it.ID))); diff != "" {
 		t.Error(diff)
 	}
-	w.verified("4 entries, 4 of them bound by")
+	w.verifies("4 entries, 4 of them bound by")
 	if out := w.mustHitl("export", "corrections"); !strings.Contains(out, unsureText) {
 		t.Errorf("exported %s", out)
 	}

@@ -41,7 +41,7 @@ func TestStoryOnACluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.decided(meanwhile)
-	w.verified("5 entries, 5 of them bound by")
+	w.verifies("5 entries, 5 of them bound by")
 	if out := w.mustHitl("queue", "list"); !strings.Contains(out, "support") {
 		t.Errorf("queue list printed %s", out)
 	}
@@ -76,7 +76,7 @@ func TestStoryOfAFailover(t *testing.T) {
 		w.decided(waiting[next])
 		waiting = slices.Delete(waiting, next, next+1)
 	}
-	w.verified("6 entries, 6 of them bound by")
+	w.verifies("6 entries, 6 of them bound by")
 	if n := query[int](w, `SELECT count(*) FROM hitl.reviews WHERE state = 'open'`); n != 0 {
 		t.Errorf("%d reviews are still open", n)
 	}

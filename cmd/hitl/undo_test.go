@@ -34,12 +34,6 @@ func (w *world) signedLog() {
 	w.appendConfig("audit: {key: \"" + keys[0] + "\", checkpoint_every: 1s}\n")
 }
 
-// verified waits until so many entries are bound, and the record is like them.
-func (w *world) verified(entries string) {
-	w.t.Helper()
-	w.verifies(entries)
-}
-
 // reopened waits until an item's card is that of the second round.
 func (w *world) reopened(it item) slacksim.Message {
 	w.t.Helper()
@@ -97,7 +91,7 @@ func TestUndoStory(t *testing.T) {
 	if got := statuses(w.log(it.ID)); !slices.Equal(got, want) {
 		t.Errorf("log: %v, want %v", got, want)
 	}
-	w.verified("5 entries, 5 of them bound by")
+	w.verifies("5 entries, 5 of them bound by")
 }
 
 // An upstream that is told at once is told again.
@@ -117,5 +111,5 @@ func TestUndoAmends(t *testing.T) {
 	if got := w.toldOf(it); !slices.Equal(got, want) {
 		t.Errorf("upstream was told %v, want %v", got, want)
 	}
-	w.verified("4 entries, 4 of them bound by")
+	w.verifies("4 entries, 4 of them bound by")
 }

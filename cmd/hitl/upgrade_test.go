@@ -202,7 +202,7 @@ func TestTwoVersionsSideBySide(t *testing.T) {
 		t.Errorf("%d cards of %d items", n, items)
 	}
 	bound := fmt.Sprintf("%d entries, %d of them bound by", 2*items, 2*items)
-	w.verified(bound)
+	w.verifies(bound)
 	out, err := exec.CommandContext(t.Context(), bin, "--config", filepath.Join(w.dir, "previous.yaml"), "verify").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), bound) {
 		t.Errorf("version %s verifies: %v\n%s", commit, err, out)
