@@ -62,7 +62,7 @@ func TestSlowSourceHoldsUpNoOther(t *testing.T) {
 // While one source has more that is due than can be sent, what became due behind that, and the first callback of another source, are found all the same.
 func TestBacklogHidesNothing(t *testing.T) {
 	t.Parallel()
-	const backlog = 400
+	const backlog, wholeMost = 400, 5 * time.Second // the most between two looks through everything
 	s, owner := open(t, fast, func(c *audit.Config) { c.CallbackWorkers = 1 })
 	appendCallbacks(t, s, "late", 1)
 	appendCallbacks(t, s, "mail", backlog)
@@ -85,7 +85,7 @@ func TestBacklogHidesNothing(t *testing.T) {
 	run(t, s, audit.Handlers{Callback: func(_ context.Context, c hitl.Callback) error {
 		if !slices.Contains(hidden, c.ID) {
 			others.Add(1)
-			time.Sleep(10 * time.Millisecond) // so that most of them wait still when the two come
+			time.Sleep(4 * wholeMost / backlog) // so that some of them wait still when everything was looked through
 		}
 		return nil
 	}})
